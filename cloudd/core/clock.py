@@ -1,0 +1,31 @@
+"""Time, always UTC and aware. A test replaces `now` through the context or with `Clock`."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """`2026-01-31T12:00:00Z`: Nova's and Glance's form."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_micro(moment: datetime | None) -> str | None:
+    """`2026-01-31T12:00:00.000000Z`: Keystone's form."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def iso_naive(moment: datetime | None) -> str | None:
+    """`2026-01-31T12:00:00.000000`: Nova's form for actions, services and migrations."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+def parse(text: str) -> datetime:
+    """An ISO 8601 moment; without an offset it is UTC. Raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+"))  # a "+" that came unquoted in a query string
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,212 @@
+"""The one database: SQLite embedded, or PostgreSQL by URL. Sessions, column types, migrations.
+
+Writers take turns: one write transaction at a time, held by an asyncio lock (the daemon is the only writer), so that both
+engines behave alike: a quota that was checked is still true at the commit, and SQLite never answers "database is locked".
+Readers run beside them on connections of their own.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import DateTime, LargeBinary, MetaData, String, Text, TypeDecorator, event, make_url, text
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+class Base(DeclarativeBase):
+    """Parent of every table. Table names begin with their module's name (`compute_servers`)."""
+
+    metadata = MetaData(naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    })
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite keeps it without the offset."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value kept as text. Assign a new value to change it; changes inside are not seen."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else orjson.loads(value)
+
+
+Id = String(36)
+"""A UUID as text, with or without dashes."""
+
+Name = String(255)
+Blob = LargeBinary
+
+
+class UnknownSchema(RuntimeError):
+    """The database is not at the schema this cloudd knows. The message says the command to run."""
+
+
+class Database:
+    """Engines and transactions. `url` as SQLAlchemy's, driver left out: `sqlite:////var/lib/x.db`, `postgresql://...`."""
+
+    def __init__(self, url: str, pool_size: int = 5):
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._reader = self._engine(pool_size, write=False)
+        self._writer = self._engine(1, write=True)
+        self._turn = asyncio.Lock()
+        self.signals: dict[str, Callable[[], None]] = {}
+        self.queries = 0
+        self.busy_seconds = 0.0
+        for engine in (self._reader, self._writer):
+            event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+
+    def _count(self, *_: Any) -> None:
+        self.queries += 1
+
+    def _engine(self, pool_size: int, write: bool) -> AsyncEngine:
+        if not self.is_sqlite:
+            return create_async_engine(self.url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
+        engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": 30})
+        _prepare_sqlite(engine, write)
+        return engine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A read-only transaction: one consistent view, rolled back at the end."""
+        async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A write transaction, committed at the end of the block, rolled back on any exception.
+
+        Functions added by `after_commit` run, in order, when the commit is on disk.
+        """
+        async with self._turn:
+            began = time.perf_counter()
+            async with AsyncSession(self._writer, expire_on_commit=False) as tx:
+                yield tx
+                await tx.commit()
+            self.busy_seconds += time.perf_counter() - began
+        for callback in tx.info.pop("after_commit", ()):
+            callback()
+        for name in tx.info.pop("signals", ()):
+            if name in self.signals:
+                self.signals[name]()
+
+    async def ping(self) -> None:
+        async with self.read() as tx:
+            await tx.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    async def check_schema(self) -> None:
+        """Raise UnknownSchema unless every migration that this cloudd ships has been run, and no other."""
+        async with self._reader.connect() as connection:
+            found = await connection.run_sync(_revision)
+        wanted = head_revision()
+        if found != wanted:
+            raise UnknownSchema(f"the database is at schema {found or 'none'}, this cloudd needs {wanted}: "
+                                "run `cloudd db upgrade` (it keeps the data)")
+
+
+def after_commit(tx: AsyncSession, callback: Callable[[], None]) -> None:
+    """Run `callback` once `tx` is committed; never if it is rolled back."""
+    tx.info.setdefault("after_commit", []).append(callback)
+
+
+def signal(tx: AsyncSession, name: str) -> None:
+    """Wake whoever registered in `Database.signals` under `name`, once, when `tx` is committed."""
+    tx.info.setdefault("signals", {})[name] = True
+
+
+def async_url(url: str | URL) -> URL:
+    """The URL with the asyncio driver named."""
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    backend = parsed.drivername.split("+")[0]
+    if backend not in drivers:
+        raise ValueError(f"database url: {backend!r} is not served; use sqlite:///PATH or postgresql://USER@HOST/NAME")
+    return parsed.set(drivername=drivers[backend])
+
+
+def _prepare_sqlite(engine: AsyncEngine, write: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None                    # BEGIN is ours, below
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000",
+                       "cache_size=-4000", "temp_store=MEMORY"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _alembic(url: str | None = None) -> Any:
+    from alembic.config import Config                        # half of the start-up time of commands that need it not
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    if url:
+        config.attributes["url"] = url
+    return config
+
+
+def head_revision() -> str:
+    """The newest migration, found from the files' names (`0007_what.py`): loading Alembic would cost the start 100 ms."""
+    newest = max(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return newest.split("_")[0]
+
+
+def _revision(connection: Any) -> str | None:
+    from sqlalchemy import inspect
+
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def upgrade(url: str) -> None:
+    """Run all migrations that are missing. Blocking; a new SQLite file is made with mode 0600."""
+    from alembic import command
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        path = Path(parsed.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    command.upgrade(_alembic(url), "head")

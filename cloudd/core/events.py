@@ -1,0 +1,155 @@
+"""The event bus: what happened is written to an outbox in the transaction that made it true, then told in-process.
+
+A subscriber gets every event at least once and in order, over restarts too: its cursor moves in the transaction in which it
+handled the event. What *must* happen next is a job, not an event.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core import clock, log, tasks
+from cloudd.core.context import Context
+from cloudd.core.database import Database, signal
+from cloudd.core.tables import EventCursor, EventRow
+
+LOG = log.get("cloudd.events")
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event as a subscriber sees it. `name` is OpenStack's notification name (`compute.instance.create.end`)."""
+
+    serial: int
+    name: str
+    resource_id: str | None
+    project_id: str | None
+    user_id: str | None
+    request_id: str | None
+    payload: dict[str, Any]
+    created_at: Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Parent of a module's events: a frozen dataclass in the past tense whose fields are the payload."""
+
+    name: ClassVar[str] = ""
+    resource_id: str
+
+
+Handler = Callable[[AsyncSession, Happened], Awaitable[None]]
+
+
+async def emit(tx: AsyncSession, context: Context, event: Event, *, project_id: str | None = None) -> None:
+    """Write `event` to the outbox; it is told when `tx` commits."""
+    tx.add(EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
+                    user_id=context.user_id, request_id=context.request_id, payload=dataclasses.asdict(event),
+                    created_at=context.now()))
+    signal(tx, "events")
+
+
+class Bus:
+    """Tells committed events to subscribers (durable, each with a cursor) and to live streams (from now on only)."""
+
+    def __init__(self, database: Database, retention: timedelta = timedelta(days=7)):
+        self.database, self.retention = database, retention
+        self._handlers: dict[str, tuple[tuple[str, ...], Handler]] = {}
+        self._streams: set[asyncio.Queue[Happened]] = set()
+        self._told = 0
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def subscribe(self, subscriber: str, names: tuple[str, ...], handler: Handler) -> None:
+        """`handler(tx, happened)` for every event whose name starts with one of `names`; may see one twice."""
+        self._handlers[subscriber] = (names, handler)
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator["asyncio.Queue[Happened]"]:
+        """Events from now on; a reader that falls 1,000 behind loses the oldest."""
+        queue: asyncio.Queue[Happened] = asyncio.Queue(1000)
+        self._streams.add(queue)
+        try:
+            yield queue
+        finally:
+            self._streams.discard(queue)
+
+    async def start(self) -> None:
+        async with self.database.read() as tx:
+            self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
+        self.database.signals["events"] = self._news.set
+        self._news.set()
+        self._task = tasks.start("events", self._run())
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if self._streams:
+                await self._tell_streams()
+            else:
+                await self._skip_streams()
+            for subscriber, (names, handler) in self._handlers.items():
+                while await self._tell(subscriber, names, handler):
+                    continue
+
+    async def _skip_streams(self) -> None:
+        async with self.database.read() as tx:
+            self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
+
+    async def _tell_streams(self) -> None:
+        async with self.database.read() as tx:
+            rows = await _after(tx, self._told, ())
+        for row in rows:
+            self._told = row.serial
+            for queue in self._streams:
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(row)
+        if len(rows) == BATCH:
+            self._news.set()
+
+    async def _tell(self, subscriber: str, names: tuple[str, ...], handler: Handler) -> bool:
+        """One batch for one subscriber; True when there may be more."""
+        async with self.database.read() as tx:
+            cursor = await tx.get(EventCursor, subscriber)
+            rows = await _after(tx, cursor.serial if cursor else 0, names)
+        for row in rows:
+            try:
+                async with self.database.write() as tx:
+                    await handler(tx, row)
+                    await tx.merge(EventCursor(subscriber=subscriber, serial=row.serial))
+            except Exception as exc:                          # a broken reader must not stop the others
+                LOG.error("event handler failed, will be told again", subscriber=subscriber, event=row.name,
+                          serial=row.serial, error=repr(exc))
+                asyncio.get_running_loop().call_later(5, self._news.set)
+                return False
+        return len(rows) == BATCH
+
+    async def forget_old(self) -> int:
+        """Delete events past the retention that every subscriber has read."""
+        async with self.database.write() as tx:
+            result = await tx.execute(delete(EventRow).where(EventRow.created_at < clock.now() - self.retention))
+        return result.rowcount
+
+
+async def _after(tx: AsyncSession, serial: int, names: tuple[str, ...]) -> list[Happened]:
+    query = select(EventRow).where(EventRow.serial > serial).order_by(EventRow.serial).limit(BATCH)
+    if names:
+        query = query.where(or_(*(EventRow.name.startswith(name, autoescape=True) for name in names)))
+    rows = (await tx.execute(query)).scalars().all()
+    return [Happened(row.serial, row.name, row.resource_id, row.project_id, row.user_id, row.request_id, row.payload,
+                     row.created_at) for row in rows]

@@ -1,0 +1,84 @@
+"""How one service talks: its errors, its list parameters, its page links. Each module subclasses Dialect in its api package."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from cloudd.core.errors import BadRequest, CloudError, NotFound
+from cloudd.core.http.api import Page
+from cloudd.core.http.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a list request asks: filters as (name, values as sent), sorts as (key, 'asc'|'desc'), one page."""
+
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    sorts: tuple[tuple[str, str], ...] = ()
+    limit: int | None = None
+    marker: str | None = None
+    reverse: bool = False
+    fields: frozenset[str] = field(default_factory=frozenset)
+
+
+class Dialect:
+    """The defaults: OpenStack's most usual forms (Nova's parameters, `{plural}_links`)."""
+
+    paging = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"})
+
+    def status(self, error: CloudError) -> int:
+        return error.status
+
+    def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        """The body (a JSON value) and headers of an error."""
+        body = {"code": self.status(error), "title": error.title, "message": error.message}
+        return {"error": body}, {}
+
+    def read_list(self, request: Request) -> ListQuery:
+        query = request.query
+        keys, directions = query.getall("sort_key", []), query.getall("sort_dir", [])
+        sorts = tuple((key, (directions[number] if number < len(directions) else "asc").lower())
+                      for number, key in enumerate(keys))
+        if bad := [direction for _, direction in sorts if direction not in ("asc", "desc")]:
+            raise BadRequest(f"Invalid sort_dir '{bad[0]}': use asc or desc.")
+        filters = tuple((name, tuple(query.getall(name))) for name in dict.fromkeys(query) if name not in self.paging)
+        fields = frozenset(part for value in query.getall("fields", []) for part in value.split(",") if part)
+        return ListQuery(filters, sorts, self.limit(request), query.get("marker") or None,
+                         query.get("page_reverse", "").lower() in ("true", "1"), fields)
+
+    def limit(self, request: Request) -> int | None:
+        """The page size: as asked, at most the settings' `max_limit`; 0 or nothing asks for the most."""
+        most = request.settings.api.max_limit
+        text = request.query.get("limit")
+        if not text:
+            return most
+        if not text.isdigit():
+            raise BadRequest(f"Invalid limit '{text}': it must be a number from 0 on.")
+        return min(int(text), most) or most
+
+    def page(self, request: Request, plural: str, views: list[Any], page: Page) -> dict[str, Any]:
+        body: dict[str, Any] = {plural: views, **page.extra}
+        if page.more and page.last is not None:
+            body[f"{plural}_links"] = [{"rel": "next", "href": page_link(request, marker=page.last)}]
+        return body
+
+    def verb(self, verb: str, shape: Any) -> str:
+        """What policy rules call an operation of a plain record: `list_regions`, `get_region`, `create_region`."""
+        if verb == "list":
+            return f"list_{shape.plural}"
+        return f"{'get' if verb == 'show' else verb}_{shape.name}"
+
+    def missing(self, kind: str, value: str) -> NotFound:
+        """The words for a record that is not there, or that is another's."""
+        name = "".join(part.capitalize() for part in kind.replace("-", "_").split("_"))
+        return NotFound(f"{kind.replace('_', ' ').capitalize()} {value} could not be found.", type=f"{name}NotFound")
+
+    def one(self, request: Request, name: str, view: dict[str, Any]) -> dict[str, Any]:
+        return {name: view}
+
+
+def page_link(request: Request, **changes: str | None) -> str:
+    """This list's own address with some parameters changed (None drops one)."""
+    pairs = [(key, value) for key, value in request.query.items() if key not in changes]
+    pairs += [(key, value) for key, value in changes.items() if value is not None]
+    return request.host_link(request.raw.path) + (f"?{urlencode(pairs)}" if pairs else "")

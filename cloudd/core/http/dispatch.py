@@ -1,0 +1,294 @@
+"""A request's way: token, operation, version, body, rows, policy, transaction, handler, reply.
+
+The one place that turns exceptions into answers; each in the form of the API that was called, with a request id.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core import ids, log
+from cloudd.core.context import Context
+from cloudd.core.errors import (
+    BadRequest,
+    CloudError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMedia,
+)
+from cloudd.core.http.api import Api, Operation, Page, Reply
+from cloudd.core.http.microversions import Version
+from cloudd.core.http.request import Request
+from cloudd.core.http.shapes import Shape
+from cloudd.core.parts import Parts
+
+LOG = log.get("cloudd.http")
+Authenticator = Callable[[web.Request, Context], Awaitable[Context]]
+JSON = "application/json"
+
+
+class InternalError(CloudError):
+    """What the caller is told of an error that nobody expected."""
+
+
+class Dispatcher:
+    """Holds the mounted APIs and answers requests for them. `authenticate(raw, anonymous)` comes from identity."""
+
+    def __init__(self, parts: Parts, authenticate: Authenticator):
+        self.parts, self.authenticate = parts, authenticate
+        self._mounts: dict[str, Api] = {}
+        self.apis: list[Api] = []
+
+    def mount(self, api: Api) -> None:
+        self.apis.append(api)
+        for prefix in api.prefixes:
+            self._mounts[prefix] = api
+        for rule in api.policies:
+            self.parts.policies.add(api.service, rule)
+        for operation in api.operations:
+            if operation.auth and (api.service, operation.policy) not in self.parts.policies.rules:
+                raise LookupError(f"{operation.method} {operation.path}: no policy rule {operation.policy}")
+
+    def find_mount(self, path: str) -> tuple[Api, str, list[str]] | None:
+        """The API of a path, its mount point and the remaining segments (empty ones, from doubled slashes, left out)."""
+        segments = [segment for segment in path.split("/") if segment]
+        for length in range(min(3, len(segments)), -1, -1):
+            prefix = "/" + "/".join(segments[:length]) if length else ""
+            if prefix in self._mounts:
+                return self._mounts[prefix], prefix, segments[length:]
+        return None
+
+    async def handle(self, raw: web.Request) -> web.StreamResponse:
+        """Answer any request below a mount point."""
+        request_id = ids.new_request_id()
+        token = log.request_id.set(request_id)
+        raw["request_id"], raw["began"] = request_id, time.perf_counter()
+        found = self.find_mount(raw.path)
+        try:
+            if found is None:
+                raise NotFound(f"Nothing is served at {raw.path}. The services stand in the catalog: openstack catalog list.")
+            response = await self._answer(raw, request_id, *found)
+        except CloudError as error:
+            response = self._refuse(raw, found[0] if found else None, error, request_id)
+        except web.HTTPException as exc:                      # aiohttp's own: a body over the limit, a bad encoding
+            error = TooLarge(_too_large(raw)) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
+            response = self._refuse(raw, found[0] if found else None, error, request_id)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as exc:
+            LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
+            error = InternalError(f"cloudd met an error it did not expect ({type(exc).__name__}). The log has it under "
+                                  f"{request_id}.")
+            response = self._refuse(raw, found[0] if found else None, error, request_id)
+        finally:
+            log.request_id.reset(token)
+        if not response.prepared:
+            response.headers.setdefault("X-Openstack-Request-Id", request_id)
+            if found and found[0].service == "compute":
+                response.headers.setdefault("X-Compute-Request-Id", request_id)
+        return response
+
+    def _refuse(self, raw: web.Request, api: Api | None, error: CloudError, request_id: str) -> web.Response:
+        dialect = api.dialect if api else None
+        status = dialect.status(error) if dialect else error.status
+        body, headers = dialect.error(error, request_id) if dialect else ({"error": {
+            "code": status, "title": error.title, "message": error.message}}, {})
+        if status == 401:
+            headers = {**headers, "WWW-Authenticate": f'Keystone uri="{base_url(raw, self.parts.settings)}/identity"'}
+        headers = {**headers, **error.headers, **raw.get("version_headers", {})}
+        payload = body if isinstance(body, bytes) else orjson.dumps(body)
+        if raw.method == "HEAD":
+            payload = b""
+        headers.setdefault("Content-Type", JSON)
+        return web.Response(status=status, body=payload, headers=headers)
+
+    async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
+        anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
+                            remote_address=raw.remote)
+        project, segments = self._project(api, segments)
+        found = api.router.find(segments)
+        version: Version = (0, 0)
+        if api.negotiation:
+            raw["version_headers"] = {"Vary": ", ".join(filter(None, ("OpenStack-API-Version", api.negotiation.legacy)))}
+            version = api.negotiation.version(raw.headers)
+            raw["version_headers"] = api.negotiation.headers(version)
+        sent = None
+        context = anonymous
+        if not (found and any(not operation.auth for operation in found[0].operations.get(_method(raw, found[0]), ()))):
+            context = await self.authenticate(raw, anonymous)
+        raw["context"] = context
+        if found is None:
+            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
+        node, values = found
+        candidates = self._candidates(raw, node)
+        if any(operation.body or operation.action for operation in candidates):
+            sent = await _json(raw)
+        operation = _choose(raw, candidates, version, sent)
+        if project is not None and project != context.project_id:
+            raise BadRequest(f"Malformed request URL: the project {project} in it is not the token's ({context.project_id}).")
+        request = Request(raw=raw, api=api, operation=operation, parts=self.parts, context=context, version=version,
+                          prefix=prefix + (f"/{project}" if project else ""), sent=sent,
+                          base_url=base_url(raw, self.parts.settings), path=dict(zip(operation.names, values, strict=True)))
+        return await self._run(request)
+
+    def _project(self, api: Api, segments: list[str]) -> tuple[str | None, list[str]]:
+        if api.project_in_path and segments and not api.router.knows(segments[0]):
+            if ids.is_uuid(segments[0]):
+                return segments[0], segments[1:]
+        return None, segments
+
+    def _candidates(self, raw: web.Request, node: Any) -> list[Operation]:
+        method = _method(raw, node)
+        if method not in node.operations:
+            error = MethodNotAllowed(f"{raw.method} is not possible at {raw.path}; possible: "
+                                     f"{', '.join(sorted(node.operations))}.")
+            error.headers["Allow"] = ", ".join(sorted(node.operations))
+            raise error
+        return node.operations[method]
+
+    async def _run(self, request: Request) -> web.StreamResponse:
+        operation = request.operation
+        body = _lift_body(request)
+        if operation.query is not None:
+            request.params = read_query(operation.query, request)
+        if operation.live or operation.stream:
+            async with self.parts.database.read() as tx:
+                await self._load(request, tx)
+            self._permit(request)
+            return self._reply(request, await operation.handler(**self._arguments(request, None, body)))
+        transaction = self.parts.database.write if operation.write else self.parts.database.read
+        async with transaction() as tx:
+            await self._load(request, tx)
+            self._permit(request)
+            result = await operation.handler(**self._arguments(request, tx, body))
+            if operation.write:
+                await tx.flush()
+            return self._reply(request, result)
+
+    async def _load(self, request: Request, tx: AsyncSession) -> None:
+        for name in request.operation.names:
+            if name in request.api.loaders:
+                await request.load(tx, name)
+
+    def _permit(self, request: Request) -> None:
+        operation = request.operation
+        if operation.auth:
+            request.require(operation.policy, operation.target(request) if operation.target else _target(request))
+
+    def _arguments(self, request: Request, tx: AsyncSession | None, body: Any) -> dict[str, Any]:
+        have = {**request.path, **request.loaded, "request": request, "tx": tx, "body": body}
+        return {name: have[name] for name in request.operation.wants}
+
+    def _reply(self, request: Request, result: Any) -> web.StreamResponse:
+        if isinstance(result, web.StreamResponse):
+            return result
+        operation, status, headers = request.operation, request.operation.status, dict(request.headers)
+        if isinstance(result, Reply):
+            status, headers, result = result.status or status, {**headers, **result.headers}, result.body
+        if operation.reply is not None and result is not None:
+            result = dress(request, operation.reply, result)
+        headers.update(request.raw.get("version_headers", {}))
+        if result is None:
+            return web.Response(status=status, headers=headers)
+        headers.setdefault("Content-Type", JSON)
+        return web.Response(status=status, body=result if isinstance(result, bytes) else orjson.dumps(result), headers=headers)
+
+
+def dress(request: Request, shape: Shape, result: Any) -> Any:
+    """A row, a list of rows or a Page in the words of its shape and the service's dialect."""
+    if isinstance(result, list):
+        return request.api.dialect.page(request, shape.plural, [shape.view(row, request) for row in result], Page(result))
+    only = request.api.dialect.read_list(request).fields if "fields" in request.query else None
+    if isinstance(result, Page):
+        return request.api.dialect.page(request, shape.plural, [shape.view(row, request, only) for row in result.rows], result)
+    view = shape.view(result, request, only)
+    return view if shape.name is None else request.api.dialect.one(request, shape.name, view)
+
+
+def base_url(raw: web.Request, settings: Any) -> str:
+    """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request."""
+    if settings.server.public_url:
+        return settings.server.public_url.rstrip("/")
+    scheme, host = raw.scheme, raw.host
+    if raw.remote in settings.server.trusted_proxies:
+        scheme = raw.headers.get("X-Forwarded-Proto", scheme)
+        host = raw.headers.get("X-Forwarded-Host", host)
+    return f"{scheme}://{host}"
+
+
+def _method(raw: web.Request, node: Any) -> str:
+    return "GET" if raw.method == "HEAD" and "HEAD" not in node.operations else raw.method
+
+
+def _choose(raw: web.Request, candidates: list[Operation], version: Version, sent: Any) -> Operation:
+    """Of the operations at one path and method, the one for this action and version."""
+    actions = {operation.action for operation in candidates if operation.action}
+    if actions:
+        if not isinstance(sent, dict) or len(sent) != 1:
+            raise BadRequest("Malformed request body: an action is an object with one member, the action's name.")
+        name = next(iter(sent))
+        chosen = [operation for operation in candidates if operation.action == name]
+        if not chosen:
+            raise BadRequest(f"There is no such action: {name}. There are: {', '.join(sorted(actions))}.")
+    else:
+        chosen = candidates
+    for operation in chosen:
+        if operation.lives(version):
+            return operation
+    raise NotFound(f"The resource could not be found: {raw.path} has no such operation at version {version[0]}.{version[1]}.")
+
+
+async def _json(raw: web.Request) -> Any:
+    kind = raw.content_type
+    data = await raw.read()
+    if not data:
+        return None
+    if "json" not in kind and raw.headers.get("Content-Type"):
+        raise UnsupportedMedia(f"The content type {kind} is not served: send application/json.")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as exc:
+        raise BadRequest(f"Malformed request body: it is not JSON ({exc}).", type="MalformedRequestBody") from exc
+
+
+def _lift_body(request: Request) -> Any:
+    operation = request.operation
+    if operation.body is None:
+        return request.sent.get(operation.action) if operation.action else request.sent
+    if not isinstance(request.sent, dict | list):
+        raise BadRequest("Malformed request body: a JSON object is required.", type="MalformedRequestBody")
+    return operation.body.read(request.sent, request.version, operation.use)
+
+
+def read_query(shape: Shape, request: Request) -> dict[str, Any]:
+    """Check the query string against a shape whose fields are lists or single values; lifted values by name."""
+    given: dict[str, Any] = {}
+    fields = {item.name: item for item in shape.fields}
+    for name in dict.fromkeys(request.query):
+        values = request.query.getall(name)
+        many = name in fields and "array" in str(fields[name].type.schema().get("type"))
+        given[name] = list(values) if many else values[-1]
+    return shape.read(given, request.version)
+
+
+def _target(request: Request) -> Any:
+    """The innermost loaded row that belongs to somebody, else the caller's own."""
+    for row in reversed(request.loaded.values()):
+        if hasattr(row, "project_id") or hasattr(row, "user_id"):
+            return row
+    return request.own()
+
+
+def _too_large(raw: web.Request) -> str:
+    return f"The request body is larger than the {raw.client_max_size} bytes that this cloud accepts (max_body_size)."
+
+
+def unauthorized() -> Unauthorized:
+    return Unauthorized("The request you have made requires authentication.")

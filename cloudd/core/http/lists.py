@@ -1,0 +1,118 @@
+"""Lists in SQL: filters, sorting and marker paging as declared by a Listing, in a constant number of queries."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from cloudd.core import clock
+from cloudd.core.database import Moment
+from cloudd.core.errors import BadRequest, NotFound
+from cloudd.core.http.api import Page
+from cloudd.core.http.dialects import ListQuery
+from cloudd.core.http.request import Request
+
+Column = InstrumentedAttribute[Any]
+FilterFunction = Callable[[Sequence[str]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What may be asked of a list of `model`: `filters` (a column, or a function from the values sent to a clause),
+    `sorts` (columns by public name), the default order, and the `key` column that markers name.
+
+    `unknown`: an unknown filter is ignored (`ignore`) or refused (`refuse`); the dialect's services differ.
+    """
+
+    model: type
+    filters: Mapping[str, Column | FilterFunction] = field(default_factory=dict)
+    sorts: Mapping[str, Column] = field(default_factory=dict)
+    default: tuple[tuple[str, str], ...] = ()
+    key: str = "id"
+    unknown: str = "ignore"
+    missing_marker: type[Exception] = BadRequest
+
+    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None) -> Page:
+        """Run the list: `query` selects what the caller may see; the request says the rest."""
+        asked = asked or request.api.dialect.read_list(request)
+        query = self.filtered(query, asked)
+        return await self.paged(tx, query, asked)
+
+    def filtered(self, query: Select[Any], asked: ListQuery) -> Select[Any]:
+        for name, values in asked.filters:
+            how = self.filters.get(name)
+            if how is not None:
+                query = query.where(equals(how, values) if isinstance(how, InstrumentedAttribute) else how(values))
+            elif self.unknown == "refuse":
+                raise BadRequest(f"Invalid filter '{name}': use one of {', '.join(sorted(self.filters))}.")
+        return query
+
+    async def paged(self, tx: AsyncSession, query: Select[Any], asked: ListQuery) -> Page:
+        order = self._order(asked)
+        if asked.marker is not None:
+            query = query.where(_after(order, await self._marker(tx, asked.marker)))
+        for column, direction in order:
+            query = query.order_by(column.asc().nulls_first() if direction == "asc" else column.desc().nulls_last())
+        if asked.limit is not None:
+            query = query.limit(asked.limit + 1)
+        rows = list((await tx.execute(query)).unique().scalars())
+        more = asked.limit is not None and len(rows) > asked.limit
+        rows = rows[:asked.limit] if more else rows
+        if asked.reverse:
+            rows.reverse()
+        keys = [str(getattr(row, self.key)) for row in rows]
+        return Page(rows, asked.limit, more, keys[-1] if keys else None, keys[0] if keys else None, asked.reverse)
+
+    def _order(self, asked: ListQuery) -> list[tuple[Column, str]]:
+        order: dict[str, str] = {}
+        for name, direction in asked.sorts or self.default:
+            if name not in self.sorts and name != self.key:
+                raise BadRequest(f"Invalid sort key '{name}': use one of {', '.join(sorted({*self.sorts, self.key}))}.")
+            order.setdefault(name, direction)
+        order.setdefault(self.key, list(order.values())[-1] if order else "asc")
+        turn = {"asc": "desc", "desc": "asc"} if asked.reverse else {"asc": "asc", "desc": "desc"}
+        return [(self.sorts.get(name) or getattr(self.model, name), turn[direction]) for name, direction in order.items()]
+
+    async def _marker(self, tx: AsyncSession, marker: str) -> Any:
+        row = (await tx.execute(select(self.model).where(getattr(self.model, self.key) == marker))).unique().scalar()
+        if row is None:
+            error = BadRequest if self.missing_marker is BadRequest else NotFound
+            raise error(f"marker [{marker}] not found", type="MarkerNotFound")
+        return row
+
+
+def equals(column: Column, values: Sequence[str]) -> ColumnElement[bool]:
+    """The column has one of the values, read as the column's type. Raises BadRequest for a value of another type."""
+    return column.in_([_value(column, value) for value in values])
+
+
+def _value(column: Column, text: str) -> Any:
+    kind = column.type
+    try:
+        if isinstance(kind, Boolean):
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        if isinstance(kind, Integer):
+            return int(text)
+        if isinstance(kind, Moment):
+            return clock.parse(text)
+    except (KeyError, ValueError) as exc:
+        raise BadRequest(f"Invalid value '{text}' for filter '{column.key}'.") from exc
+    return text
+
+
+def _after(order: list[tuple[Column, str]], row: Any) -> ColumnElement[bool]:
+    """Rows that come after `row` in this order; NULL is the smallest value."""
+    clauses, same = [], []
+    for column, direction in order:
+        value = getattr(row, column.key)
+        if value is None:
+            beyond = column.is_not(None) if direction == "asc" else None
+        else:
+            beyond = column > value if direction == "asc" else or_(column < value, column.is_(None))
+        if beyond is not None:
+            clauses.append(and_(*same, beyond))
+        same.append(column.is_(None) if value is None else column == value)
+    return or_(*clauses)

@@ -1,0 +1,168 @@
+"""Shapes: what a resource looks like on the wire, each field with its lifetime; schemas and views are made from them.
+
+One shape serves requests and replies. A field's flags say where it stands:
+`create`/`update`: may be sent; `required`: must be sent on create; `reply`: is answered.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any
+
+import jsonschema_rs
+
+from cloudd.core.errors import BadRequest
+from cloudd.core.http.microversions import Change, V, Version
+from cloudd.core.http.types import FORMATS, Any_, Int, Type
+
+UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
+LAST: Version = (999, 999)
+
+
+def _bound(value: "str | Change | None", default: Version) -> Version:
+    if isinstance(value, Change):
+        return value.version
+    return V(value) if value else default
+
+
+class Field:
+    """One member of a shape.
+
+    `of` tells where a reply takes the value from: an attribute's name, or a function of (row, request). `default` is put in
+    on create when the field was not sent. `since`/`until` are microversions (`until` is the last that has it).
+    """
+
+    def __init__(self, name: str, type: Type | None = None, *, required: bool = False, default: Any = UNSET,
+                 create: bool = True, update: bool = True, reply: bool = True, readonly: bool = False,
+                 since: "str | Change | None" = None, until: "str | None" = None,
+                 of: str | Callable[[Any, Any], Any] | None = None, column: str | None = None):
+        self.name, self.type = name, type or Any_()
+        self.required, self.default = required, default
+        self.create, self.update, self.reply = create and not readonly, update and not readonly, reply
+        self.since, self.until = _bound(since, (0, 0)), _bound(until, LAST)
+        self.column = column or name
+        self.get: Callable[[Any, Any], Any] = of if callable(of) else _getter(of or self.column)
+
+    def lives(self, version: Version) -> bool:
+        return self.since <= version <= self.until
+
+    def accepts(self, use: str) -> bool:
+        return self.create if use == "create" else self.update
+
+
+def _getter(name: str) -> Callable[[Any, Any], Any]:
+    get = attrgetter(name)
+    return lambda row, request: get(row)
+
+
+class Shape:
+    """The members of one resource. `name` is its wrapper on the wire (None: no wrapper), `plural` the list's.
+
+    `extra`: whether unknown members are accepted (True; kept under `extra` in the lifted body), refused (False), or
+    refused from a Change on.
+    """
+
+    def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Change = False,
+                 low: int = 0, doc: str = ""):
+        self.name, self.fields, self.extra, self.low, self.doc = name, fields, extra, low, doc
+        self.plural = plural or f"{name}s"
+        self._stretches = sorted({bound for item in fields for bound in (item.since, _next(item.until)) if bound < LAST}
+                                 | ({extra.version} if isinstance(extra, Change) else set()))
+
+    def _stretch(self, version: Version) -> Version:
+        """The first version of the stretch in which nothing changes that holds `version`."""
+        return max((bound for bound in self._stretches if bound <= version), default=(0, 0))
+
+    @functools.cache  # noqa: B019 - shapes live as long as the process
+    def fields_at(self, stretch: Version) -> tuple[Field, ...]:
+        return tuple(item for item in self.fields if item.lives(stretch))
+
+    def at(self, version: Version, use: str = "create") -> dict[str, Any]:
+        """The JSON schema of a request body at a version; `use` is create or update."""
+        return self._schema_at(self._stretch(version), use)
+
+    @functools.cache  # noqa: B019
+    def _schema_at(self, stretch: Version, use: str) -> dict[str, Any]:
+        fields = [item for item in self.fields_at(stretch) if item.accepts(use)]
+        extra = stretch < self.extra.version if isinstance(self.extra, Change) else self.extra
+        inner = {"type": "object", "properties": {item.name: item.type.schema() for item in fields},
+                 "required": [item.name for item in fields if item.required and use == "create"],
+                 "additionalProperties": extra}
+        if self.low:
+            inner["minProperties"] = self.low
+        if self.name is None:
+            return inner
+        return {"type": "object", "properties": {self.name: inner}, "required": [self.name], "additionalProperties": extra}
+
+    @functools.cache  # noqa: B019
+    def _validator(self, stretch: Version, use: str) -> Any:
+        return jsonschema_rs.Draft202012Validator(self._schema_at(stretch, use), formats=FORMATS, validate_formats=True)
+
+    def read(self, body: Any, version: Version, use: str = "create") -> dict[str, Any]:
+        """Check a request body and lift it: wrapper off, texts to values, defaults in. Raises BadRequest."""
+        stretch = self._stretch(version)
+        error = next(iter(self._validator(stretch, use).iter_errors(body)), None)
+        if error is not None:
+            raise invalid(error, body)
+        given = body if self.name is None else body[self.name]
+        return self._lift(given, stretch, use)
+
+    def _lift(self, given: Mapping[str, Any], stretch: Version, use: str) -> dict[str, Any]:
+        lifted = dict(given)
+        for item in self.fields_at(stretch):
+            if item.name in lifted and item.type.lifts:
+                lifted[item.name] = _lift_one(item, lifted[item.name])
+            elif item.name not in lifted and use == "create" and item.default is not UNSET and item.create:
+                lifted[item.name] = item.default() if callable(item.default) else item.default
+        return lifted
+
+    def view(self, row: Any, request: Any, only: Iterable[str] | None = None) -> dict[str, Any]:
+        """The row as this request's version sees it; `only` keeps just these members (Neutron's `fields`)."""
+        members = self._members(self._stretch(request.version))
+        if only:
+            members = [(name, get) for name, get in members if name in only]
+        reply = {name: get(row, request) for name, get in members}
+        return {name: value for name, value in reply.items() if value is not UNSET}
+
+    @functools.cache  # noqa: B019
+    def _members(self, stretch: Version) -> list[tuple[str, Callable[[Any, Any], Any]]]:
+        return [(item.name, item.get) for item in self.fields_at(stretch) if item.reply]
+
+    def names(self) -> frozenset[str]:
+        return frozenset(item.name for item in self.fields)
+
+    def columns(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A lifted body as column values: the members that this shape names, under their columns' names."""
+        return {item.column: body[item.name] for item in self.fields if item.name in body}
+
+
+def _next(version: Version) -> Version:
+    return LAST if version == LAST else (version[0], version[1] + 1)
+
+
+def _lift_one(item: Field, value: Any) -> Any:
+    try:
+        lifted = item.type.lift(value)
+    except ValueError as exc:
+        raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. {exc}") from exc
+    if isinstance(item.type, Int) and isinstance(value, str) and item.type.outside(lifted):
+        raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. It must be from "
+                         f"{item.type.low} to {item.type.high}.")
+    return lifted
+
+
+def invalid(error: Any, body: Any) -> BadRequest:
+    """What a schema error tells the caller: the member, its value (cut), and what is wrong with it."""
+    path = [str(part) for part in error.instance_path]
+    message = str(error.message)
+    if len(message) > 400:
+        message = message[:200] + " ... " + message[-180:]
+    if not path:
+        return BadRequest(f"Invalid input: {message}", type="ValidationError")
+    value = functools.reduce(lambda inner, part: inner[int(part)] if isinstance(inner, list) else inner[part], path, body)
+    secret = any(word in path[-1].lower() for word in ("pass", "secret", "private"))
+    shown = "***" if secret else str(value)[:100]
+    if secret:
+        message = message.replace(str(value), "***")
+    return BadRequest(f"Invalid input for field/attribute {path[-1]}. Value: {shown}. {message}", type="ValidationError",
+                      path=".".join(path))

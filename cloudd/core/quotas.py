@@ -1,0 +1,59 @@
+"""Limits per project: defaults from the settings, a project's own from the table, usage counted by the module that owns it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core.errors import OverQuota
+from cloudd.core.tables import QuotaRow
+
+Count = Callable[[AsyncSession, str], Awaitable[Mapping[str, int]]]
+
+
+@dataclass
+class Quotas:
+    """The quotas of one service. `count(tx, project_id)` gives what is used of every countable resource; -1 is no limit."""
+
+    service: str
+    defaults: dict[str, int]
+    count: Count
+    shown: dict[str, str] = field(default_factory=dict)
+
+    async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
+        """Every limit of a project (or of a user in it, where the user has one of his own)."""
+        query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
+                                       QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
+        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
+        return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
+
+    async def set(self, tx: AsyncSession, project_id: str, limits: Mapping[str, int], user_id: str = "") -> None:
+        for name, limit in limits.items():
+            await tx.merge(QuotaRow(project_id=project_id, service=self.service, resource=name, user_id=user_id,
+                                    hard_limit=limit))
+        await tx.flush()
+
+    async def reset(self, tx: AsyncSession, project_id: str, user_id: str = "") -> None:
+        """Back to the defaults; without a user, the users' own limits go as well."""
+        query = delete(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service)
+        await tx.execute(query.where(QuotaRow.user_id == user_id) if user_id else query)
+
+    async def require(self, tx: AsyncSession, project_id: str, **deltas: int) -> None:
+        """Raise OverQuota if any of `deltas` more would pass its limit; the message has asked, used and limit."""
+        wanted = {name: delta for name, delta in deltas.items() if delta > 0}
+        if not wanted:
+            return
+        limits = await self.limits(tx, project_id)
+        finite = {name: delta for name, delta in wanted.items() if limits.get(name, -1) >= 0}
+        if not finite:
+            return
+        used = await self.count(tx, project_id)
+        over = [name for name, delta in finite.items() if used.get(name, 0) + delta > limits[name]]
+        if over:
+            asked = ", ".join(f"{finite[name]}" for name in over)
+            have = ", ".join(f"{used.get(name, 0)}" for name in over)
+            most = ", ".join(f"{limits[name]}" for name in over)
+            names = ", ".join(over)
+            raise OverQuota(f"Quota exceeded for {names}: Requested {asked}, but already used {have} of {most} {names}",
+                            type="OverQuota", over=over)

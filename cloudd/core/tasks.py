@@ -1,0 +1,35 @@
+"""Every task has an owner and a name; one that dies unexpectedly says so, once."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from cloudd.core import log
+
+LOG = log.get("cloudd.tasks")
+T = TypeVar("T")
+_running: set[asyncio.Task[Any]] = set()
+
+
+def start(name: str, coro: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Run `coro` beside everything else; kept from the garbage collector, its exception logged."""
+    task = asyncio.get_running_loop().create_task(coro, name=name)
+    _running.add(task)
+    task.add_done_callback(_ended)
+    return task
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        LOG.error("task died", task=task.get_name(), error=repr(error), exc_info=error)
+
+
+async def stop_all(grace: float = 5.0) -> None:
+    """Cancel what still runs on this loop and wait for it."""
+    loop = asyncio.get_running_loop()
+    left = [task for task in _running if task.get_loop() is loop and task is not asyncio.current_task()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=grace)

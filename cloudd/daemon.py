@@ -1,0 +1,135 @@
+"""Makes every part in order, starts them, stops them in reverse."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from cloudd.compute.service import ComputeModule
+from cloudd.core import clock, jobs, log, systemd, tasks, tls
+from cloudd.core.database import Database
+from cloudd.core.events import Bus
+from cloudd.core.http.dispatch import Dispatcher
+from cloudd.core.http.server import Front
+from cloudd.core.module import Module
+from cloudd.core.parts import Parts
+from cloudd.core.policy import Policies
+from cloudd.identity.service import IdentityModule
+from cloudd.image.service import ImageModule
+from cloudd.network.service import NetworkModule
+from cloudd.settings import Settings
+
+LOG = log.get("cloudd.daemon")
+MODULES: tuple[type[Module], ...] = (IdentityModule, ImageModule, NetworkModule, ComputeModule)
+HOUSEKEEPING_SECONDS = 3600
+
+
+class AlreadyRunning(RuntimeError):
+    """Another daemon holds this state directory."""
+
+
+class Daemon:
+    """One running cloud. `async with Daemon(settings).running(): ...`"""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
+        self.parts.bus = Bus(self.parts.database, timedelta(days=settings.events.retention_days))
+        self.parts.jobs = jobs.Runner(self.parts, limits=dict(settings.jobs.limits))
+        self.modules = [kind(self.parts) for kind in MODULES]
+        identity = next(module for module in self.modules if isinstance(module, IdentityModule))
+        identity.catalog_of(self.modules)
+        self.dispatcher = Dispatcher(self.parts, identity.authenticate)
+        self.ready = False
+        self.front = Front(self.parts, self.dispatcher, self._health())
+
+    def _health(self) -> dict[str, Callable[..., object]]:
+        checks = {"database": self.parts.database.ping}
+        for module in self.modules:
+            checks.update(module.health())
+        return checks
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Daemon"]:
+        """Everything started, in order; stopped in reverse at the end of the block."""
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_only_one(Path(self.settings.server.state_dir)))
+            stack.push_async_callback(self.parts.database.close)
+            stack.push_async_callback(tasks.stop_all)
+            await self.parts.database.check_schema()
+            await self._open(stack)
+            await self._serve(stack)
+            await self._start(stack)
+            self.ready = True
+            yield self
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        for module in self.modules:
+            for api in module.apis:
+                self.dispatcher.mount(api)
+        if self.settings.policy.file:
+            self.parts.policies.override(Path(self.settings.policy.file))
+        for module in self.modules:
+            stack.push_async_callback(module.stop)
+            await module.open()
+            module.routes(self.front)
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        context = None
+        if paths := tls.wanted(self.settings):
+            context = tls.ssl_context(paths)
+        stack.push_async_callback(self.front.stop)
+        await self.front.start(self.settings.server.addresses(), context)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        await self.parts.bus.start()
+        stack.push_async_callback(self.parts.bus.stop)
+        for module in self.modules:
+            await module.start()
+        await self.parts.jobs.start()
+        stack.push_async_callback(self.parts.jobs.stop)
+        tasks.start("housekeeping", self._housekeeping())
+
+    async def _housekeeping(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            await self.parts.bus.forget_old()
+            await jobs.forget_old(self.parts, clock.now() - timedelta(days=self.settings.jobs.retention_days))
+
+
+@contextlib.contextmanager
+def _only_one(state_dir: Path):
+    """Hold the state directory; the kernel lets go of it however the process ends."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    handle = os.open(state_dir / "cloudd.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.truncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    except BlockingIOError:
+        raise AlreadyRunning(f"another cloudd already runs on {state_dir} (its pid is in {state_dir}/cloudd.lock)") from None
+    finally:
+        os.close(handle)
+
+
+async def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with Daemon(settings).running() as daemon:
+        LOG.info("cloudd is ready", listen=settings.server.listen, state_dir=settings.server.state_dir)
+        systemd.ready()
+        watchdog = tasks.start("watchdog", systemd.watchdog(daemon.parts.database.ping))
+        await stopping.wait()
+        systemd.stopping()
+        watchdog.cancel()
+        LOG.info("cloudd is stopping")
+    return 0
