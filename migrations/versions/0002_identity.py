@@ -1,0 +1,14 @@
+"""identity: the first tables."""
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Filled from the models."""
+
+
+def downgrade() -> None:
+    """Filled from the models."""

@@ -1,0 +1,14 @@
+"""network: the first tables."""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Filled from the models."""
+
+
+def downgrade() -> None:
+    """Filled from the models."""
