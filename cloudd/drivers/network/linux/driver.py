@@ -1,0 +1,272 @@
+"""The linux network driver: takes wanted state, keeps it in memory, and has each subject's file bring the kernel to it.
+
+Locks: one per network and per router, taken in this order, and one for the firewall, taken last.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from cloudd.core import log
+from cloudd.drivers.network import base
+from cloudd.drivers.network.base import DataplaneSpec, NetworkDriver, NetworkDriverError, NetworkSpec, PortSpec, RouterSpec
+from cloudd.drivers.network.linux import (
+    bridges,
+    conntrack,
+    dhcp,
+    dnsmasq,
+    external,
+    inventory,
+    metadata_sockets,
+    nat,
+    netns,
+    nft,
+    restore,
+    routers,
+)
+from cloudd.drivers.network.linux.conntrack import Flows
+from cloudd.drivers.network.linux.firewall import Firewall
+from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
+from cloudd.drivers.network.linux.names import Names, short_cloud
+from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.supervisor import Supervisor
+from cloudd.drivers.network.linux.zones import Zones
+
+LOG = log.get("cloudd.network")
+MAX_MTU = 65521                                      # what a tap takes
+
+
+class LinuxNetworkDriver(NetworkDriver):
+    def __init__(self, config: base.NetworkConfig):
+        self.config = config
+        self.names = Names(short_cloud(config.cloud_id))
+        self.workers = netns.Workers()
+        self.supervisor = Supervisor(config, self.workers)
+        self.zones = Zones(Path(config.state_dir) / "zones.json")
+        self.firewall = Firewall(self.names, config.namespace)
+        self.firewall_lock = asyncio.Lock()
+        self.host_rules = external.HostRules(config, self.names)
+        self.networks: dict[str, NetworkSpec] = {}
+        self.routers: dict[str, RouterSpec] = {}
+        self.router_rules: dict[str, Ruleset] = {}
+        self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.metadata: MetadataSockets | None = None
+        self.vlan = False
+
+    def lock(self, key: str) -> asyncio.Lock:
+        return self.locks.setdefault(key, asyncio.Lock())
+
+    # Opening and closing
+
+    async def open(self, on_metadata_socket: base.OnMetadataSocket, on_metadata_gone: base.OnMetadataGone) -> None:
+        self.metadata = MetadataSockets(self.workers, on_metadata_socket, on_metadata_gone)
+        await self.workers.run(self.prepare)
+
+    def prepare(self) -> None:
+        if os.geteuid():
+            raise NetworkDriverError("the linux network driver needs root")
+        for tool in (self.config.dnsmasq, "conntrack", "ip", *(() if nft.library() else ("nft",))):
+            if shutil.which(tool) is None:
+                raise NetworkDriverError(f"`{tool}` is not installed (Debian: dnsmasq-base, conntrack, iproute2, nftables)")
+        state = Path(self.config.state_dir)
+        state.mkdir(parents=True, exist_ok=True)
+        self.supervisor.user = self.config.dnsmasq_user
+        if not dnsmasq.reachable_by_others(state):
+            LOG.warning("dnsmasq runs as root, since others may not enter the state directory", directory=str(state))
+            self.supervisor.user = "root"
+        self.zones.load()
+        bridges.prepare(self.config.namespace)
+        self.vlan = external.vlan_works(self.config.namespace)
+
+    async def close(self) -> None:
+        self.supervisor.close()
+        if self.metadata:
+            await self.metadata.close_all()
+        await asyncio.to_thread(self.workers.close)
+
+    async def health(self) -> base.Health:
+        problems = [*await self.workers.run(inventory.problems, self.config.namespace, self.firewall.bridge_table),
+                    *self.supervisor.problems()]
+        return base.Health(not problems, tuple(problems))
+
+    async def caps(self) -> base.NetworkCaps:
+        uplinks = tuple(name for name, _ in self.config.uplinks) if self.config.outbound else ()
+        return base.NetworkCaps(max_mtu=MAX_MTU, ipv6=Path("/proc/sys/net/ipv6").exists(), vlan=self.vlan, qos=False,
+                                external_nat=True, external_bridged=uplinks, outbound=self.config.outbound)
+
+    async def restore(self, wanted: DataplaneSpec) -> base.RestoreReport:
+        return await restore.restore(self, wanted)
+
+    async def list(self) -> base.Inventory:
+        return await self.workers.run(inventory.take, self.config, self.names, self.firewall.bridge_table)
+
+    # Networks
+
+    async def apply_network(self, spec: NetworkSpec) -> None:
+        async with self.lock(f"network {spec.id}"):
+            before = self.networks.get(spec.id)
+            changed = await self.make_network(spec)
+            async with self.firewall_lock:
+                await self.workers.run(self.firewall.set_zones, self.bridge_zones())
+                if base.NetworkKind.NAT in (spec.kind, before.kind if before else None):
+                    await self.workers.run(self.host_rules.apply, list(self.networks.values()))
+            await self.follow_network(spec, changed or before is None or before.mtu != spec.mtu)
+
+    async def make_network(self, spec: NetworkSpec) -> bool:
+        """Everything of a network but the firewall; True when its bridge was made now."""
+        before = self.networks.get(spec.id)
+        self.zones.claim(spec)
+        created = await self.workers.run(bridges.ensure, self.names, self.config.namespace, spec)
+        if before and (before.kind, before.physical_network, before.vlan) != (spec.kind, spec.physical_network, spec.vlan):
+            await self.workers.run(external.remove, self.config, self.names, spec.id)
+        await self.workers.run(external.ensure, self.config, self.names, spec)
+        self.networks[spec.id] = spec
+        await self.serve_dhcp(spec)
+        return created
+
+    async def serve_dhcp(self, spec: NetworkSpec) -> None:
+        if spec.dhcp_port is None:
+            await self.drop_dhcp(spec.id)
+            return
+        await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
+        forwarders = await self.workers.run(dhcp.forwarders, self.config)
+        await self.supervisor.set(dhcp.instance(self.config, self.names, spec, forwarders))
+        await self.metadata.set(f"network/{spec.id}", metadata_sockets.places_of_network(self.names, spec))
+
+    async def drop_dhcp(self, network_id: str) -> None:
+        await self.metadata.set(f"network/{network_id}", ())
+        await self.supervisor.drop(Path(self.config.state_dir) / "dhcp" / network_id)
+        await self.workers.run(dhcp.remove_port, self.config, self.names, network_id)
+
+    async def follow_network(self, spec: NetworkSpec, remade: bool) -> None:
+        """Bring what depends on a network along: its routers, and taps of a bridge that was made anew."""
+        for router in list(self.routers.values()):
+            if any(i.network_id == spec.id for i in (*router.interfaces, *filter(None, [router.gateway]))):
+                if remade:
+                    await self.apply_router(router)
+                else:
+                    await self.advertise(router)
+        if remade:
+            for port in [port for port in self.firewall.wanted.ports.values() if port.network_id == spec.id]:
+                await self.replug(port)
+
+    async def remove_network(self, network_id: str) -> None:
+        async with self.lock(f"network {network_id}"):
+            await self.drop_dhcp(network_id)
+            await self.workers.run(external.remove, self.config, self.names, network_id)
+            await self.workers.run(bridges.remove, self.names, self.config.namespace, network_id)
+            self.networks.pop(network_id, None)
+            self.zones.release(network_id)
+            async with self.firewall_lock:
+                await self.workers.run(self.firewall.set_zones, self.bridge_zones())
+                await self.workers.run(self.host_rules.apply, list(self.networks.values()))
+
+    def bridge_zones(self) -> dict[str, int]:
+        return {self.names.bridge(network): self.zones.numbers[network] for network in self.networks}
+
+    # Routers
+
+    async def apply_router(self, spec: RouterSpec) -> None:
+        async with self.lock(f"router {spec.id}"):
+            self.routers[spec.id] = spec
+            created = await self.workers.run(routers.ensure, self.config, self.names, spec, dict(self.networks))
+            await self.translate(spec, created)
+            await self.advertise(spec)
+            places = metadata_sockets.places_of_router(self.names, spec, self.networks)
+            await self.metadata.set(f"router/{spec.id}", places)
+
+    async def translate(self, spec: RouterSpec, fresh: bool) -> None:
+        namespace = self.names.router_namespace(spec.id)
+        rules = self.router_rules.setdefault(spec.id, Ruleset(namespace, (nat.TABLE,)))
+        rules.known = rules.known and not fresh
+        before = nat.floating(rules.objects)
+        await self.workers.run(rules.replace, nat.objects(spec))
+        gone = {Flows(address) for pair in before - nat.floating(rules.objects) for address in pair}
+        await self.workers.run(conntrack.cut, namespace, gone)
+
+    async def advertise(self, spec: RouterSpec) -> None:
+        instance = routers.instance(self.config, self.names, spec, self.networks)
+        if instance:
+            await self.supervisor.set(instance)
+        else:
+            await self.supervisor.drop(Path(self.config.state_dir) / "ra" / spec.id)
+
+    async def remove_router(self, router_id: str) -> None:
+        async with self.lock(f"router {router_id}"):
+            await self.metadata.set(f"router/{router_id}", ())
+            await self.supervisor.drop(Path(self.config.state_dir) / "ra" / router_id)
+            await self.workers.run(routers.remove, self.config, self.names, router_id)
+            self.routers.pop(router_id, None)
+            self.router_rules.pop(router_id, None)
+
+    # Security groups and ports
+
+    async def apply_security_group(self, spec: base.SecurityGroupSpec) -> None:
+        await self.set_group(spec.id, spec)
+
+    async def remove_security_group(self, group_id: str) -> None:
+        await self.set_group(group_id, None)
+
+    async def set_group(self, group_id: str, spec: base.SecurityGroupSpec | None) -> None:
+        async with self.firewall_lock:
+            before = self.firewall.wanted.groups.get(group_id)
+            if before == spec:
+                return
+            await self.workers.run(self.firewall.set_group, group_id, spec)
+            await self.cut(conntrack.after_group(self.firewall.wanted, before, spec, self.zones.numbers))
+
+    async def apply_port(self, spec: PortSpec) -> None:
+        async with self.firewall_lock:
+            before = self.firewall.wanted.ports.get(spec.id)
+            if before == spec:
+                return
+            await self.workers.run(self.firewall.set_ports, [spec])
+            await self.cut(conntrack.after_port(self.firewall.wanted, before, spec, self.zones.numbers))
+        if before and bridges.cabling(before) != bridges.cabling(spec):
+            if before.tap != spec.tap:
+                await self.workers.run(bridges.unplug, self.names, self.config.namespace, spec.id, before.tap)
+            await self.replug(spec)
+
+    async def remove_port(self, port_id: str) -> None:
+        await self.unplug(port_id)
+        async with self.firewall_lock:
+            before = self.firewall.wanted.ports.get(port_id)
+            if before is None:
+                return
+            await self.workers.run(self.firewall.set_ports, [], [port_id])
+            await self.cut(conntrack.after_port(self.firewall.wanted, before, None, self.zones.numbers))
+
+    async def cut(self, flows: Iterable[Flows]) -> None:
+        await self.workers.run(conntrack.cut, self.config.namespace, flows)
+
+    # Taps
+
+    async def plug(self, port_id: str) -> None:
+        port = self.firewall.wanted.ports.get(port_id)
+        if port is None:
+            raise NetworkDriverError(f"port {port_id} was not applied, so its tap would join unfiltered")
+        network = self.networks.get(port.network_id)
+        if network is None:
+            raise NetworkDriverError(f"port {port_id}: its network {port.network_id} was not applied")
+        await self.workers.run(bridges.plug, self.config, self.names, port, port.mtu or network.mtu)
+
+    async def replug(self, port: PortSpec) -> None:
+        """Bring a tap that was plugged to the port's new state; one that was not stays where it is."""
+        if port.network_id in self.networks and await self.workers.run(
+                bridges.ours, self.names, self.config.namespace, port):
+            await self.plug(port.id)
+
+    async def unplug(self, port_id: str) -> None:
+        port = self.firewall.wanted.ports.get(port_id)
+        await self.workers.run(bridges.unplug, self.names, self.config.namespace, port_id, port.tap if port else None)
+
+    async def plugged(self) -> frozenset[str]:
+        return await self.workers.run(bridges.plugged, self.names, self.config.namespace)
+
+    async def counters(self, port_ids: Iterable[str]) -> dict[str, base.PortCounters]:
+        ports = self.firewall.wanted.ports
+        taps = {port_id: ports[port_id].tap for port_id in port_ids if port_id in ports}
+        return await self.workers.run(bridges.counters, self.config.namespace, taps)

@@ -1,0 +1,66 @@
+"""What of ours is in the kernel, told from names and aliases alone. Blocking: for worker threads."""
+
+import uuid
+from pathlib import Path
+
+from cloudd.drivers.network.base import Inventory, NetworkConfig, NetworkDriverError
+from cloudd.drivers.network.linux import dnsmasq, links, netns, nft
+from cloudd.drivers.network.linux.names import Names
+
+
+def take(config: NetworkConfig, names: Names, table: str) -> Inventory:
+    owned = owners(config.namespace, names)
+    chains = nft.chains(config.namespace, table) if netns.exists(config.namespace) else frozenset()
+    return Inventory(
+        networks=frozenset(owner for _, kind, owner in owned if kind == "network"),
+        routers=frozenset(owner for kind, owner in namespaces(names) if kind == "router"),
+        dhcp=frozenset(folder.name for folder in folders(config, "dhcp") if dnsmasq.running(folder)),
+        ports=frozenset(owner for link, kind, owner in owned if kind == "port" and link.master),
+        firewall_ports=frozenset(unhexed(name[2:]) for name in chains if name.startswith("i_")),
+        security_groups=frozenset(unhexed(name[4:]) for name in chains if name.startswith("sgi_")),
+    )
+
+
+def owners(namespace: str, names: Names) -> list[tuple[links.Link, str, str]]:
+    """(link, kind, owner's id) of our links in a namespace."""
+    if not netns.exists(namespace):
+        return []
+    with netns.route(namespace) as ip:
+        found = [(link, names.alias_owner(link.alias)) for link in links.read_all(ip).values()]
+    return [(link, *owner) for link, owner in found if owner]
+
+
+def namespaces(names: Names) -> list[tuple[str, str]]:
+    """("dhcp" | "router", id) of our namespaces."""
+    return [owner for name in netns.names() if (owner := names.namespace_owner(name)) and netns.exists(name)]
+
+
+def folders(config: NetworkConfig, kind: str) -> list[Path]:
+    """The dnsmasq folders of DHCP or router advertisement."""
+    parent = Path(config.state_dir) / kind
+    return sorted(parent.iterdir()) if parent.is_dir() else []
+
+
+def unhexed(name: str) -> str:
+    try:
+        return str(uuid.UUID(name))
+    except ValueError:
+        return name
+
+
+def problems(namespace: str, table: str) -> list[str]:
+    """What is wrong with the frame that all networks stand in."""
+    if not netns.exists(namespace):
+        return [f"the dataplane's namespace {namespace} is gone; a restart of cloudd makes it and everything in it again"]
+    found = []
+    with netns.inside(namespace):
+        for key in ("bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables"):
+            if netns.peek(key) != "1":
+                found.append(f"net.{key.replace('/', '.')} is {netns.peek(key)}, so security groups lose connection state; "
+                             f"set it to 1")
+    try:
+        if "forward" not in nft.chains(namespace, table):
+            found.append(f"nftables table {table} is gone, guests are not filtered; restart cloudd")
+    except NetworkDriverError as exc:
+        found.append(str(exc))
+    return found
