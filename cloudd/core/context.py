@@ -55,7 +55,7 @@ class Context:
             "project_id": self.project_id, "tenant_id": self.project_id,
             "project_domain_id": self.project_domain_id, "domain_id": self.domain_id,
             "system_scope": "all" if self.system else None, "roles": self.roles,
-            "is_admin": False, "is_admin_project": self.is_admin_project,
+            "is_admin": False, "is_admin_project": self.is_admin_project, "token": self.token,
         }
 
     def acting_for(self, project_id: str, user_id: str | None = None) -> "Context":

@@ -7,7 +7,7 @@ Readers run beside them on connections of their own.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,13 +84,24 @@ class Database:
         self._writer = self._engine(1, write=True)
         self._turn = asyncio.Lock()
         self.signals: dict[str, Callable[[], None]] = {}
+        self._touched: set[str] = set()
+        self._watchers: list[tuple[frozenset[str], Callable[[], None]]] = []
         self.queries = 0
         self.busy_seconds = 0.0
         for engine in (self._reader, self._writer):
             event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+        event.listen(self._writer.sync_engine, "before_execute", self._touch)
 
     def _count(self, *_: Any) -> None:
         self.queries += 1
+
+    def watch(self, models: Iterable[type[Base]], callback: Callable[[], None]) -> None:
+        """Call `callback` after every commit that inserted, changed or deleted rows of `models`: for caches of them."""
+        self._watchers.append((frozenset(model.__tablename__ for model in models), callback))
+
+    def _touch(self, connection: Any, statement: Any, *_: Any) -> None:
+        if getattr(statement, "is_dml", False):
+            self._touched.add(statement.table.name)
 
     def _engine(self, pool_size: int, write: bool) -> AsyncEngine:
         if not self.is_sqlite:
@@ -113,10 +124,15 @@ class Database:
         """
         async with self._turn:
             began = time.perf_counter()
+            self._touched.clear()
             async with AsyncSession(self._writer, expire_on_commit=False) as tx:
                 yield tx
                 await tx.commit()
             self.busy_seconds += time.perf_counter() - began
+            touched = frozenset(self._touched)
+        for tables, callback in self._watchers:
+            if tables & touched:
+                callback()
         for callback in tx.info.pop("after_commit", ()):
             callback()
         for name in tx.info.pop("signals", ()):

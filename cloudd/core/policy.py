@@ -156,11 +156,15 @@ def _atom(text: str, service: str) -> Check:
 def _compare(kind: str, match: str) -> Check:
     def check(policies: Policies, target: Mapping[str, Any], creds: Mapping[str, Any]) -> bool:
         wanted = _fill(match, target)
+        if kind == "None":                                   # `None:%(target.role.domain_id)s`: the target has no such value
+            return wanted is None
+        if match == "None":                                  # `domain_id:None`: the caller has none
+            return _lookup(creds, kind) is None
         if wanted is None:
             return False
         if kind.startswith("'"):
             return kind.strip("'") == wanted
-        if kind in ("True", "False", "None") or kind.isdigit():
+        if kind in ("True", "False") or kind.isdigit():
             return kind == wanted
         value = _lookup(creds, kind)
         return value is not None and str(value) == wanted

@@ -68,6 +68,13 @@ class Dialect:
             return f"list_{shape.plural}"
         return f"{'get' if verb == 'show' else verb}_{shape.name}"
 
+    def target(self, request: Request) -> Any:
+        """What policy is asked about: the innermost loaded row that belongs to somebody, else the caller's own."""
+        for row in reversed(request.loaded.values()):
+            if hasattr(row, "project_id") or hasattr(row, "user_id"):
+                return row
+        return request.own()
+
     def missing(self, kind: str, value: str) -> NotFound:
         """The words for a record that is not there, or that is another's."""
         name = "".join(part.capitalize() for part in kind.replace("-", "_").split("_"))

@@ -180,7 +180,8 @@ class Dispatcher:
     def _permit(self, request: Request) -> None:
         operation = request.operation
         if operation.auth:
-            request.require(operation.policy, operation.target(request) if operation.target else _target(request))
+            request.require(operation.policy, operation.target(request) if operation.target else
+                            request.api.dialect.target(request))
 
     def _arguments(self, request: Request, tx: AsyncSession | None, body: Any) -> dict[str, Any]:
         have = {**request.path, **request.loaded, "request": request, "tx": tx, "body": body}
@@ -276,14 +277,6 @@ def read_query(shape: Shape, request: Request) -> dict[str, Any]:
         many = name in fields and "array" in str(fields[name].type.schema().get("type"))
         given[name] = list(values) if many else values[-1]
     return shape.read(given, request.version)
-
-
-def _target(request: Request) -> Any:
-    """The innermost loaded row that belongs to somebody, else the caller's own."""
-    for row in reversed(request.loaded.values()):
-        if hasattr(row, "project_id") or hasattr(row, "user_id"):
-            return row
-    return request.own()
 
 
 def _too_large(raw: web.Request) -> str:

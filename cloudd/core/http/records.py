@@ -79,7 +79,10 @@ class Records:
         row, values = self._row(request), body
         if self.before_update:
             values = await self.before_update(request, tx, row, dict(body)) or values
-        for name, value in self._columns(values).items():
+        changes = self._columns(values)
+        if "extra" in changes:
+            changes["extra"] = {**(row.extra or {}), **changes["extra"]}
+        for name, value in changes.items():
             setattr(row, name, value)
         if hasattr(self.model, "updated_at"):
             row.updated_at = request.context.now()

@@ -58,8 +58,8 @@ def _getter(name: str) -> Callable[[Any, Any], Any]:
 class Shape:
     """The members of one resource. `name` is its wrapper on the wire (None: no wrapper), `plural` the list's.
 
-    `extra`: whether unknown members are accepted (True; kept under `extra` in the lifted body), refused (False), or
-    refused from a Change on.
+    `extra`: whether unknown members are accepted (True: a row's `extra` keeps them and the view shows them), refused
+    (False), or refused from a Change on.
     """
 
     def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Change = False,
@@ -122,6 +122,8 @@ class Shape:
         if only:
             members = [(name, get) for name, get in members if name in only]
         reply = {name: get(row, request) for name, get in members}
+        if self.extra is True and (extra := getattr(row, "extra", None)):
+            reply = {**extra, **reply}
         return {name: value for name, value in reply.items() if value is not UNSET}
 
     @functools.cache  # noqa: B019
