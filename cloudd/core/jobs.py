@@ -111,6 +111,12 @@ async def unfinished(tx: AsyncSession, resource: str) -> list[JobRow]:
     return list((await tx.execute(query)).scalars())
 
 
+async def locked(tx: AsyncSession) -> set[str]:
+    """The ids of all resources that an unfinished job works on."""
+    rows = (await tx.execute(select(JobRow.locks).where(JobRow.state.in_(OPEN)))).scalars()
+    return {lock for locks in rows for lock in locks}
+
+
 class Run:
     """A job under way, as its steps see it. `memory` keeps plain values from step to step, over restarts."""
 

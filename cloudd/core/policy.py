@@ -17,7 +17,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import Forbidden
 
 Check = Callable[["Policies", Mapping[str, Any], Mapping[str, Any]], bool]
-_TOKEN = re.compile(r"\(|\)|[^\s()]*'[^']*'[^\s()]*(?:%\([^)]*\)s)?|(?:[^\s()%]|%\([^)]*\)s)+")
+_TOKEN = re.compile(r"\(|\)|(?:'[^']*'|%\([^)]*\)s|[^\s()%'])+")
 _TARGET = re.compile(r"%\(([^)]*)\)s")
 
 

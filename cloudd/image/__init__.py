@@ -1,1 +1,71 @@
-"""Image."""
+"""Images: what servers boot from. This is the face for the other modules."""
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core.context import Context
+from cloudd.core.parts import Parts
+from cloudd.drivers.store.base import Store
+from cloudd.image import data, images, states
+from cloudd.image.models import Image, visible
+
+__all__ = ["Image", "create_for_server", "drop", "get", "local_path", "many", "open_data", "store_file"]
+
+
+async def get(context: Context, tx: AsyncSession, image_id: str) -> Image:
+    """An image that the caller may show. Raises NotFound."""
+    return await images.find(tx, context, image_id)
+
+
+async def many(context: Context, tx: AsyncSession, image_ids: Iterable[str]) -> dict[str, Image]:
+    """Those of the images that there are and that the caller may show, by id."""
+    rows = (await tx.execute(visible(context).where(Image.id.in_(set(image_ids))))).scalars()
+    return {row.id: row for row in rows}
+
+
+def open_data(parts: Parts, image: Image) -> AsyncIterator[bytes]:
+    """The data of an active image, from its beginning."""
+    return parts.driver(Store).read(image.blob or "")
+
+
+def local_path(parts: Parts, image: Image) -> Path | None:
+    """The very file of an image's data, to be read only; None when the store has no files."""
+    return parts.driver(Store).local_path(image.blob) if image.blob else None
+
+
+async def create_for_server(context: Context, tx: AsyncSession, name: str, properties: dict[str, str | None], *,
+                            image_id: str | None = None, disk_format: str = "qcow2", min_disk: int = 0,
+                            min_ram: int = 0) -> Image:
+    """The record of an image that a server's disk will become: private, `saving` until `store_file` or `drop`."""
+    values = {"name": name, "visibility": "private", "container_format": "bare", "disk_format": disk_format,
+              "min_disk": min_disk, "min_ram": min_ram, **properties}
+    if image_id:
+        values["id"] = image_id
+    image = await images.create(tx, context, values)
+    await states.IMAGE.enter(tx, image, "upload")
+    return image
+
+
+async def store_file(parts: Parts, context: Context, image_id: str, path: Path) -> None:
+    """Move a finished disk image in as the data of a `saving` image. Done twice, or for a deleted image, it does nothing."""
+    async with parts.database.read() as tx:
+        image = await tx.get(Image, image_id)
+    if image is None or image.status != states.SAVING:
+        path.unlink(missing_ok=True)
+        return
+    stored = await data.adopt(parts, context, image, path)
+    async with parts.database.write() as tx:
+        image = await tx.get(Image, image_id)
+        if image is not None and image.status == states.SAVING:
+            await data.finish(tx, context, image, stored, parts.driver(Store).name)
+            return
+    await parts.driver(Store).delete(stored.blob)
+
+
+async def drop(context: Context, tx: AsyncSession, image_id: str) -> None:
+    """Forget an image whose server could not give its data."""
+    image = await tx.get(Image, image_id)
+    if image is not None and image.status == states.SAVING:
+        await images.delete(tx, context, image)

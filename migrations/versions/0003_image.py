@@ -1,4 +1,9 @@
-"""image: the first tables."""
+"""Images: the first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import cloudd.core.database
 
 revision = "0003"
 down_revision = "0002"
@@ -7,8 +12,60 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Filled from the models."""
+    op.create_table('image_images',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=36), nullable=True),
+    sa.Column('name', sa.String(length=255), nullable=True),
+    sa.Column('status', sa.String(length=16), nullable=False),
+    sa.Column('visibility', sa.String(length=16), nullable=False),
+    sa.Column('protected', sa.Boolean(), nullable=False),
+    sa.Column('os_hidden', sa.Boolean(), nullable=False),
+    sa.Column('container_format', sa.String(length=20), nullable=True),
+    sa.Column('disk_format', sa.String(length=20), nullable=True),
+    sa.Column('min_disk', sa.Integer(), nullable=False),
+    sa.Column('min_ram', sa.Integer(), nullable=False),
+    sa.Column('size', sa.BigInteger(), nullable=True),
+    sa.Column('virtual_size', sa.BigInteger(), nullable=True),
+    sa.Column('checksum', sa.String(length=32), nullable=True),
+    sa.Column('os_hash_algo', sa.String(length=16), nullable=True),
+    sa.Column('os_hash_value', sa.String(length=128), nullable=True),
+    sa.Column('store', sa.String(length=32), nullable=True),
+    sa.Column('blob', sa.String(length=64), nullable=True),
+    sa.Column('tags', cloudd.core.database.Json(), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_images'))
+    )
+    op.create_index(op.f('ix_image_images_project_id'), 'image_images', ['project_id'], unique=False)
+    op.create_index('ix_image_images_visibility', 'image_images', ['visibility', 'status'], unique=False)
+    op.create_table('image_members',
+    sa.Column('image_id', sa.String(length=36), nullable=False),
+    sa.Column('member_id', sa.String(length=36), nullable=False),
+    sa.Column('status', sa.String(length=16), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['image_id'], ['image_images.id'], name=op.f('fk_image_members_image_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('image_id', 'member_id', name=op.f('pk_image_members'))
+    )
+    op.create_table('image_properties',
+    sa.Column('image_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('value', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['image_id'], ['image_images.id'], name=op.f('fk_image_properties_image_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('image_id', 'name', name=op.f('pk_image_properties'))
+    )
+    op.create_table('image_tags',
+    sa.Column('image_id', sa.String(length=36), nullable=False),
+    sa.Column('tag', sa.String(length=255), nullable=False),
+    sa.ForeignKeyConstraint(['image_id'], ['image_images.id'], name=op.f('fk_image_tags_image_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('image_id', 'tag', name=op.f('pk_image_tags'))
+    )
 
 
 def downgrade() -> None:
-    """Filled from the models."""
+    op.drop_table('image_tags')
+    op.drop_table('image_properties')
+    op.drop_table('image_members')
+    op.drop_index('ix_image_images_visibility', table_name='image_images')
+    op.drop_index(op.f('ix_image_images_project_id'), table_name='image_images')
+    op.drop_table('image_images')

@@ -138,6 +138,20 @@ class Shape:
         return {item.column: body[item.name] for item in self.fields if item.name in body}
 
 
+class Unchecked(Shape):
+    """A body that its handler reads itself (a JSON patch); `schema` is what OpenAPI says of it."""
+
+    def __init__(self, schema: Mapping[str, Any]):
+        super().__init__(None)
+        self._document = dict(schema)
+
+    def at(self, version: Version, use: str = "create") -> dict[str, Any]:
+        return self._document
+
+    def read(self, body: Any, version: Version, use: str = "create") -> Any:
+        return body
+
+
 def _next(version: Version) -> Version:
     return LAST if version == LAST else (version[0], version[1] + 1)
 
@@ -157,6 +171,8 @@ def invalid(error: Any, body: Any) -> BadRequest:
     """What a schema error tells the caller: the member, its value (cut), and what is wrong with it."""
     path = [str(part) for part in error.instance_path]
     message = str(error.message)
+    if (options := getattr(error.kind, "options", None)) is not None:
+        message = f"It must be one of {', '.join(str(option) for option in options)}."
     if len(message) > 400:
         message = message[:200] + " ... " + message[-180:]
     if not path:

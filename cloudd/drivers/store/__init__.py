@@ -1,0 +1,1 @@
+"""Where image and object data lie."""

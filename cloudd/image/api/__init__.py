@@ -1,0 +1,80 @@
+"""Glance v2 on the wire (docs.openstack.org/api-ref/image/v2)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from cloudd.core.errors import BadRequest, CloudError, OverQuota
+from cloudd.core.http import Api, Page, Request
+from cloudd.core.http.dialects import Dialect, ListQuery
+from cloudd.image.images import find
+from cloudd.image.models import Image
+from cloudd.image.policies import POLICIES
+
+DEFAULT_LIMIT = 25
+
+
+class Glance(Dialect):
+    """Glance's errors, its `sort=name:asc`, and lists with `first`, `next` and `schema`."""
+
+    paging = Dialect.paging | {"sort"}
+
+    def status(self, error: CloudError) -> int:
+        return 413 if isinstance(error, OverQuota) else error.status
+
+    def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        status = self.status(error)
+        return {"message": error.message, "code": f"{status} {error.title}", "title": error.title}, {}
+
+    def read_list(self, request: Request) -> ListQuery:
+        query = super().read_list(request)
+        sort, directions = request.query.get("sort"), request.query.getall("sort_dir", [])
+        if sort is None:
+            if len(directions) == 1 and query.sorts:          # one direction goes for all keys
+                return _with_sorts(query, tuple((key, directions[0]) for key, _ in query.sorts))
+            return query if query.sorts or not directions else _with_sorts(query, (("created_at", directions[0]),))
+        if query.sorts or directions:
+            raise BadRequest("The sort parameter cannot stand beside sort_key and sort_dir.")
+        pairs = [part.partition(":") for part in sort.split(",")]
+        if bad := [direction for _, _, direction in pairs if direction not in ("", "asc", "desc")]:
+            raise BadRequest(f"Unknown sort direction {bad[0]!r}: it must be asc or desc.")
+        return _with_sorts(query, tuple((key, direction or "desc") for key, _, direction in pairs))
+
+    def limit(self, request: Request) -> int | None:
+        if "limit" not in request.query:
+            return min(DEFAULT_LIMIT, request.settings.api.max_limit)
+        if request.query["limit"] == "0":
+            return 0
+        return super().limit(request)
+
+    def page(self, request: Request, plural: str, views: list[Any], page: Page) -> dict[str, Any]:
+        path = request.raw.path.removeprefix("/image")
+        pairs = {key: value for key, value in request.query.items() if key != "marker"}
+        body = {plural: views, "first": _link(path, pairs), "schema": f"/v2/schemas/{plural}"}
+        if page.more and page.last is not None:
+            body["next"] = _link(path, {**pairs, "marker": page.last})
+        return body
+
+
+def _with_sorts(query: ListQuery, sorts: tuple[tuple[str, str], ...]) -> ListQuery:
+    return ListQuery(query.filters, sorts, query.limit, query.marker, query.reverse, query.fields)
+
+
+def _link(path: str, pairs: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+API = Api("image", prefixes=("/image/v2",), dialect=Glance(), policies=POLICIES, title="Images (Glance v2)")
+
+
+@API.loader("image")
+async def load_image(request: Request, tx: Any, image_id: str) -> Image:
+    return await find(tx, request.context, image_id)
+
+
+def target(request: Request) -> dict[str, Any]:
+    """What image policies look at: the owner, the visibility, and the caller as a member of what is shared with him."""
+    image = request.loaded["image"]
+    shared = image.visibility == "shared" and image.project_id != request.context.project_id
+    return {"project_id": image.project_id, "owner": image.project_id, "visibility": image.visibility,
+            "member_id": request.context.project_id if shared else None}

@@ -1,0 +1,241 @@
+"""Image records: list, show, create, patch, delete, deactivate, reactivate, tags."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from cloudd.core import clock
+from cloudd.core.errors import BadRequest, Forbidden, NotFound
+from cloudd.core.http import Field, Page, Reply, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.dialects import ListQuery
+from cloudd.core.http.lists import Listing
+from cloudd.core.http.shapes import Unchecked
+from cloudd.image import images, patches
+from cloudd.image.api import API, target
+from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
+
+MEMBERS = (
+    Field("id", t.Uuid(), update=False),
+    Field("name", t.Text(0, 255, null=True)),
+    Field("visibility", t.Enum(*images.VISIBILITIES)),
+    Field("protected", t.Bool()),
+    Field("os_hidden", t.Bool()),
+    Field("owner", t.Text(0, 255, null=True)),
+    Field("container_format", t.Enum(*images.CONTAINERS, null=True)),
+    Field("disk_format", t.Enum(*images.DISKS, null=True)),
+    Field("min_disk", t.Int(0, 2**31 - 1)),
+    Field("min_ram", t.Int(0, 2**31 - 1)),
+    Field("tags", t.List(t.Text(1, 255), high=128)),
+)
+IMAGE = Shape(None, *MEMBERS, extra=True)
+
+SHOWN = ("name", "status", "visibility", "protected", "os_hidden", "checksum", "disk_format", "container_format", "min_disk",
+         "min_ram", "size", "virtual_size", "os_hash_algo", "os_hash_value", "tags", "id")
+
+
+def view(image: Image) -> dict[str, Any]:
+    """An image as Glance shows it: base members and custom properties side by side."""
+    shown = {row.name: row.value for row in image.property_rows}
+    shown |= {name: getattr(image, name) for name in SHOWN}
+    shown |= {"owner": image.project_id, "created_at": clock.iso(image.created_at), "updated_at": clock.iso(image.updated_at),
+              "self": f"/v2/images/{image.id}", "file": f"/v2/images/{image.id}/file", "schema": "/v2/schemas/image"}
+    return shown
+
+
+def _text(column: InstrumentedAttribute[Any]) -> Any:
+    """A filter that knows Glance's `in:a,b` and `neq:` operators."""
+    def clause(values: Sequence[str]) -> ColumnElement[bool]:
+        value = values[-1]
+        if value.startswith("in:"):
+            return column.in_(_split(value[3:]))
+        if value.startswith("neq:"):
+            return column != value[4:]
+        return column == value.removeprefix("eq:")
+    return clause
+
+
+def _split(text: str) -> list[str]:
+    """`a,b,"c,d"` as its parts."""
+    parts, quoted, part = [], False, ""
+    for character in text:
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            parts, part = [*parts, part], ""
+        else:
+            part += character
+    if quoted:
+        raise BadRequest(f"Unbalanced quotes in the filter in:{text}.")
+    return [*parts, part]
+
+
+def _number(column: InstrumentedAttribute[Any], name: str, compare: str = "__eq__") -> Any:
+    def clause(values: Sequence[str]) -> ColumnElement[bool]:
+        if not values[-1].isdigit():
+            raise BadRequest(f"Cannot convert the value '{values[-1]}' of the filter {name} to a number.")
+        return getattr(column, compare)(int(values[-1]))
+    return clause
+
+
+def _flag(column: InstrumentedAttribute[Any], name: str) -> Any:
+    def clause(values: Sequence[str]) -> ColumnElement[bool]:
+        if values[-1].lower() not in ("true", "false"):
+            raise BadRequest(f"{name} must be true or false, not '{values[-1]}'.")
+        return column.is_(values[-1].lower() == "true")
+    return clause
+
+
+def _moment(column: InstrumentedAttribute[Any], name: str) -> Any:
+    def clause(values: Sequence[str]) -> ColumnElement[bool]:
+        head, colon, rest = values[-1].partition(":")
+        compare = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__", "neq": "__ne__", "eq": "__eq__"}
+        known = colon and head in compare
+        try:
+            moment = clock.parse(rest if known else values[-1])
+        except ValueError as exc:
+            raise BadRequest(f"The filter {name} is OPERATOR:MOMENT (gt, gte, eq, neq, lt, lte; ISO 8601), "
+                             f"not '{values[-1]}'.") from exc
+        return getattr(column, compare[head] if known else "__eq__")(moment)
+    return clause
+
+
+def _tags(values: Sequence[str]) -> ColumnElement[bool]:
+    return and_(*(Image.id.in_(select(ImageTag.image_id).where(ImageTag.tag == tag)) for tag in values))
+
+
+FILTERS: dict[str, Any] = {
+    **{name: _text(getattr(Image, name)) for name in ("name", "id", "status", "container_format", "disk_format", "checksum",
+                                                      "os_hash_value", "os_hash_algo")},
+    "owner": _text(Image.project_id), "tag": _tags, "protected": _flag(Image.protected, "protected"),
+    "size_min": _number(Image.size, "size_min", "__ge__"), "size_max": _number(Image.size, "size_max", "__le__"),
+    **{name: _number(getattr(Image, name), name) for name in ("min_disk", "min_ram", "size", "virtual_size")},
+    **{name: _moment(getattr(Image, name), name) for name in ("created_at", "updated_at")},
+}
+HANDLED = {"visibility", "member_status", "os_hidden"}
+SORTS = {name: getattr(Image, name) for name in ("name", "status", "container_format", "disk_format", "size", "virtual_size",
+                                                 "id", "created_at", "updated_at", "min_disk", "min_ram", "visibility")}
+LISTING = Listing(Image, FILTERS, {**SORTS, "owner": Image.project_id}, (("created_at", "desc"), ("id", "desc")))
+
+
+def _seen(request: Request) -> ColumnElement[bool]:
+    """Which images a list shows: what `visibility`, `member_status` and `os_hidden` ask of what the caller may see."""
+    query, context = request.query, request.context
+    visibility, status = query.get("visibility"), query.get("member_status", "accepted")
+    if visibility not in (None, "all", *images.VISIBILITIES):
+        raise BadRequest(f"Invalid visibility value: {visibility}; use all, {', '.join(images.VISIBILITIES)}.")
+    if status not in ("accepted", "pending", "rejected", "all"):
+        raise BadRequest(f"Invalid status: {status}; member_status is accepted, pending, rejected or all.")
+    hidden = query.get("os_hidden", "false").lower()
+    if hidden not in ("true", "false"):
+        raise BadRequest(f"os_hidden must be true or false, not '{query['os_hidden']}'.")
+    clauses = [Image.os_hidden.is_(hidden == "true")]
+    if not context.is_admin:
+        mine = select(ImageMember.image_id).where(ImageMember.member_id == context.project_id)
+        mine = mine if status == "all" else mine.where(ImageMember.status == status)
+        clauses.append(or_(Image.project_id == context.project_id, Image.visibility.in_(("public", "community")),
+                           and_(Image.visibility == "shared", Image.id.in_(mine))))
+    if visibility in images.VISIBILITIES:
+        clauses.append(Image.visibility == visibility)
+    elif visibility is None:                                  # somebody's community images are shown to who asks for them
+        clauses.append(or_(Image.visibility != "community", Image.project_id == context.project_id))
+    return and_(*clauses)
+
+
+def _properties(asked: ListQuery) -> list[ColumnElement[bool]]:
+    """Filters that are no base member name a custom property."""
+    return [exists().where(ImageProperty.image_id == Image.id, ImageProperty.name == name,
+                           func.lower(ImageProperty.value) == values[-1].lower())
+            for name, values in asked.filters if name not in FILTERS and name not in HANDLED]
+
+
+@API.resource("/images").get(policy="get_images")
+async def index(request: Request, tx: Any) -> dict[str, Any]:
+    """List the images that the caller may use."""
+    asked = API.dialect.read_list(request)
+    query = select(Image).where(_seen(request), *_properties(asked))
+    known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)
+    page: Page = await LISTING.page(request, tx, query, known)
+    return API.dialect.page(request, "images", [view(image) for image in page.rows], page)
+
+
+@API.resource("/images").post(policy="add_image", body=IMAGE, status=201,
+                              target=lambda request: {**request.own(), "owner": _owner(request)})
+async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
+    """Make an image's record; its data comes next."""
+    if bad := sorted(images.READONLY.intersection(body) - {"id"}):
+        raise Forbidden(f"Attribute '{bad[0]}' is read-only.", type="ReadonlyProperty")
+    if "locations" in body:
+        raise Forbidden("It's not allowed to add locations if locations are invisible.", type="Forbidden")
+    _may_show(request, body.get("visibility"), request.own())
+    image = await images.create(tx, request.context, body)
+    return Reply(view(image), headers={"Location": request.link(f"/images/{image.id}")})
+
+
+def _owner(request: Request) -> str | None:
+    sent = request.sent.get("owner") if isinstance(request.sent, dict) else None
+    return sent or request.context.project_id
+
+
+def _may_show(request: Request, visibility: str | None, owner: Any) -> None:
+    rules = {"public": "publicize_image", "community": "communitize_image"}
+    if visibility in rules:
+        request.require(rules[visibility], owner)
+
+
+PATCH = Unchecked({"type": "array", "items": {"type": "object", "properties": {
+    "op": {"enum": list(patches.OPERATIONS)}, "path": {"type": "string"}, "value": {}}}})
+ONE = API.resource("/images/{image}", target=target)
+
+
+@ONE.get(policy="get_image")
+async def show(image: Image) -> dict[str, Any]:
+    """Show an image."""
+    return view(image)
+
+
+@ONE.patch(policy="modify_image", body=PATCH)
+async def update(request: Request, tx: Any, image: Image, body: Any) -> dict[str, Any]:
+    """Change an image by a JSON patch."""
+    patch = patches.read(request.raw.content_type, body, image)
+    given = {name: value for name, value in patch.changes.items() if name in images.BASE}
+    values = IMAGE.read(given, request.version) | {name: value for name, value in patch.changes.items() if name not in images.BASE}
+    if values.get("visibility") != image.visibility:
+        _may_show(request, values.get("visibility"), target(request))
+    if "owner" in values and values["owner"] != image.project_id and not request.context.is_admin:
+        raise Forbidden("Only an administrator may change the owner of an image.", type="Forbidden")
+    return view(await images.update(tx, request.context, image, values, patch.removed))
+
+
+@ONE.delete(policy="delete_image")
+async def delete(request: Request, tx: Any, image: Image) -> None:
+    """Delete an image and its data."""
+    await images.delete(tx, request.context, image)
+
+
+@ONE.post("/actions/deactivate", policy="deactivate", status=204)
+async def deactivate(request: Request, tx: Any, image: Image) -> None:
+    """Keep an image's data from all but administrators."""
+    await images.set_active(tx, request.context, image, "deactivate")
+
+
+@ONE.post("/actions/reactivate", policy="reactivate", status=204)
+async def reactivate(request: Request, tx: Any, image: Image) -> None:
+    """Give a deactivated image back."""
+    await images.set_active(tx, request.context, image, "reactivate")
+
+
+@ONE.put("/tags/{tag}", policy="modify_image", status=204)
+async def add_tag(request: Request, tx: Any, image: Image, tag: str) -> None:
+    """Add a tag."""
+    await images.update(tx, request.context, image, {"tags": [*image.tags, tag]}, set())
+
+
+@ONE.delete("/tags/{tag}", policy="modify_image")
+async def delete_tag(request: Request, tx: Any, image: Image, tag: str) -> None:
+    """Remove a tag."""
+    if tag not in image.tags:
+        raise NotFound(f"Image {image.id} has no tag {tag}.")
+    await images.update(tx, request.context, image, {"tags": [one for one in image.tags if one != tag]}, set())

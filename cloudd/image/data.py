@@ -1,0 +1,159 @@
+"""Image data: into the store while its checksums are computed, out of it in ranges. Nothing waits in memory."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core import ids, jobs
+from cloudd.core.context import Context
+from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
+from cloudd.core.parts import Parts
+from cloudd.drivers.store.base import Store, StoreError, StoreFull
+from cloudd.image import images, inspect, states
+from cloudd.image.models import Image
+
+BATCH = 4 << 20
+HASH = "sha512"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a finished upload came to."""
+
+    blob: str
+    size: int
+    virtual_size: int | None
+    checksum: str
+    os_hash_value: str
+
+
+async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int) -> None:
+    """Take the data of a queued image; afterwards it is active, or queued again and nothing is left of the data.
+
+    Raises Conflict (not queued), BadRequest (a hostile image or another format than declared), TooLarge, Unavailable.
+    """
+    for name in ("disk_format", "container_format"):
+        if getattr(image, name) is None:
+            raise BadRequest(f"Properties {name} must be set prior to saving data. Set it: openstack image set.")
+    async with parts.database.write() as tx:
+        image = await images.find(tx, context, image.id)
+        await states.IMAGE.enter(tx, image, "upload")
+    try:
+        stored = await _store(parts.driver(Store), image, chunks, most)
+    except BaseException as exc:
+        await asyncio.shield(_back_to_queued(parts, image.id))
+        if isinstance(exc, StoreError):
+            raise _words(exc, image) from exc
+        raise
+    await asyncio.shield(_activate(parts, context, image.id, stored))
+
+
+def _words(error: StoreError, image: Image) -> CloudError:
+    if isinstance(error, StoreFull):
+        return TooLarge(f"Image storage media is full: {error}. Nothing of image {image.id} was kept.")
+    return Unavailable(f"The image store does not work: {error}.")
+
+
+async def _store(store: Store, image: Image, chunks: AsyncIterable[bytes], most: int) -> Stored:
+    blob = ids.new_uuid()
+    writer = await store.writer(blob)
+    try:
+        md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
+        size, head = 0, b""
+        async for batch in _batches(chunks):
+            size += len(batch)
+            if size > most:
+                raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
+            if len(head) < inspect.HEAD:
+                head += bytes(batch[:inspect.HEAD - len(head)])
+            await asyncio.gather(writer.write(batch), asyncio.to_thread(_hash, (md5, sha512), batch))
+        found = inspect.inspect(head, size)
+        if image.container_format == "bare":
+            inspect.check_declared(image.disk_format, found)
+        await writer.commit()
+        return Stored(blob, size, found.virtual_size, md5.hexdigest(), sha512.hexdigest())
+    finally:
+        await asyncio.shield(writer.abort())
+
+
+def _hash(digests: tuple[Any, ...], data: bytes | bytearray) -> None:
+    for digest in digests:
+        digest.update(data)
+
+
+async def _batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
+    """The same bytes in pieces large enough that a thread's switch does not count."""
+    batch = bytearray()
+    async for chunk in chunks:
+        batch += chunk
+        if len(batch) >= BATCH:
+            yield batch
+            batch = bytearray()
+    if batch:
+        yield batch
+
+
+async def _back_to_queued(parts: Parts, image_id: str) -> None:
+    async with parts.database.write() as tx:
+        image = await tx.get(Image, image_id)
+        if image is not None and image.status == states.SAVING:
+            await states.IMAGE.enter(tx, image, "upload failed")
+
+
+async def _activate(parts: Parts, context: Context, image_id: str, stored: Stored) -> None:
+    async with parts.database.write() as tx:
+        image = await tx.get(Image, image_id)
+        if image is not None:
+            await finish(tx, context, image, stored, parts.driver(Store).name)
+    if image is None:
+        await parts.driver(Store).delete(stored.blob)
+        raise Gone(f"Image {image_id} was deleted while its data came in; the data was dropped.")
+
+
+async def finish(tx: AsyncSession, context: Context, image: Image, stored: Stored, store: str) -> None:
+    """The record of an image whose data is in the store."""
+    await states.IMAGE.enter(tx, image, "activate")
+    image.blob, image.store, image.size = stored.blob, store, stored.size
+    image.virtual_size, image.checksum = stored.virtual_size, stored.checksum
+    image.os_hash_algo, image.os_hash_value = HASH, stored.os_hash_value
+    image.updated_at = context.now()
+    await tx.flush()
+    await images.tell(tx, context, image, "image.upload")
+    await images.tell(tx, context, image, "image.activate")
+
+
+async def adopt(parts: Parts, context: Context, image: Image, path: Path) -> Stored:
+    """Move a local file that cloudd itself made (a snapshot) into the store; returns what to `finish` with."""
+    blob = ids.new_uuid()
+    checksum, value, head = await asyncio.to_thread(_digest_file, path)
+    size = await parts.driver(Store).adopt(blob, path)
+    return Stored(blob, size, inspect.inspect(head, size).virtual_size, checksum, value)
+
+
+def _digest_file(path: Path) -> tuple[str, str, bytes]:
+    md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
+    with path.open("rb") as handle:
+        head = handle.read(inspect.HEAD)
+        handle.seek(0)
+        while data := handle.read(BATCH):
+            _hash((md5, sha512), data)
+    return md5.hexdigest(), sha512.hexdigest(), head
+
+
+async def recover(parts: Parts) -> None:
+    """Before requests come: no image is left `saving`, no blob lies about without an image."""
+    async with parts.database.write() as tx:
+        at_work = await jobs.locked(tx)                       # a snapshot under way goes on
+        saving = (await tx.execute(select(Image).where(Image.status == states.SAVING))).scalars().all()
+        for image in [one for one in saving if one.id not in at_work]:
+            await states.IMAGE.enter(tx, image, "upload failed")
+        known = set((await tx.execute(select(Image.blob))).scalars())
+    store = parts.driver(Store)
+    for blob in set(await store.keys()) - known:
+        await store.delete(blob)

@@ -1,0 +1,11 @@
+"""Removes the data of an image whose record is gone."""
+
+from cloudd.core.jobs import Job, Run, Step
+from cloudd.drivers.store.base import Store
+
+
+async def remove_blob(run: Run) -> None:
+    await run.driver(Store).delete(run.input["blob"])
+
+
+DELETE_DATA = Job("image.delete_data", steps=[Step(remove_blob)])

@@ -1,0 +1,21 @@
+"""The life of an image."""
+
+from cloudd.core.states import Machine, Move
+from cloudd.core.errors import Conflict
+from cloudd.image.models import Image
+
+QUEUED, SAVING, ACTIVE, DEACTIVATED, KILLED, DELETED = "queued", "saving", "active", "deactivated", "killed", "deleted"
+
+
+def _refusal(image: Image, move: Move) -> Conflict:
+    return Conflict(f"Image status transition from {image.status} to {move.target} is not allowed: {move.name} is from "
+                    f"{', '.join(sorted(move.sources))}.", type="InvalidImageStatusTransition")
+
+
+IMAGE = Machine(Image.status, conflict=_refusal, moves=[
+    Move("upload", {QUEUED}, target=SAVING),
+    Move("activate", {SAVING}, target=ACTIVE),
+    Move("upload failed", {SAVING}, target=QUEUED),
+    Move("deactivate", {ACTIVE, DEACTIVATED}, target=DEACTIVATED),
+    Move("reactivate", {ACTIVE, DEACTIVATED}, target=ACTIVE),
+])
