@@ -3,9 +3,10 @@
 import csv
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import subunit
 from testtools import StreamToDict
@@ -28,21 +29,28 @@ def name_of(test_id: str) -> str:
     return test_id.split("[", 1)[0]
 
 
-def read(stream: BinaryIO) -> list[Result]:
-    """All results in a subunit stream."""
+def read(stream: BinaryIO, failures: TextIO, ended: Callable[[Result], None]) -> list[Result]:
+    """All results in a subunit stream, told as they come; the texts of failures go to `failures`."""
     found: list[Result] = []
-    target = StreamToDict(lambda test: found.append(_result(test)))
+
+    def take(test: dict) -> None:
+        texts = {name: detail.as_text() for name, detail in test["details"].items() if detail.content_type.type == "text"}
+        found.append(_result(test, texts))
+        ended(found[-1])
+        if found[-1].outcome == "fail":
+            failures.write(f"==== {test['id']}\n" + "".join(f"{text.strip()}\n" for text in texts.values()) + "\n")
+
+    target = StreamToDict(take)
     target.startTestRun()
     subunit.ByteStreamToStreamResult(stream, non_subunit_name="output").run(target)
     target.stopTestRun()
     return found
 
 
-def _result(test: dict) -> Result:
+def _result(test: dict, texts: dict[str, str]) -> Result:
     begin, end = test["timestamps"]
     seconds = (end - begin).total_seconds() if begin and end else 0.0
     outcome = OUTCOMES.get(test["status"], "fail")
-    texts = {name: detail.as_text() for name, detail in test["details"].items() if detail.content_type.type == "text"}
     reason = texts.get("reason", "") if outcome == "skip" else failure(texts) if outcome == "fail" else ""
     return Result(name_of(test["id"]), outcome, seconds, " ".join(reason.split("\n", 1)[0].split())[:400])
 

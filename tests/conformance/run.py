@@ -15,9 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 
+import cloud
+import plan
+import prepare
+import results
 import tempest
 
 HERE = Path(__file__).resolve().parent
@@ -47,24 +50,36 @@ class Stestr:
         self.work = work
         self.environment = {**os.environ, "HOME": str(work), "TEMPEST_CONFIG_DIR": str(configuration.parent),
                             "TEMPEST_CONFIG": configuration.name, "PYTHONWARNINGS": "ignore"}
+        if not (work / ".stestr").exists():
+            self("init")
 
-    def __call__(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "stestr", "--test-path", str(TEMPEST / "test_discover"), "--top-dir", str(TEMPEST),
-                   "--repo-url", str(self.work / "stestr"), "--group-regex", BY_CLASS, *arguments]
-        return subprocess.run(command, cwd=self.work, env=self.environment, check=False, **options)    # type: ignore[call-overload]
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "stestr", "--test-path", str(TEMPEST / "test_discover"), "--top-dir", str(TEMPEST),
+                "--repo-url", str(self.work), "--group-regex", BY_CLASS, *arguments]
 
-    def list(self) -> list[str]:
-        done = self("list", capture_output=True)
-        tests = [line for line in done.stdout.decode().splitlines() if "." in line and " " not in line]
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(*arguments), cwd=self.work, env=self.environment, check=False, text=True,
+                              capture_output=True)
+
+    def tests(self) -> list[str]:
+        done = self("list")
+        tests = [line for line in done.stdout.splitlines() if "." in line and " " not in line]
         if done.returncode or not tests:
-            raise SystemExit(f"conformance: Tempest lists no tests:\n{done.stdout.decode()}{done.stderr.decode()}")
+            raise SystemExit(f"conformance: Tempest lists no tests:\n{done.stdout}{done.stderr}")
         return tests
 
-    def run(self, tests: list[str], concurrency: int) -> BytesIO:
+    def run(self, tests: list[str], concurrency: int) -> list[results.Result]:
+        """Run them; a line for each as it ends, the whole of each failure in failures.txt."""
         wanted = self.work / "tests.txt"
         wanted.write_text("\n".join(tests) + "\n")
-        self("run", "--concurrency", str(concurrency), "--load-list", str(wanted), "--suppress-attachments")
-        return BytesIO(self("last", "--subunit", capture_output=True).stdout)
+        command = self.command("run", "--subunit", "--concurrency", str(concurrency), "--load-list", str(wanted))
+        with (self.work / "stestr.log").open("wb") as log, (self.work / "failures.txt").open("w") as failures, \
+                subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, stderr=log) as process:
+            return results.read(process.stdout, failures, report)
+
+
+def report(result: results.Result) -> None:
+    print(f"{result.outcome:4} {result.seconds:6.1f} s  {result.test}", flush=True)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -87,10 +102,6 @@ def http_server(folder: Path) -> Iterator[str]:
 
 def test(options: argparse.Namespace) -> int:
     """Run against the cloud named in clouds.yaml; the exit status is 1 when a test failed."""
-    import plan
-    import prepare
-    import results
-
     work = Path(options.work or tempfile.mkdtemp(prefix="cloudd-conformance-"))
     work.mkdir(parents=True, exist_ok=True)
     image = Path(options.image).resolve()
@@ -99,11 +110,11 @@ def test(options: argparse.Namespace) -> int:
         for missing in sorted(set(plan.PROJECTS) - target.catalog):
             print(f"conformance: the catalog has no {missing} service: its tests are skipped", flush=True)
         stestr = Stestr(work, plan.write(target, work))
-        tests = choose(stestr.list(), options.tests, options.smoke)
+        tests = choose(stestr.tests(), options.tests, options.smoke)
         if not tests:
             raise SystemExit(f"conformance: no test matches {options.tests!r}")
-        print(f"conformance: {len(tests)} tests; log in {work}/tempest.log", flush=True)
-        settled = results.settle(tests, results.read(stestr.run(tests, options.concurrency)))
+        print(f"conformance: {len(tests)} tests; log in {work}/tempest.log, tracebacks in failures.txt", flush=True)
+        settled = results.settle(tests, stestr.run(tests, options.concurrency))
     path = RESULTS / f"{options.name}.tsv"
     results.write(settled, path)
     print(results.summary(settled), f"\nkept in {path}")
@@ -112,8 +123,6 @@ def test(options: argparse.Namespace) -> int:
 
 def own_cloud(options: argparse.Namespace, arguments: list[str]) -> int:
     """Bring up a cloud, run this program inside its host namespace against it, take it down."""
-    import cloud
-
     work = Path(options.work or tempfile.mkdtemp(prefix="cloudd-conformance-"))
     with cloud.running(work, options.port, options.simulated) as own:
         command = [*own.enter, sys.executable, str(HERE / "run.py"), *arguments, "--cloud", "admin",
@@ -146,8 +155,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     if options.list:
-        work = Path(tempfile.gettempdir())
-        print("\n".join(sorted(choose(Stestr(work, work / "none.conf").list(), options.tests, options.smoke))))
+        with tempfile.TemporaryDirectory() as work:
+            print("\n".join(sorted(choose(Stestr(Path(work), Path(work, "none")).tests(), options.tests, options.smoke))))
         return 0
     return test(options) if options.cloud else own_cloud(options, arguments)
 
