@@ -172,7 +172,7 @@ def invalid(error: Any, body: Any) -> BadRequest:
     path = [str(part) for part in error.instance_path]
     message = str(error.message)
     if (options := getattr(error.kind, "options", None)) is not None:
-        message = f"It must be one of {', '.join(str(option) for option in options)}."
+        message = "It must be one of " + ", ".join('null' if option is None else str(option) for option in options) + "."
     if len(message) > 400:
         message = message[:200] + " ... " + message[-180:]
     if not path:
