@@ -25,6 +25,8 @@ class Dialect:
     """The defaults: OpenStack's most usual forms (Nova's parameters, `{plural}_links`)."""
 
     paging = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"})
+    forbids_before_missing = False
+    """Whether who may not read a resource at all is told 403 for an id that does not exist (Keystone), not 404."""
 
     def status(self, error: CloudError) -> int:
         return error.status

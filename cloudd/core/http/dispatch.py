@@ -173,9 +173,14 @@ class Dispatcher:
             return self._reply(request, result)
 
     async def _load(self, request: Request, tx: AsyncSession) -> None:
-        for name in request.operation.names:
-            if name in request.api.loaders:
-                await request.load(tx, name)
+        try:
+            for name in request.operation.names:
+                if name in request.api.loaders:
+                    await request.load(tx, name)
+        except NotFound:
+            if request.api.dialect.forbids_before_missing:
+                self._permit(request)
+            raise
 
     def _permit(self, request: Request) -> None:
         operation = request.operation

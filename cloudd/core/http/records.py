@@ -66,9 +66,9 @@ class Records:
         return request.loaded[request.operation.names[-1]]
 
     async def create(self, request: Request, tx: AsyncSession, body: dict[str, Any]) -> Any:
-        values = body
+        values = self._given(body)
         if self.before_create:
-            values = await self.before_create(request, tx, dict(body)) or values
+            values = await self.before_create(request, tx, dict(values)) or values
         row = self.model(**self._owned(request, self._columns(values)))
         tx.add(row)
         await tx.flush()
@@ -76,9 +76,9 @@ class Records:
         return row
 
     async def update(self, request: Request, tx: AsyncSession, body: dict[str, Any]) -> Any:
-        row, values = self._row(request), body
+        row, values = self._row(request), self._given(body)
         if self.before_update:
-            values = await self.before_update(request, tx, row, dict(body)) or values
+            values = await self.before_update(request, tx, row, dict(values)) or values
         changes = self._columns(values)
         if "extra" in changes:
             changes["extra"] = {**(row.extra or {}), **changes["extra"]}
@@ -98,16 +98,19 @@ class Records:
         await tx.flush()
         await self._tell(request, tx, row, "delete", "deleted")
 
+    def _given(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The body with what the shape does not name under `extra`, so that a sender can never name a column."""
+        names = self.shape.names()
+        unknown = {key: value for key, value in body.items() if key not in names}
+        known = {key: value for key, value in body.items() if key in names}
+        return {**known, "extra": unknown} if unknown and hasattr(self.model, "extra") else known
+
     def _columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Members that the shape names, under their columns; what a hook added under a column's own name; the rest is extra."""
+        """Members that the shape names, under their columns, and what a hook added under a column's own name."""
         columns = self.model.__mapper__.attrs.keys()
         named = self.shape.columns({key: value for key, value in values.items() if key in self.shape.names()})
-        own = {key: value for key, value in values.items() if key not in self.shape.names()}
-        result = {**named, **{key: value for key, value in own.items() if key in columns}}
-        extra = {key: value for key, value in own.items() if key not in columns}
-        if extra and "extra" in columns:
-            result["extra"] = {**(result.get("extra") or {}), **extra}
-        return result
+        own = {key: value for key, value in values.items() if key not in self.shape.names() and key in columns}
+        return {key: value for key, value in named.items() if key in columns} | own
 
     def _owned(self, request: Request, values: dict[str, Any]) -> dict[str, Any]:
         """Fill what every new row has: id, owner, time of birth."""
