@@ -40,7 +40,7 @@ class Daemon:
         self.settings = settings
         self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
         self.parts.bus = Bus(self.parts.database, timedelta(days=settings.events.retention_days))
-        self.parts.jobs = jobs.Runner(self.parts, limits=dict(settings.jobs.limits))
+        self.parts.jobs = jobs.Runner(self.parts, limits=settings.jobs.by_kind())
         self.modules = [kind(self.parts) for kind in MODULES]
         identity = next(module for module in self.modules if isinstance(module, IdentityModule))
         identity.catalog_of(self.modules)
