@@ -78,14 +78,17 @@ class Cancelled(CloudError):
 
 
 async def ask(tx: AsyncSession, context: Context, kind: str, *, locks: Iterable[str], resource: str | None = None,
-              **inputs: Any) -> str:
+              merge: bool = False, **inputs: Any) -> str:
     """Queue a job in `tx`; returns its id. `locks` are resource ids: jobs that share one run one after the other.
 
-    Inputs are ids and plain values, never rows.
+    Inputs are ids and plain values, never rows. `merge`: one of this kind and resource that has not begun is enough (for
+    jobs that bring the machine to what the rows say when they run).
     """
     if kind not in Registry:
         raise LookupError(f"no job of kind {kind}")
     locks = sorted(set(locks))
+    if merge and (waiting := await _waiting(tx, kind, resource or locks[0])):
+        return waiting
     row = JobRow(id=ids.new_uuid(), kind=kind, locks=locks, resource_id=resource or (locks[0] if locks else None),
                  project_id=context.project_id, user_id=context.user_id, request_id=context.request_id, state="queued",
                  input=inputs, memory={}, created_at=context.now())
@@ -93,6 +96,11 @@ async def ask(tx: AsyncSession, context: Context, kind: str, *, locks: Iterable[
     await tx.flush()
     signal(tx, "jobs")
     return row.id
+
+
+async def _waiting(tx: AsyncSession, kind: str, resource: str) -> str | None:
+    query = select(JobRow.id).where(JobRow.state == "queued", JobRow.kind == kind, JobRow.resource_id == resource)
+    return (await tx.execute(query.limit(1))).scalar()
 
 
 async def cancel(tx: AsyncSession, resource: str, kinds: Iterable[str] = ()) -> int:

@@ -150,7 +150,24 @@ def _atom(text: str, service: str) -> Check:
         return lambda policies, target, creds: policies._checks[service, match](policies, target, creds)
     if kind == "role":
         return lambda policies, target, creds: match.lower() in creds["roles"]
+    if kind == "field":
+        return _field(match)
     return _compare(kind, match)
+
+
+def _field(match: str) -> Check:
+    """Neutron's own check: `field:networks:shared=True`, `field:port:device_owner=~^network:` (a regular expression)."""
+    resource, _, condition = match.partition(":")
+    name, _, wanted = condition.rpartition("=")
+    pattern = re.compile(wanted[1:]) if wanted.startswith("~") else None
+
+    def check(policies: Policies, target: Mapping[str, Any], creds: Mapping[str, Any]) -> bool:
+        value = _lookup(target, f"{resource}:{name}")
+        value = _lookup(target, name) if value is None else value
+        if value is None:
+            return False
+        return bool(pattern.match(str(value))) if pattern else str(value) == wanted
+    return check
 
 
 def _compare(kind: str, match: str) -> Check:
