@@ -1,0 +1,49 @@
+"""`openstack`, unmodified, run inside this process."""
+
+import contextlib
+import io
+import json
+import shlex
+from typing import Any
+
+import pytest
+from openstackclient import shell
+
+
+class Failed(AssertionError):
+    """The command ended with an error; str() is what it printed."""
+
+
+class Cli:
+    """`openstack --os-cloud CLOUD ...`."""
+
+    def __init__(self, cloud: str):
+        self.cloud = cloud
+
+    def __call__(self, line: str, *more: object) -> str:
+        """Run it; what it printed. Raises Failed when it ends with an error."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = self._run(["--os-cloud", self.cloud, *shlex.split(line), *map(str, more)])
+        if status:
+            raise Failed(f"openstack {line} {' '.join(map(str, more))}: status {status}\n{out.getvalue()}{err.getvalue()}")
+        return out.getvalue()
+
+    @staticmethod
+    def _run(arguments: list[str]) -> int:
+        try:
+            return shell.main(arguments) or 0
+        except SystemExit as exc:                       # argparse, for a wrong call
+            return int(exc.code or 0)
+
+    def json(self, line: str, *more: object) -> Any:
+        return json.loads(self(line, *more, "-f", "json"))
+
+    def value(self, line: str, column: str, *more: object) -> str:
+        return self(line, *more, "-f", "value", "-c", column).strip()
+
+    def fails(self, line: str, *more: object) -> str:
+        """Run it where it must fail; what it printed."""
+        with pytest.raises(Failed) as caught:
+            self(line, *more)
+        return str(caught.value)
