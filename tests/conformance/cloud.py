@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,10 +100,8 @@ def stop_guests(folder: Path) -> None:
 
 
 def end(pid_file: Path) -> None:
-    try:
+    with suppress(FileNotFoundError, ProcessLookupError, ValueError):
         os.kill(int(pid_file.read_text()), 15)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        pass
 
 
 @contextmanager
@@ -130,11 +128,11 @@ def wait(condition: Callable[[], bool], process: subprocess.Popen[bytes], what: 
     """Until the condition holds; a process that ended, or a minute without, is an error."""
     deadline = time.monotonic() + READY_SECONDS
     while not condition():
-        if process.poll() is not None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
             raise SystemExit(f"conformance: {what} ended with status {process.returncode}")
         if time.monotonic() > deadline:
             raise SystemExit(f"conformance: {what} is not ready after {READY_SECONDS} s")
-        time.sleep(0.2)
 
 
 def answers(url: str) -> bool:

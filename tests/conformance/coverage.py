@@ -72,7 +72,9 @@ def declared() -> Iterator[tuple[str, str, str, str | None]]:
     for module in MODULES:
         for api in module.apis:
             for operation in api.operations:
-                yield api.service, operation.method, api.prefixes[0] + operation.path, operation.action
+                whole = api.prefixes[0] + operation.path
+                path = whole if VERSION.search(whole) else operation.path
+                yield api.service, operation.method, path, operation.action
 
 
 def served(operations: Iterable[tuple[str, str, str, str | None]]) -> dict[str, set[Key]]:

@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "conformance" / "coverage.py"
 SPEC = importlib.util.spec_from_file_location("operations_coverage", SOURCE)
-coverage = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)    # no package: its folder also holds the Tempest runner
+coverage = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(coverage)
 
 
