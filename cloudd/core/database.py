@@ -193,7 +193,7 @@ def _prepare_sqlite(engine: AsyncEngine, write: bool) -> None:
 
 
 def _alembic(url: str | None = None) -> Any:
-    from alembic.config import Config                        # half of the start-up time of commands that need it not
+    from alembic.config import Config  # half of the start-up time of commands that need it not
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

@@ -1,7 +1,7 @@
 """The life of an image."""
 
-from cloudd.core.states import Machine, Move
 from cloudd.core.errors import Conflict
+from cloudd.core.states import Machine, Move
 from cloudd.image.models import Image
 
 QUEUED, SAVING, ACTIVE, DEACTIVATED, KILLED, DELETED = "queued", "saving", "active", "deactivated", "killed", "deleted"

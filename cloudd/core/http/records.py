@@ -110,7 +110,7 @@ class Records:
         columns = self.model.__mapper__.attrs.keys()
         named = self.shape.columns({key: value for key, value in values.items() if key in self.shape.names()})
         own = {key: value for key, value in values.items() if key not in self.shape.names() and key in columns}
-        return {key: value for key, value in named.items() if key in columns} | own
+        return {key: value for key, value in named.items() if hasattr(self.model, key)} | own
 
     def _owned(self, request: Request, values: dict[str, Any]) -> dict[str, Any]:
         """Fill what every new row has: id, owner, time of birth."""

@@ -3,7 +3,6 @@
 from typing import Any
 
 from cloudd.core.http import Api, Reply, Request
-
 from cloudd.image.api import API
 from cloudd.image.api.images import MEMBERS
 from cloudd.image.api.members import STATUSES
