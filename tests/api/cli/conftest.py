@@ -31,7 +31,8 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     command = [sys.executable, "-m", "cloudd", "serve", "--simulated", "--state-dir", str(state), "--listen",
                f"127.0.0.1:{PORT}"]
     with (state / "daemon.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "CLOUDD_IDENTITY_BCRYPT_ROUNDS": "4"}, stdout=log,
+                                   stderr=subprocess.STDOUT)
     try:
         wait_ready(process, state)
         yield state
