@@ -82,7 +82,8 @@ async def test_two_routers_with_equal_inside_addresses(cloud):
     outside, _, _, (first,) = await routed(cloud, "10.1.0")
     net = network(subnet("10.1.0.0/24", "10.1.0.1"), dhcp=("10.1.0.2/24",))
     await cloud.driver.apply_network(net)
-    spec = router((net, ("10.1.0.1/24",)), gateway=(outside, "172.24.4.11/24"), floating_ips=(FloatingIp("172.24.4.60", "10.1.0.5"),))
+    spec = router((net, ("10.1.0.1/24",)), gateway=(outside, "172.24.4.11/24"),
+                  floating_ips=(FloatingIp("172.24.4.60", "10.1.0.5"),))
     await cloud.driver.apply_router(spec)
     twin = (await cloud.guest(net, "10.1.0.5", groups=first.port.security_groups)).address("10.1.0.1")
     assert first.pings("172.24.4.1", 3) and twin.pings("172.24.4.1", 3)

@@ -20,9 +20,9 @@ from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Rules
 
 def ensure(config: NetworkConfig, names: Names, spec: NetworkSpec) -> None:
     """Join the network's bridge to the outside as its kind says."""
-    if spec.kind is NetworkKind.NAT:
+    if spec.kind == NetworkKind.NAT:
         ensure_host_end(config, names, spec)
-    elif spec.kind is NetworkKind.BRIDGED:
+    elif spec.kind == NetworkKind.BRIDGED:
         ensure_uplink(config, names, spec)
 
 
@@ -144,7 +144,7 @@ class HostRules:
 
     def apply(self, specs: Iterable[NetworkSpec], fresh: bool = False) -> None:
         """Make the rules fit these networks; without any, and nothing known to be there, touch nothing."""
-        nats = [spec for spec in specs if spec.kind is NetworkKind.NAT]
+        nats = [spec for spec in specs if spec.kind == NetworkKind.NAT]
         if fresh:
             self.ruleset.known = False
         if nats or not self.ruleset.known or self.ruleset.objects:

@@ -62,7 +62,7 @@ def in_chain(port_id: str) -> str:
 
 
 def group_chain(direction: Direction, group_id: str) -> str:
-    return f"sg{'i' if direction is Direction.INGRESS else 'o'}_{hexid(group_id)}"
+    return f"sg{'i' if direction == Direction.INGRESS else 'o'}_{hexid(group_id)}"
 
 
 def member_set(group_id: str, version: int) -> str:
@@ -185,19 +185,19 @@ def group_chains(group_id: str, spec: SecurityGroupSpec | None) -> dict[str, Cha
     """Both chains of a group; empty ones for a group that a port names before it is told."""
     rules = spec.rules if spec else ()
     return {group_chain(direction, group_id): Chain(tuple(dict.fromkeys(
-                rule_text(rule) for rule in rules if rule.direction is direction)))
+                rule_text(rule) for rule in rules if rule.direction == direction)))
             for direction in Direction}
 
 
 def rule_text(rule: SecurityGroupRule) -> str:
-    verdict = "accept" if rule.direction is Direction.INGRESS else ALLOW_OUT
-    version = 4 if rule.ethertype is Ethertype.IPV4 else 6
+    verdict = "accept" if rule.direction == Direction.INGRESS else ALLOW_OUT
+    version = 4 if rule.ethertype == Ethertype.IPV4 else 6
     return " ".join(part for part in (f"ether type {'ip' if version == 4 else 'ip6'}", remote_match(rule, version),
                                       protocol_match(rule, version), verdict) if part)
 
 
 def remote_match(rule: SecurityGroupRule, version: int) -> str:
-    field = f"{'ip' if version == 4 else 'ip6'} {'saddr' if rule.direction is Direction.INGRESS else 'daddr'}"
+    field = f"{'ip' if version == 4 else 'ip6'} {'saddr' if rule.direction == Direction.INGRESS else 'daddr'}"
     if rule.remote_group:
         return f"{field} @{member_set(rule.remote_group, version)}"
     if rule.remote_cidr and (network := ipaddress.ip_network(rule.remote_cidr, strict=False)).prefixlen:

@@ -136,7 +136,7 @@ def instance(config: NetworkConfig, names: Names, spec: RouterSpec, networks: Ne
     if not pairs:
         return None
     joined = [networks[i] for i in dict.fromkeys(interface.network_id for interface, _ in pairs)]
-    served = [subnet for _, subnet in pairs if subnet.ipv6_ra_mode is Ipv6Mode.STATEFUL]
+    served = [subnet for _, subnet in pairs if subnet.ipv6_ra_mode == Ipv6Mode.STATEFUL]
     hosts = [(host, network) for network in joined for host in network.hosts] if served else []
     return Instance(
         folder=Path(config.state_dir) / "ra" / spec.id,

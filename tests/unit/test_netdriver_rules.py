@@ -1,0 +1,202 @@
+"""The text that the linux driver writes: nftables rules and changes, dnsmasq's files, names, zones."""
+
+from dataclasses import replace
+
+import pytest
+
+from cloudd.drivers.network.base import (
+    AddressPair,
+    DhcpHost,
+    DhcpOption,
+    DhcpPort,
+    Direction,
+    Ethertype,
+    FloatingIp,
+    Ipv6Mode,
+    NetworkConfig,
+    NetworkDriverError,
+    NetworkSpec,
+    PortSpec,
+    Route,
+    RouterGateway,
+    RouterSpec,
+    SecurityGroupRule,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
+from cloudd.drivers.network.linux import conntrack, dhcp, nat, nft
+from cloudd.drivers.network.linux import firewall_rules as rules
+from cloudd.drivers.network.linux.conntrack import Flows
+from cloudd.drivers.network.linux.firewall import Firewall, Wanted
+from cloudd.drivers.network.linux.names import Names, short_cloud
+from cloudd.drivers.network.linux.nft import Chain, Elements
+from cloudd.drivers.network.linux.zones import Zones
+
+IN, OUT, V4, V6 = Direction.INGRESS, Direction.EGRESS, Ethertype.IPV4, Ethertype.IPV6
+ALLOW_OUT = "meta mark set meta mark | 0x40000 return"
+PORT = PortSpec("p1", "n1", "tap1", "FA:16:3E:00:00:01", ("10.0.0.5", "fd00::5"), security_groups=("g1",))
+
+
+@pytest.mark.parametrize("rule, text", [
+    (SecurityGroupRule(IN, V4), "ether type ip accept"),
+    (SecurityGroupRule(OUT, V6), f"ether type ip6 {ALLOW_OUT}"),
+    (SecurityGroupRule(IN, V4, "tcp"), "ether type ip meta l4proto 6 accept"),
+    (SecurityGroupRule(IN, V4, "tcp", 22, 22), "ether type ip tcp dport 22 accept"),
+    (SecurityGroupRule(IN, V6, "17", 5000, 5010), "ether type ip6 udp dport 5000-5010 accept"),
+    (SecurityGroupRule(OUT, V4, "sctp", 80, 80, remote_cidr="192.0.2.0/24"),
+     f"ether type ip ip daddr 192.0.2.0/24 sctp dport 80 {ALLOW_OUT}"),
+    (SecurityGroupRule(IN, V4, remote_cidr="0.0.0.0/0"), "ether type ip accept"),
+    (SecurityGroupRule(IN, V4, "icmp"), "ether type ip meta l4proto 1 accept"),
+    (SecurityGroupRule(IN, V4, "icmp", 8), "ether type ip icmp type 8 accept"),
+    (SecurityGroupRule(IN, V6, "ipv6-icmp", 128, 0), "ether type ip6 icmpv6 type 128 icmpv6 code 0 accept"),
+    (SecurityGroupRule(IN, V6, "icmp"), "ether type ip6 meta l4proto 58 accept"),
+    (SecurityGroupRule(IN, V4, "vrrp"), "ether type ip meta l4proto 112 accept"),
+    (SecurityGroupRule(IN, V4, "any", remote_group="a-b"), "ether type ip ip saddr @rg4_ab accept"),
+])
+def test_a_rule_as_text(rule, text):
+    assert rules.rule_text(rule) == text
+
+
+def test_spoof_rules_name_all_pairs_and_merge_what_overlaps():
+    port = replace(PORT, allowed_pairs=(AddressPair("10.0.0.0/24"), AddressPair("10.0.0.9", "fa:16:3e:00:00:09")))
+    text = "\n".join(rules.spoof_rules(port))
+    assert "ether saddr != { fa:16:3e:00:00:01, fa:16:3e:00:00:09 } drop" in text
+    assert "ether saddr . ip saddr != { fa:16:3e:00:00:01 . 10.0.0.0/24, fa:16:3e:00:00:09 . 10.0.0.9 } drop" in text
+    assert "fa:16:3e:00:00:01 . fe80::f816:3eff:fe00:1" in text
+
+
+def test_a_port_that_is_down_drops_and_one_without_security_has_no_chains():
+    assert set(rules.port_chains(replace(PORT, admin_state_up=False), True).values()) == {rules.DROP}
+    assert rules.port_chains(replace(PORT, port_security=False), True) == {}
+
+
+def test_a_change_of_rules_is_one_small_text():
+    table = "bridge t"
+    before = {(table, "a"): Chain(("drop",)), (table, "s"): Elements("ipv4_addr", {"10.0.0.1": None, "10.0.0.2": None}),
+              (table, "old"): Chain(("jump a",)), (table, "m"): Elements("ifname : verdict", {'"t0"': "jump old"})}
+    text = nft.change(before, {(table, "a"): Chain(("drop",)), (table, "s"): Elements("ipv4_addr", {"10.0.0.2": None}),
+                               (table, "old"): None, (table, "m"): Elements("ifname : verdict", {'"t0"': "jump new"}),
+                               (table, "new"): Chain(("accept",))})
+    assert text.splitlines() == [
+        "add chain bridge t new",
+        'delete element bridge t m { "t0" : jump old }',
+        'add element bridge t m { "t0" : jump new }',
+        "add rule bridge t new accept",
+        "delete element bridge t s { 10.0.0.1 }",
+        "flush chain bridge t old",
+        "delete chain bridge t old",
+    ]
+    assert nft.change(before, {(table, "a"): Chain(("drop",))}) == ""
+
+
+class Recorded(Firewall):
+    """A firewall whose kernel is a list of what would change."""
+
+    def __init__(self):
+        super().__init__(Names("cloud"), "")
+        self.changes = []
+        self.ruleset.apply = self.remember
+
+    def remember(self, changes):
+        real = {key: item for key, item in changes.items() if self.ruleset.objects.get(key) != item}
+        self.ruleset.objects = {k: v for k, v in {**self.ruleset.objects, **changes}.items() if v is not None}
+        self.changes.append({name for _, name in real})
+        return bool(real)
+
+
+def test_membership_of_remote_groups_follows_ports():
+    wall = Recorded()
+    wall.set_group("g2", SecurityGroupSpec("g2", (SecurityGroupRule(IN, V4, remote_group="g1"),)))
+    wall.set_ports([PORT])
+    key = (wall.bridge_table, "rg4_g1")
+    assert wall.ruleset.objects[key].elements == {"10.0.0.5": None}
+    wall.set_ports([replace(PORT, addresses=("10.0.0.6",))])
+    assert wall.ruleset.objects[key].elements == {"10.0.0.6": None}
+    assert wall.changes[-1] == {"rg4_g1", "rg6_g1", "o_p1"}
+    wall.set_ports([], ["p1"])
+    assert wall.ruleset.objects[key].elements == {}
+    wall.set_group("g2", None)
+    assert {name for _, name in wall.ruleset.objects} == {"in", "out"}
+
+
+def test_flows_to_cut_after_changes():
+    zones = {"n1": 11, "n2": 22}
+    other = replace(PORT, id="p2", network_id="n2", addresses=("10.9.0.1",), security_groups=("g2",))
+    group = SecurityGroupSpec("g2", (SecurityGroupRule(IN, V4, remote_group="g1"), SecurityGroupRule(IN, V4, "tcp", 22, 22)))
+    wanted = Wanted({"p1": PORT, "p2": other}, {"g2": group}, {})
+    own = {Flows("10.0.0.5", 11), Flows("fd00::5", 11)}
+    assert conntrack.after_port(wanted, None, PORT, zones) == set()
+    assert conntrack.after_port(wanted, PORT, replace(PORT, security_groups=("g1", "g3")), zones) == set()
+    assert conntrack.after_port(wanted, PORT, replace(PORT, security_groups=()), zones) == \
+        own | {Flows("10.0.0.5", 22), Flows("fd00::5", 22)}
+    assert conntrack.after_port(wanted, PORT, replace(PORT, addresses=("10.0.0.5",)), zones) == \
+        {Flows("fd00::5", 11), Flows("fd00::5", 22)}
+    assert conntrack.after_group(wanted, group, replace(group, rules=group.rules[:1]), zones) == {Flows("10.9.0.1", 22)}
+    assert conntrack.after_group(wanted, replace(group, rules=()), group, zones) == set()
+
+
+def network(**more):
+    subnets = (SubnetSpec("s4", "10.0.0.0/24", "10.0.0.1", host_routes=(Route("192.0.2.0/24", "10.0.0.9"),)),
+               SubnetSpec("s6", "fd00::/64", "fd00::1", ipv6_address_mode=Ipv6Mode.STATEFUL, dns_nameservers=("2001:db8::53",)))
+    hosts = (DhcpHost("p1", "FA:16:3E:00:00:01", ("10.0.0.5", "fd00::5"), "vm", (DhcpOption("bootfile-name", "x.0"),)),)
+    return NetworkSpec("n1", subnets=subnets, hosts=hosts, mtu=1442,
+                       dhcp_port=DhcpPort("d1", "fa:16:3e:00:00:02", ("10.0.0.2/24", "fd00::2/64")), **more)
+
+
+def test_dnsmasq_is_told_all_of_a_network(tmp_path):
+    made = dhcp.instance(NetworkConfig("c", str(tmp_path)), Names("c"), network(), ("192.0.2.53",))
+    assert made.hosts == ("fa:16:3e:00:00:01,set:pp1,10.0.0.5,vm.openstacklocal",
+                          "fa:16:3e:00:00:01,tag:dhcpv6,set:pp1,[fd00::5],vm.openstacklocal")
+    routes = "169.254.169.254/32,10.0.0.2,192.0.2.0/24,10.0.0.9,0.0.0.0/0,10.0.0.1"
+    assert made.options == (
+        "tag:ss4,option:router,10.0.0.1", "tag:ss4,option:dns-server,10.0.0.2",
+        f"tag:ss4,option:classless-static-route,{routes}", f"tag:ss4,249,{routes}",
+        "tag:ss6,option6:dns-server,[2001:db8::53]", "tag:ss6,option6:domain-search,openstacklocal",
+        "tag:pp1,option:bootfile-name,x.0")
+    assert "server=192.0.2.53" in made.config and "no-resolv" in made.config
+    assert "dhcp-range=set:ss4,10.0.0.0,static,255.255.255.0,86400s" in made.config
+    assert "dhcp-range=set:ss6,fd00::,static,64,86400s" in made.config
+    assert made.names == ("10.0.0.5 vm.openstacklocal vm", "fd00::5 vm.openstacklocal vm")
+
+
+def test_nobody_is_asked_for_names_when_outbound_is_off(tmp_path):
+    assert dhcp.forwarders(NetworkConfig("c", str(tmp_path), outbound=False, dns_forwarders=("192.0.2.53",))) == ()
+    assert dhcp.forwarders(NetworkConfig("c", str(tmp_path), dns_forwarders=("192.0.2.53",))) == ("192.0.2.53",)
+
+
+def test_a_router_without_gateway_translates_nothing():
+    assert nat.objects(RouterSpec("r"))[(nat.TABLE, "postrouting")].rules == ()
+
+
+def test_a_router_without_snat_still_translates_floating_addresses():
+    gateway = RouterGateway("gw", "x", "fa:16:3e:00:00:03", ("172.24.4.10/24",), enable_snat=False)
+    made = nat.objects(RouterSpec("r", gateway=gateway, floating_ips=(FloatingIp("172.24.4.9", "10.0.0.5"),)))
+    assert made[(nat.TABLE, "fip_snat")].elements == {"10.0.0.5": "172.24.4.9"}
+    assert 'oifname "qg-gw" snat to 172.24.4.10' not in made[(nat.TABLE, "postrouting")].rules
+
+
+def test_names_fit_the_kernel_and_lead_back():
+    assert short_cloud("2f9c0a11-7d0f-4a53-8df6-111111111111") == "2f9c0a11"
+    assert short_cloud("demo") == "demo"
+    assert len(short_cloud("my other cloud")) == 8
+    names = Names("demo")
+    assert len(names.bridge("2f9c0a11-7d0f-4a53-8df6-111111111111")) <= 15
+    assert names.alias_owner(names.alias("port", "x:y")) == ("port", "x:y")
+    assert Names("else").alias_owner(names.alias("port", "x")) is None
+    assert names.namespace_owner(names.router_namespace("r")) == ("router", "r")
+
+
+def test_zones_are_kept_and_never_shared(tmp_path):
+    zones = Zones(tmp_path / "zones.json")
+    first = zones.claim(NetworkSpec("n1"))
+    assert zones.claim(NetworkSpec("n1")) == first
+    with pytest.raises(NetworkDriverError):
+        zones.claim(NetworkSpec("n2", zone=first))
+    zones.numbers["n2"] = zones.free("n1", {first})
+    assert zones.numbers["n2"] == first % 65535 + 1
+    zones.save()
+    again = Zones(tmp_path / "zones.json")
+    again.load()
+    assert again.claim(NetworkSpec("n1")) == first
+    again.release("n1")
+    assert again.numbers.keys() == {"n2"}
