@@ -1,10 +1,80 @@
-"""Logs: a sentence and facts, `log.info("server stopped", server=id)`; human lines or JSON, never a secret."""
+"""Logs: a sentence and facts, `log.info("server stopped", server=id)`; human lines or JSON, never a secret.
 
+What looks like a secret is masked wherever it comes from: by the name of the fact, and by its form (Fernet tokens, key
+blocks, passwords in URLs and JSON).
+"""
+
+import json
 import logging
+import re
+import sys
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+MASK = "***"
+_SECRET_NAME = re.compile(r"pass|secret|token(?!s\b|_id)|private|credential|authorization|cookie", re.IGNORECASE)
+_SECRET_FORM = (
+    (re.compile(r"gAAAA[\w\-=]{20,}"), MASK),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), MASK),
+    (re.compile(r"(\"(?:\w*pass\w*|secret|blob|private_key)\"\s*:\s*)\"[^\"]*\"", re.IGNORECASE), rf'\1"{MASK}"'),
+    (re.compile(r"((?:password|token|secret|signature)=)[^&\s]+", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"(://[^/:@\s]+:)[^@/\s]+@"), rf"\1{MASK}@"),
+)
+_OURS = "facts"
+
+
+def redact(text: str) -> str:
+    """The text with everything that has the form of a secret masked."""
+    for form, mask in _SECRET_FORM:
+        text = form.sub(mask, text)
+    return text
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    facts = {name: value for name, value in getattr(record, _OURS, {}).items() if value is not None}
+    current = request_id.get()
+    if current and "request_id" not in facts:
+        facts["request_id"] = current
+    return {name: MASK if _SECRET_NAME.search(name) else value for name, value in facts.items()}
+
+
+class Human(logging.Formatter):
+    """`2026-01-31 12:00:00.123 INFO cloudd.daemon ready listen=127.0.0.1:5000`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        facts = "".join(f" {name}={value!r}" if isinstance(value, str) and " " in value else f" {name}={value}"
+                        for name, value in _facts(record).items())
+        text = f"{moment} {record.levelname} {record.name} {record.getMessage()}{facts}"
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "\n" + self.formatException(record.exc_info)
+        return redact(text)
+
+
+class Json(logging.Formatter):
+    """One JSON object a line: time, level, logger, message and the facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {"time": datetime.fromtimestamp(record.created, UTC).isoformat(), "level": record.levelname.lower(),
+                 "logger": record.name, "message": redact(record.getMessage()),
+                 **{name: redact(value) if isinstance(value, str) else value for name, value in _facts(record).items()}}
+        if record.exc_info and record.exc_info[1] is not None:
+            entry["traceback"] = redact(self.formatException(record.exc_info))
+        return json.dumps(entry, default=str)
+
+
+def setup(form: str = "human", level: str = "info") -> None:
+    """Log to standard error, where systemd and the shell expect it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Json() if form == "json" else Human())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("asyncio", "aiosqlite", "alembic", "aiohttp.access", "pyroute2"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 class Log:
@@ -15,7 +85,7 @@ class Log:
 
     def _write(self, level: int, message: str, exc_info: Any, facts: dict[str, Any]) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, message, exc_info=exc_info, extra={"facts": facts})
+            self._logger.log(level, message, exc_info=exc_info, extra={_OURS: facts})
 
     def debug(self, message: str, *, exc_info: Any = None, **facts: Any) -> None:
         self._write(logging.DEBUG, message, exc_info, facts)
