@@ -1,7 +1,95 @@
-"""What the daemon starts and stops of identity."""
+"""What the daemon starts and stops of identity: tokens and their keys, the catalog, the first accounts."""
 
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from cloudd.core import log, tasks, tls
+from cloudd.core.context import Context
 from cloudd.core.module import Module
+from cloudd.core.parts import Parts
+from cloudd.identity import api, clouds_file
+from cloudd.identity.api import projects, services, tokens, versions
+from cloudd.identity.bootstrap import bootstrap, password_of
+from cloudd.identity.catalog import Catalog
+from cloudd.identity.keys import KeyRing
+from cloudd.identity.passwords import Hasher
+from cloudd.identity.tokens import Tokens
+
+LOG = log.get("cloudd.identity")
+RESOURCES = (projects, services, tokens)
+"""Importing them declared their operations."""
 
 
 class IdentityModule(Module):
     name = "identity"
+    apis = (api.API, versions.ROOT)
+
+    def __init__(self, parts: Parts):
+        super().__init__(parts)
+        self._modules: Sequence[Module] = (self,)
+        self.tokens = Tokens(parts)
+        parts.services[Tokens] = self.tokens
+        parts.services[Catalog] = Catalog(parts.database)
+        parts.services[Hasher] = Hasher(parts.settings.identity)
+
+    def catalog_of(self, modules: Sequence[Module]) -> None:
+        """Whose entries the catalog is made of."""
+        self._modules = modules
+
+    def catalog(self) -> tuple[tuple[str, str, str], ...]:
+        return (("identity", "keystone", "/identity"),)
+
+    async def authenticate(self, raw: web.Request, anonymous: Context) -> Context:
+        """The caller of a request. Raises Unauthorized."""
+        return await self.tokens.authenticate(raw, anonymous)
+
+    async def open(self) -> None:
+        self.tokens.ring.ensure()
+        await self.tokens.revocations.read(self.parts.database)
+        entries = [entry for module in self._modules for entry in module.catalog()]
+        await bootstrap(self.parts.database, self.parts.settings, self.parts.service(Hasher), entries)
+        write_clouds(self.parts.settings)
+
+    async def start(self) -> None:
+        tasks.start("identity keys", self._housekeeping())
+
+    async def _housekeeping(self) -> None:
+        """Rotate the token keys when the primary is old enough; forget revocations of tokens that have expired."""
+        while True:
+            age = self.tokens.ring.age()
+            wait = self.parts.settings.identity.key_rotation - age
+            if wait <= 0:
+                LOG.info("token keys rotated", primary=self.tokens.ring.rotate())
+            await asyncio.sleep(min(max(wait, 60), 3600))
+            await self.tokens.revocations.forget_old(self.parts.database)
+
+
+def write_clouds(settings: Any) -> Path:
+    """Write clouds.yaml for the accounts that the bootstrap made."""
+    state, paths = Path(settings.server.state_dir), tls.wanted(settings)
+    ca_file = str(paths.ca.absolute()) if paths and paths.ca else None
+    names = ["admin", *(["demo"] if settings.identity.demo else [])]
+    passwords = {name: password_of(state, name, settings.identity.admin_password if name == "admin" else None) for name in names}
+    url = f"{address(settings, 'https' if paths else 'http')}/identity"
+    return clouds_file.write(state, url, settings.server.region, passwords, ca_file)
+
+
+def address(settings: Any, scheme: str) -> str:
+    """Where clients on this machine find the cloud."""
+    if settings.server.public_url:
+        return settings.server.public_url.rstrip("/")
+    host, port = settings.server.addresses()[0]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def rotate_keys(settings: Any) -> int:
+    """Rotate the token keys of a cloud, running or not; the number of the new primary key."""
+    ring = KeyRing.of(settings)
+    ring.ensure()
+    return ring.rotate()
+

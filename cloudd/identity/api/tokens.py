@@ -1,0 +1,140 @@
+"""/auth/tokens: log in, look at a token, revoke one; and what a token may scope to."""
+
+from typing import Any
+
+from cloudd.core.clock import iso_micro
+from cloudd.core.errors import NotFound
+from cloudd.core.http import Reply, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.shapes import Field
+from cloudd.identity import effective
+from cloudd.identity.api import API
+from cloudd.identity.api.projects import DOMAIN, PROJECT
+from cloudd.identity.authentication import log_in
+from cloudd.identity.catalog import Catalog
+from cloudd.identity.passwords import Hasher
+from cloudd.identity.subjects import Subject
+from cloudd.identity.tokens import Tokens
+
+IDENTITY = t.Obj({"methods": t.List(t.Text()), "password": t.Map(), "token": t.Map(), "application_credential": t.Map()},
+                 ("methods",), extra=True)
+SCOPE = t.Raw({"anyOf": [{"type": "object"}, {"enum": ["unscoped", None]}]})
+AUTH = Shape("auth", Field("identity", IDENTITY, required=True), Field("scope", SCOPE), extra=True)
+
+tokens = API.resource("/auth/tokens")
+auth = API.resource("/auth")
+
+
+async def subject_of(request: Request) -> Subject:
+    """The token that `X-Subject-Token` holds. Raises NotFound."""
+    text = request.raw.headers.get("X-Subject-Token")
+    if not text:
+        raise NotFound("No token in the request: send it as X-Subject-Token.", type="TokenNotFound")
+    expired = request.query.get("allow_expired", "").lower() in ("1", "true") and "service" in request.context.roles
+    return await request.service(Tokens).check(text, expired)
+
+
+async def view(request: Request, subject: Subject) -> dict[str, Any]:
+    """The body that tells of a token."""
+    payload, user = subject.payload, subject.user
+    token: dict[str, Any] = {
+        "methods": list(payload.methods), "audit_ids": list(payload.audit_ids),
+        "expires_at": iso_micro(payload.expires_at), "issued_at": iso_micro(payload.issued_at),
+        "user": {"domain": user.domain.view(), "id": user.id, "name": user.name,
+                 "password_expires_at": _naive(user.password_expires_at)}}
+    if subject.project:
+        token |= {"is_domain": subject.project.is_domain, "project": subject.project.view()}
+    elif subject.domain:
+        token["domain"] = subject.domain.view()
+    elif subject.system:
+        token["system"] = {"all": True}
+    if subject.trust:
+        token["OS-TRUST:trust"] = subject.trust
+    if subject.application_credential:
+        token["application_credential"] = subject.application_credential
+    if payload.scope:
+        token["roles"] = [{"id": key, "name": name} for key, name in subject.roles]
+        if "nocatalog" not in request.query:
+            token["catalog"] = await request.service(Catalog).view(
+                request.base_url, subject.project.id if subject.project else None, user.id)
+    return {"token": token}
+
+
+def _naive(moment: Any) -> str | None:
+    text = iso_micro(moment)
+    return text.rstrip("Z") if text else None
+
+
+@tokens.post("", status=201, body=AUTH, auth=False, live=True)
+async def create(request, body):
+    """Log in: a new token, in X-Subject-Token."""
+    text, subject = await log_in(request.service(Tokens), body, request.service(Hasher))
+    return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+
+
+async def _show(request: Request, rule: str) -> Reply:
+    """Policy is asked about the token, not about a row; one that is not good is 404 only to those who may ask."""
+    try:
+        subject = await subject_of(request)
+    except NotFound:
+        request.require(rule, {})
+        raise
+    request.require(rule, {"target": {"token": subject}})
+    text = request.raw.headers["X-Subject-Token"]
+    return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+
+
+@tokens.get("", policy="identity:validate_token", live=True, target=lambda request: _own_token(request))
+async def show(request):
+    """What a token says."""
+    return await _show(request, "identity:validate_token")
+
+
+@tokens.head("", policy="identity:check_token", live=True, target=lambda request: _own_token(request))
+async def check(request):
+    """Whether a token is good."""
+    reply = await _show(request, "identity:check_token")
+    return Reply(None, headers=reply.headers)
+
+
+@tokens.delete("", policy="identity:revoke_token", live=True, target=lambda request: _own_token(request))
+async def revoke(request):
+    """Make a token void."""
+    subject = await subject_of(request)
+    request.require("identity:revoke_token", {"target": {"token": subject}})
+    service = request.service(Tokens)
+    async with request.parts.database.write() as tx:
+        await service.revocations.add(tx, request.context, "audit", subject.payload.audit_ids[0])
+
+
+def _own_token(request: Request) -> dict[str, Any]:
+    """The first check, before the token is read: everybody may ask about a token of his own."""
+    return {"target": {"token": request.context.token}}
+
+
+@auth.get("/catalog", policy="identity:get_auth_catalog", live=True)
+async def catalog(request):
+    """The catalog of the caller's token."""
+    if request.context.scope is None:
+        raise NotFound("The token is unscoped: it has no catalog.")
+    found = await request.service(Catalog).view(request.base_url, request.context.project_id, request.context.user_id)
+    return {"catalog": found, "links": {"self": request.link("/auth/catalog"), "next": None, "previous": None}}
+
+
+@auth.get("/projects", policy="identity:get_auth_projects", reply=PROJECT)
+async def projects(request, tx):
+    """Projects that the caller may scope to."""
+    return (await effective.reachable(tx, request.context.user_id))[0]
+
+
+@auth.get("/domains", policy="identity:get_auth_domains", reply=DOMAIN)
+async def domains(request, tx):
+    """Domains that the caller may scope to."""
+    return (await effective.reachable(tx, request.context.user_id))[1]
+
+
+@auth.get("/system", policy="identity:get_auth_system")
+async def system(request, tx):
+    """System scopes that the caller may have."""
+    _, _, on_system = await effective.reachable(tx, request.context.user_id)
+    return {"system": [{"all": True}] if on_system else [], "links": {"self": request.link("/auth/system")}}

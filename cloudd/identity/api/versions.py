@@ -1,0 +1,27 @@
+"""Version documents, without a token: GET / and /identity (300), /identity/v3 and /v3."""
+
+from typing import Any
+
+from cloudd.core.http import Api, Reply, Request
+from cloudd.identity.api import API, KEYSTONE
+
+ROOT = Api("identity-versions", prefixes=("/identity", ""), dialect=KEYSTONE, title="Identity: version documents")
+TYPE = {"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}
+
+
+def document(href: str) -> dict[str, Any]:
+    return {"id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z", "media-types": [TYPE],
+            "links": [{"rel": "self", "href": href}]}
+
+
+@ROOT.resource().get("", auth=False, live=True)
+async def versions(request: Request) -> Reply:
+    """The versions of the identity API: one, below where it was asked for."""
+    href = request.link("/v3/")
+    return Reply({"versions": {"values": [document(href)]}}, status=300, headers={"Location": href})
+
+
+@API.resource().get("", auth=False, live=True)
+async def version(request: Request) -> dict[str, Any]:
+    """Version 3 of the identity API."""
+    return {"version": document(request.link("/"))}

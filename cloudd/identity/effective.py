@@ -1,0 +1,107 @@
+"""Which roles somebody has where: direct and through groups, inherited from above, implied by other roles."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.identity.models import SYSTEM, Assignment, ImpliedRole, Membership, Project, Role
+
+
+async def lineage(tx: AsyncSession, project_id: str) -> list[Project]:
+    """The project, its parent, ... up to its domain; empty when there is no such project."""
+    above = select(Project.id, Project.parent_id).where(Project.id == project_id).cte("above", recursive=True)
+    above = above.union(select(Project.id, Project.parent_id).join(above, Project.id == above.c.parent_id))
+    rows = (await tx.execute(select(Project).where(Project.id.in_(select(above.c.id))))).scalars().all()
+    by_id, chain = {row.id: row for row in rows}, []
+    next_id: str | None = project_id
+    while next_id in by_id:
+        chain.append(by_id.pop(next_id))
+        next_id = chain[-1].parent_id
+    return chain
+
+
+async def below(tx: AsyncSession, roots: Iterable[str]) -> list[Project]:
+    """All projects under `roots` (projects or domains), at any depth, without the roots."""
+    roots = list(roots)
+    if not roots:
+        return []
+    under = select(Project.id).where(Project.parent_id.in_(roots)).cte("under", recursive=True)
+    under = under.union(select(Project.id).join(under, Project.parent_id == under.c.id))
+    return list((await tx.execute(select(Project).where(Project.id.in_(select(under.c.id))))).scalars())
+
+
+def of_user(user_id: str):
+    """The clause for grants of a user and of the groups that he is in."""
+    groups = select(Membership.group_id).where(Membership.user_id == user_id)
+    return or_(and_(Assignment.actor == "user", Assignment.actor_id == user_id),
+               and_(Assignment.actor == "group", Assignment.actor_id.in_(groups)))
+
+
+async def roles_on_project(tx: AsyncSession, user_id: str, chain: Sequence[Project]) -> list[Role]:
+    """The user's roles on the first project of a `lineage`."""
+    here, above = chain[0].id, [project.id for project in chain[1:]]
+    clause = or_(and_(Assignment.target == "project", Assignment.target_id == here, Assignment.inherited.is_(False)),
+                 and_(Assignment.target.in_(("project", "domain")), Assignment.target_id.in_(above), Assignment.inherited))
+    return await _roles(tx, user_id, clause)
+
+
+async def roles_on_domain(tx: AsyncSession, user_id: str, domain_id: str) -> list[Role]:
+    return await _roles(tx, user_id, and_(Assignment.target == "domain", Assignment.target_id == domain_id,
+                                          Assignment.inherited.is_(False)))
+
+
+async def roles_on_system(tx: AsyncSession, user_id: str) -> list[Role]:
+    return await _roles(tx, user_id, and_(Assignment.target == "system", Assignment.target_id == SYSTEM))
+
+
+async def _roles(tx: AsyncSession, user_id: str, where) -> list[Role]:
+    held = set((await tx.execute(select(Assignment.role_id).where(of_user(user_id), where))).scalars())
+    return await expanded(tx, held)
+
+
+async def expanded(tx: AsyncSession, role_ids: Iterable[str]) -> list[Role]:
+    """These roles and all that they imply, without those that belong to a domain: they only stand for others."""
+    wanted = with_implied(role_ids, await implications(tx))
+    if not wanted:
+        return []
+    query = select(Role).where(Role.id.in_(wanted), Role.domain_id.is_(None)).order_by(Role.name)
+    return list((await tx.execute(query)).scalars())
+
+
+async def implications(tx: AsyncSession) -> dict[str, set[str]]:
+    """Every role's directly implied roles."""
+    rules: dict[str, set[str]] = {}
+    for row in (await tx.execute(select(ImpliedRole))).scalars():
+        rules.setdefault(row.prior_role_id, set()).add(row.implied_role_id)
+    return rules
+
+
+def with_implied(role_ids: Iterable[str], rules: dict[str, set[str]]) -> set[str]:
+    found, todo = set(), list(role_ids)
+    while todo:
+        role_id = todo.pop()
+        if role_id not in found:
+            found.add(role_id)
+            todo.extend(rules.get(role_id, ()))
+    return found
+
+
+async def reachable(tx: AsyncSession, user_id: str) -> tuple[list[Project], list[Project], bool]:
+    """The enabled projects and domains on which a user has a role, and whether he has one on the system."""
+    grants = list((await tx.execute(select(Assignment).where(of_user(user_id)))).scalars())
+    direct = {grant.target_id for grant in grants if grant.target != "system" and not grant.inherited}
+    rows = list((await tx.execute(select(Project).where(Project.id.in_(direct)))).scalars()) if direct else []
+    rows += await below(tx, {grant.target_id for grant in grants if grant.inherited})
+    on_project = {grant.target_id for grant in grants if grant.target == "project"}
+    off = await _disabled_domains(tx)
+    usable = {row.id: row for row in rows if row.enabled and row.domain_id not in off}.values()
+    projects = [row for row in usable if not row.is_domain or row.id in on_project]
+    domains = [row for row in usable if row.is_domain]
+    return (sorted(projects, key=lambda row: row.id), sorted(domains, key=lambda row: row.id),
+            any(grant.target == "system" for grant in grants))
+
+
+async def _disabled_domains(tx: AsyncSession) -> set[str]:
+    query = select(Project.id).where(Project.is_domain, Project.enabled.is_(False))
+    return set((await tx.execute(query)).scalars())

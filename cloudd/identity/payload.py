@@ -1,0 +1,89 @@
+"""What a token says, packed small: who, where, how he proved it, until when. Everything else is looked up when it is shown."""
+
+import base64
+import secrets
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+METHODS = ("password", "token", "totp", "application_credential", "external", "mapped", "oauth1", "saml2", "trust")
+SCOPES = (None, "project", "domain", "system", "trust")
+FORMAT = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HEAD = struct.Struct(">BHBqq")
+
+
+class BadPayload(ValueError):
+    """Decrypted, but not something that this version wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One token. `scope` is None, project, domain or system, `scope_id` the project's or domain's id.
+
+    `audit_ids`: this token's own, then that of the first of its chain when it was got with another token.
+    """
+
+    user_id: str
+    methods: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime
+    audit_ids: tuple[str, ...]
+    scope: str | None = None
+    scope_id: str | None = None
+    trust_id: str | None = None
+    application_credential_id: str | None = None
+
+    def pack(self) -> bytes:
+        bits = sum(1 << METHODS.index(method) for method in set(self.methods))
+        head = _HEAD.pack(FORMAT, bits, SCOPES.index(self.scope), _micros(self.issued_at), _micros(self.expires_at))
+        texts = (self.user_id, self.scope_id, self.trust_id, self.application_credential_id)
+        audits = b"".join(base64.urlsafe_b64decode(audit + "==") for audit in self.audit_ids)
+        return head + b"".join(_pack_id(text) for text in texts) + audits
+
+
+def unpack(data: bytes) -> Payload:
+    """Raises BadPayload."""
+    try:
+        form, bits, scope, issued, expires = _HEAD.unpack_from(data)
+        if form != FORMAT:
+            raise BadPayload(f"token format {form}")
+        texts, rest = [], data[_HEAD.size:]
+        for _ in range(4):
+            text, rest = _unpack_id(rest)
+            texts.append(text)
+        audits = tuple(base64.urlsafe_b64encode(rest[at:at + 16]).decode().rstrip("=") for at in range(0, len(rest), 16))
+        return Payload(texts[0] or "", tuple(name for number, name in enumerate(METHODS) if bits >> number & 1), _moment(issued),
+                       _moment(expires), audits, SCOPES[scope], *texts[1:])
+    except (struct.error, IndexError, UnicodeDecodeError) as exc:
+        raise BadPayload(str(exc)) from exc
+
+
+def new_audit_id() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _pack_id(text: str | None) -> bytes:
+    """An id: 16 bytes behind a 255 when it is a hexadecimal UUID, else its length and its text."""
+    if text is None:
+        return b"\0"
+    if len(text) == 32 and not text.strip("0123456789abcdef"):
+        return b"\xff" + bytes.fromhex(text)
+    return bytes([len(text.encode())]) + text.encode()
+
+
+def _unpack_id(data: bytes) -> tuple[str | None, bytes]:
+    size = data[0]
+    if size == 0:
+        return None, data[1:]
+    if size == 255:
+        return data[1:17].hex(), data[17:]
+    return data[1:1 + size].decode(), data[1 + size:]
