@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import shlex
 from typing import Any
 
@@ -31,10 +32,14 @@ class Cli:
 
     @staticmethod
     def _run(arguments: list[str]) -> int:
+        root = logging.getLogger()
+        kept, root.handlers = root.handlers, []         # as in a process of its own; the command adds handlers and leaves them
         try:
             return shell.main(arguments) or 0
         except SystemExit as exc:                       # argparse, for a wrong call
             return int(exc.code or 0)
+        finally:
+            root.handlers = kept
 
     def json(self, line: str, *more: object) -> Any:
         return json.loads(self(line, *more, "-f", "json"))
