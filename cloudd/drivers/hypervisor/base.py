@@ -91,7 +91,7 @@ class DiskSpec:
     path: str
     format: str                      # raw or qcow2, always said, never guessed
     kind: DiskKind = DiskKind.ROOT
-    bus: str = "virtio"              # virtio, scsi, ide, sata, usb
+    bus: str = ""                    # virtio, scsi, ide, sata, usb; empty: what suits the device and the machine
     device: str = "disk"             # disk, cdrom
     target: str = ""
     serial: str = ""
@@ -152,7 +152,7 @@ class DomainSpec:
     firmware: str = "bios"           # bios, uefi
     topology: CpuTopology | None = None
     cpu_shares: int | None = None
-    video: str = "virtio"            # virtio, vga, cirrus, qxl, bochs, none
+    video: str = ""                  # virtio, vga, cirrus, qxl, bochs, none; empty: the driver's default
     vnc: bool = True
     serial_ports: int = 1            # the first is the console that `console_log` reads
     rng: bool = True
@@ -239,7 +239,6 @@ class DomainStats:
     """Traffic of NICs is the network driver's to tell."""
 
     state: DomainState
-    uptime_seconds: int
     vcpus: tuple[VcpuStats, ...]
     disks: tuple[DiskStats, ...]
     memory_max_mb: int
@@ -480,7 +479,7 @@ class Hypervisor(ABC):
     async def inject_nmi(self, server_id: str) -> None: ...
 
 
-BUS_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
+BUS_PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 
 
 def target_name(bus: str, taken: set[str]) -> str:
@@ -494,12 +493,20 @@ def target_name(bus: str, taken: set[str]) -> str:
     raise HypervisorError(f"the guest has no room for another disk on bus {bus}")
 
 
-def with_targets(disks: tuple[DiskSpec, ...]) -> tuple[DiskSpec, ...]:
-    """The same disks, each with a target; what `define` does too, so callers can tell a server's device names before."""
+def default_bus(device: str, machine: str) -> str:
+    """Not SATA for the CD of a q35: common cloud kernels come without AHCI."""
+    if device != "cdrom":
+        return "virtio"
+    return "scsi" if "q35" in machine else "ide"
+
+
+def with_targets(disks: tuple[DiskSpec, ...], machine: str) -> tuple[DiskSpec, ...]:
+    """The same disks, each with bus and target; `define` does it too, so a server's device names can be told before."""
     taken = {disk.target for disk in disks if disk.target}
     named = []
     for disk in disks:
-        target = disk.target or target_name(disk.bus, taken)
+        bus = disk.bus or default_bus(disk.device, machine)
+        target = disk.target or target_name(bus, taken)
         taken.add(target)
-        named.append(replace(disk, target=target))
+        named.append(replace(disk, bus=bus, target=target))
     return tuple(named)

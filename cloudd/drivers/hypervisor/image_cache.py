@@ -1,0 +1,153 @@
+"""Images of this machine: fetched once, checked, shared by the disks made from them.
+
+An entry is complete or not there: it is written beside its place, made durable, and renamed. Disks hold entries by hard
+link, so an entry whose only link is the cache's own is in nobody's use, and dropping one never hurts a disk.
+"""
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from cloudd.core import log, tasks
+from cloudd.drivers.hypervisor.base import DiskFile, HypervisorError, ImageSource
+from cloudd.drivers.hypervisor.layout import SAFE, safe
+
+LOG = log.get("cloudd.hypervisor.images")
+Prepare = Callable[[Path, str, Path], Awaitable[None]]
+"""(source, format, target): write the checked, complete raw image to target. May move the source."""
+
+BLOCK = 1 << 20
+FICLONE = 0x40049409
+RECENT_SECONDS = 900                 # a disk may be about to be made from what was asked for just now
+
+
+class ImageCache:
+    def __init__(self, folder: Path, max_bytes: int, prepare: Prepare):
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._prepare = prepare
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def open(self) -> None:
+        """Forget what an earlier run left half done."""
+        for path in self._folder.iterdir():
+            if not SAFE.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+    def path(self, image_id: str) -> Path:
+        return self._folder / safe(image_id)
+
+    def ids(self) -> frozenset[str]:
+        return frozenset(path.name for path in self._folder.iterdir() if SAFE.fullmatch(path.name))
+
+    async def bring(self, image_id: str, source: ImageSource, format: str) -> DiskFile:
+        """The entry, fetched when it is not there. A caller that goes away leaves the fetch to the others."""
+        path = self.path(image_id)
+        if not path.exists():
+            task = self._fetches.get(image_id)
+            if task is None:
+                task = tasks.start(f"fetch image {image_id}", self._fetch(image_id, source, format))
+                self._fetches[image_id] = task
+                task.add_done_callback(lambda _: self._fetches.pop(image_id, None))
+            await asyncio.shield(task)
+        os.utime(path)
+        return described(path, "raw")
+
+    async def _fetch(self, image_id: str, source: ImageSource, format: str) -> None:
+        path = self.path(image_id)
+        raw, ready = path.with_name(image_id + ".fetch"), path.with_name(image_id + ".ready")
+        try:
+            given = source if isinstance(source, Path) else raw
+            if not isinstance(source, Path):
+                await write_sparse(raw, source())
+            await self._prepare(given, format, ready)
+            await asyncio.to_thread(settle, ready, path)
+        finally:
+            raw.unlink(missing_ok=True)
+            ready.unlink(missing_ok=True)
+        await asyncio.to_thread(self.make_room, image_id)
+
+    def link(self, image_id: str, target: Path) -> None:
+        """Give a server its own hold on an entry."""
+        target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        try:
+            os.link(self.path(image_id), target)
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            raise HypervisorError(f"image {image_id} is not in this machine's cache") from None
+
+    def drop(self, image_id: str) -> None:
+        self.path(image_id).unlink(missing_ok=True)
+
+    def make_room(self, newest: str = "") -> None:
+        """Drop the entries that were used longest ago, and that no disk holds, until the rest fits."""
+        entries = []
+        for image_id in self.ids():
+            status = self.path(image_id).stat()
+            entries.append((status.st_mtime, image_id, status.st_blocks * 512, status.st_nlink))
+        total = sum(entry[2] for entry in entries)
+        for used, image_id, size, links in sorted(entries):
+            if total <= self._max_bytes:
+                return
+            if links == 1 and image_id != newest and used < time.time() - RECENT_SECONDS:
+                self.drop(image_id)
+                total -= size
+        if total > self._max_bytes:
+            LOG.warning("image cache is larger than it may be, but all of it is in use", bytes=total, limit=self._max_bytes)
+
+
+def described(path: Path, format: str, size: int | None = None) -> DiskFile:
+    status = path.stat()
+    return DiskFile(str(path), format, status.st_size if size is None else size, status.st_blocks * 512)
+
+
+def settle(part: Path, path: Path) -> None:
+    """Make a finished file durable under its own name."""
+    handle = os.open(part, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.replace(part, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+async def write_sparse(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    """Write a stream; zeros take no room."""
+    with path.open("wb") as file:
+        async for chunk in chunks:
+            await asyncio.to_thread(_write_chunk, file, chunk)
+        file.truncate(file.tell())
+
+
+def _write_chunk(file, chunk: bytes) -> None:
+    if chunk.count(0) == len(chunk):
+        file.seek(len(chunk), 1)
+    else:
+        file.write(chunk)
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Byte for byte; shares blocks where the file system can, skips zeros where not."""
+    with source.open("rb") as old, target.open("wb") as new:
+        if _clone(old.fileno(), new.fileno()):
+            return
+        while block := old.read(BLOCK):
+            _write_chunk(new, block)
+        new.truncate(new.tell())
+
+
+def _clone(source: int, target: int) -> bool:
+    try:
+        fcntl.ioctl(target, FICLONE, source)
+        return True
+    except OSError:
+        return False

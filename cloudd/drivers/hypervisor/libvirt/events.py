@@ -1,0 +1,89 @@
+"""What libvirt tells by itself: guests' changes of state, devices let go of, and when it went away or came back."""
+
+import asyncio
+from collections.abc import Callable
+
+import libvirt
+
+from cloudd.drivers.hypervisor.base import DomainEvent, EventKind
+from cloudd.drivers.hypervisor.feed import EventFeed
+
+STOPPED_DETAIL = {
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "shutdown", libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: "destroyed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "crashed", libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "migrated",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "saved", libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "failed"}
+PAUSED_DETAIL = {
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED: "user", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED: "migrated",
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR: "ioerror", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG: "watchdog",
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED: "restored", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR: "error"}
+STOPPED_KIND = {"crashed": EventKind.CRASHED, "saved": EventKind.SUSPENDED}
+
+
+def translate(server_id: str, event: int, detail: int) -> DomainEvent | None:
+    """A lifecycle event in our words; None for those that change nothing (defined, about to stop)."""
+    if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
+        return DomainEvent(EventKind.STARTED, server_id)
+    if event == libvirt.VIR_DOMAIN_EVENT_RESUMED:
+        return DomainEvent(EventKind.RESUMED, server_id)
+    if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+        words = STOPPED_DETAIL.get(detail, "shutoff")
+        return DomainEvent(STOPPED_KIND.get(words, EventKind.STOPPED), server_id, words)
+    if event == libvirt.VIR_DOMAIN_EVENT_SUSPENDED:
+        return DomainEvent(EventKind.PAUSED, server_id, PAUSED_DETAIL.get(detail, ""))
+    if event == libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED:
+        return DomainEvent(EventKind.PAUSED, server_id, "guest")
+    if event == libvirt.VIR_DOMAIN_EVENT_CRASHED:
+        return DomainEvent(EventKind.CRASHED, server_id)
+    return None
+
+
+class Events:
+    """libvirt calls in its event thread; everything here then happens on the asyncio loop, in the same order."""
+
+    def __init__(self, is_ours: Callable[[str], bool]):
+        self._is_ours = is_ours
+        self.feed = EventFeed()
+        self._removals: dict[tuple[str, str], asyncio.Future[bool]] = {}
+
+    def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        self.feed.close()
+
+    def register(self, conn: libvirt.virConnect) -> None:
+        """For a new connection, before anything is done with it."""
+        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._removed, True)
+        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._removed, False)
+
+    def state(self, up: bool) -> None:
+        self.feed.tell(DomainEvent(EventKind.RECONNECTED if up else EventKind.DISCONNECTED))
+
+    def removal(self, server_id: str, alias: str) -> "asyncio.Future[bool]":
+        """Done when the guest lets go of a device: True, or False when it refuses. Ask before detaching."""
+        future = self._removals.get((server_id, alias))
+        if future is None or future.done():
+            future = self._removals[server_id, alias] = self._loop.create_future()
+            future.add_done_callback(lambda _: self._removals.pop((server_id, alias), None))
+        return future
+
+    def _lifecycle(self, conn, domain, event: int, detail: int, _) -> None:
+        self._to_loop(self._tell, domain.UUIDString(), event, detail)
+
+    def _removed(self, conn, domain, alias: str, gone: bool) -> None:
+        self._to_loop(self._settle, domain.UUIDString(), alias, gone)
+
+    def _to_loop(self, call: Callable[..., None], *args: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *args)
+
+    def _tell(self, server_id: str, event: int, detail: int) -> None:
+        told = translate(server_id, event, detail)
+        if told is not None and self._is_ours(server_id):
+            self.feed.tell(told)
+
+    def _settle(self, server_id: str, alias: str, gone: bool) -> None:
+        future = self._removals.get((server_id, alias))
+        if future is not None and not future.done():
+            future.set_result(gone)

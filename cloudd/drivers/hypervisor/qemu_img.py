@@ -1,0 +1,95 @@
+"""qemu-img and mkfs, always with limits: what they read may have been made to harm."""
+
+import asyncio
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloudd.drivers.hypervisor.base import BadImage, HypervisorError
+
+
+@dataclass(frozen=True)
+class Limits:
+    memory_bytes: int
+    cpu_seconds: int
+    wall_seconds: int
+
+
+QUICK = Limits(1 << 30, 30, 120)
+COPY = Limits(2 << 30, 3600, 6 * 3600)
+
+
+async def run(*command: str, limits: Limits = QUICK) -> bytes:
+    """Run a tool; its output. Raises HypervisorError with its last words."""
+    prlimit, tool = shutil.which("prlimit"), _find(command[0])
+    if prlimit is None:
+        raise HypervisorError("prlimit is missing; install util-linux")
+    process = await asyncio.create_subprocess_exec(
+        prlimit, f"--as={limits.memory_bytes}", f"--cpu={limits.cpu_seconds}", "--", tool, *command[1:],
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), limits.wall_seconds)
+    except TimeoutError:
+        raise HypervisorError(f"{command[0]} was stopped after {limits.wall_seconds} seconds") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        words = errors.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"status {process.returncode}"
+        raise HypervisorError(f"{command[0]} failed: {words[:500]}")
+    return output
+
+
+def _find(name: str) -> str:
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        raise HypervisorError(f"{name} is missing on this machine")
+    return path
+
+
+async def info(path: Path, format: str) -> dict[str, Any]:
+    """`format` is told, never guessed. -U: the guest that runs from it holds a lock."""
+    output = await run("qemu-img", "info", "-U", "-f", format, "--output=json", str(path))
+    return json.loads(output)
+
+
+async def flatten(source: Path, format: str, target: Path) -> None:
+    """A raw copy of an image that image_check has passed; asked again whether it reaches outside itself."""
+    try:
+        told = await info(source, format)
+    except HypervisorError as exc:
+        raise BadImage(f"the image cannot be read as {format}: {exc}") from exc
+    data = (told.get("format-specific") or {}).get("data") or {}
+    if told.get("backing-filename") or data.get("data-file") or told.get("encrypted"):
+        raise BadImage("the image refers to another file or is encrypted; convert it to a complete image first")
+    try:
+        await run("qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target), limits=COPY)
+    except HypervisorError as exc:
+        raise BadImage(f"the image cannot be read as {format}: {exc}") from exc
+
+
+async def create_overlay(path: Path, base: Path, size: int) -> None:
+    await run("qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(path), str(size))
+
+
+async def grow(path: Path, format: str, size: int) -> None:
+    await run("qemu-img", "resize", "-q", "-f", format, str(path), str(size))
+
+
+async def copy(source: Path, format: str, target: Path, target_format: str) -> None:
+    await run("qemu-img", "convert", "-f", format, "-O", target_format, str(source), str(target), limits=COPY)
+
+
+async def make_filesystem(path: Path, content: str, label: str) -> None:
+    """Fill a raw file with an empty file system or swap area."""
+    command = {"ext4": ("mkfs.ext4", "-q", "-F", "-L", label[:16]), "vfat": ("mkfs.vfat", "-n", label[:11]),
+               "swap": ("mkswap", "-L", label[:15])}.get(content)
+    if command is None:
+        raise HypervisorError(f"disks cannot be made as {content}; possible are ext4, vfat and swap")
+    if not label:
+        command = command[:-2]
+    await run(*command, str(path), limits=COPY)
