@@ -1,30 +1,69 @@
-"""The command: serve, and what prepares or shows it. `cloudd help` lists the rest."""
+"""The command: serve, and what prepares, shows and checks it."""
 
 import argparse
 import asyncio
-import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudd import __version__
+
+if TYPE_CHECKING:
+    from cloudd.settings import Settings
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cloudd", description="An OpenStack-compatible cloud in one process.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="run the cloud")
-    serve.add_argument("--simulated", action="store_true", help="simulated hypervisor and network: no root, no libvirt")
-    for name in (serve,):
-        name.add_argument("--config", type=Path)
-        name.add_argument("--state-dir")
-        name.add_argument("--listen")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, help="configuration file (default: /etc/cloudd/cloudd.conf where there is one)")
+    common.add_argument("--state-dir", help="directory of everything that must survive")
+    common.add_argument("--listen", help="HOST:PORT to listen on")
+    common.add_argument("--simulated", action="store_true", help="simulated hypervisor and network: no root, no libvirt")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, **options: object) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[common])
+
+    command("serve", "run the cloud")
+    init = command("init", "fill a running cloud with what a first user needs")
+    init.add_argument("--guest-image", type=Path, help="qcow2 file of the test guest")
+    init.add_argument("--no-guest", action="store_true", help="boot no first guest")
+    doctor = command("doctor", "check what this host needs, and say what mends it")
+    doctor.add_argument("--json", action="store_true")
+    _nested(command("db", "the database"), ("upgrade", "run the migrations that are missing"))
+    _nested(command("config", "the configuration"), ("show", "the values in force, secrets masked"),
+            ("sample", "a file with every option explained"))
+    jobs = _nested(command("jobs", "long operations"), ("list", "those that are not finished, and the last that are"))
+    jobs["list"].add_argument("--all", action="store_true", help="the finished ones as well")
+    image = _nested(command("image", "official cloud images"), ("catalogue", "those that are known"),
+                    ("fetch", "download one, check it, register it"))
+    image["fetch"].add_argument("name")
+    image["fetch"].add_argument("--cloud", default="admin", help="cloud of clouds.yaml to register it with")
+    keys = _nested(command("identity", "tokens"), ("rotate-keys", "make a new token key; tokens given out stay valid"))
+    assert keys
+    commands.add_parser("version", help="the version")
     return parser
 
 
-def _serve(options: argparse.Namespace) -> int:
-    from cloudd import daemon, settings
-    from cloudd.core import database
+def _nested(parent: argparse.ArgumentParser, *children: tuple[str, str]) -> dict[str, argparse.ArgumentParser]:
+    actions = parent.add_subparsers(dest="action", required=True, metavar="ACTION")
+    return {name: actions.add_parser(name, help=text, description=text) for name, text in children}
 
-    values = settings.load(options.config, state_dir=options.state_dir, listen=options.listen, simulated=options.simulated)
-    if values.database.url.startswith("sqlite") and not (Path(values.server.state_dir) / "cloudd.db").exists():
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from cloudd import settings
+
+    return settings.load(options.config, state_dir=options.state_dir, listen=options.listen, simulated=options.simulated)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from cloudd import daemon
+    from cloudd.core import database, log
+
+    values = _settings(options)
+    log.setup(values.server.log_format, values.server.log_level)
+    if values.database.url == f"sqlite:///{Path(values.server.state_dir).absolute()}/cloudd.db" \
+            and not (Path(values.server.state_dir) / "cloudd.db").exists():
         database.upgrade(values.database.url)
     import uvloop
 
@@ -32,10 +71,75 @@ def _serve(options: argparse.Namespace) -> int:
         return runner.run(daemon.serve(values))
 
 
+def _init(options: argparse.Namespace) -> int:
+    from cloudd.cli import init
+
+    return asyncio.run(init.run(_settings(options), options.guest_image, not options.no_guest))
+
+
+def _db(options: argparse.Namespace) -> int:
+    from cloudd.core import database
+
+    database.upgrade(_settings(options).database.url)
+    print("the database is at schema", database.head_revision())
+    return 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    from cloudd import settings
+
+    print(settings.sample() if options.action == "sample" else settings.effective(_settings(options)), end="")
+    return 0
+
+
+def _jobs(options: argparse.Namespace) -> int:
+    from cloudd.cli import jobs
+
+    return asyncio.run(jobs.show(_settings(options), options.all))
+
+
+def _image(options: argparse.Namespace) -> int:
+    from cloudd.cli import image
+
+    if options.action == "catalogue":
+        return image.catalogue()
+    return asyncio.run(image.fetch(_settings(options), options.name, options.cloud))
+
+
+def _identity(options: argparse.Namespace) -> int:
+    from cloudd.identity.service import rotate_keys
+
+    print("the primary token key is now", rotate_keys(_settings(options)))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from cloudd.cli import doctor
+
+    return doctor.run(_settings(options), options.json)
+
+
+def _version(options: argparse.Namespace) -> int:
+    print(f"cloudd {__version__}")
+    return 0
+
+
+COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs": _jobs, "image": _image,
+            "identity": _identity, "doctor": _doctor, "version": _version}
+
+
 def main() -> int:
+    """Run the command line; expected failures are one line, not a traceback."""
     options = _parser().parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    return _serve(options)
+    if options.command == "version":
+        return _version(options)
+    from cloudd.cli.failures import EXPECTED
+
+    try:
+        return COMMANDS[options.command](options)
+    except EXPECTED as exc:
+        print(f"cloudd {options.command}: {exc}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
