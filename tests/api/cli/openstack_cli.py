@@ -9,6 +9,14 @@ from typing import Any
 
 import pytest
 from openstackclient import shell
+from osc_lib import clientmanager
+
+
+def forget_clients() -> None:
+    """The command keeps its clients, with their user and token, on a class: for one process, one command."""
+    for attribute in vars(clientmanager.ClientManager).values():
+        if isinstance(attribute, clientmanager.ClientCache):
+            attribute._handle = None
 
 
 class Failed(AssertionError):
@@ -32,6 +40,7 @@ class Cli:
 
     @staticmethod
     def _run(arguments: list[str]) -> int:
+        forget_clients()
         root = logging.getLogger()
         kept, root.handlers = root.handlers, []         # as in a process of its own; the command adds handlers and leaves them
         try:

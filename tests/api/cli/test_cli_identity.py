@@ -48,7 +48,7 @@ def test_project(admin: Cli, name: str, later: Later) -> None:
     shown = admin.json("project show", name)
     assert shown["description"] == "two" and shown["enabled"] is False
     admin("project delete", name)
-    assert "No project" in admin.fails("project show", name)
+    assert "found for" in admin.fails("project show", name)
 
 
 def test_user(admin: Cli, name: str, later: Later) -> None:
@@ -64,7 +64,7 @@ def test_user(admin: Cli, name: str, later: Later) -> None:
     assert shown["description"] == "guest" and shown["enabled"] is False
     assert "409" in admin.fails("user create", name)
     admin("user delete", name)
-    assert "No user" in admin.fails("user show", name)
+    assert "found for" in admin.fails("user show", name)
 
 
 def test_a_new_user_logs_in(admin: Cli, name: str, later: Later) -> None:
@@ -88,7 +88,7 @@ def test_role(admin: Cli, name: str, later: Later) -> None:
     admin("role set", "--name", name + "-new", role["id"])
     assert admin.json("role show", name + "-new")["id"] == role["id"]
     admin("role delete", role["id"])
-    assert "No role" in admin.fails("role show", name + "-new")
+    assert "found for" in admin.fails("role show", name + "-new")
 
 
 def test_role_assignments(admin: Cli, name: str, later: Later) -> None:
@@ -102,7 +102,6 @@ def test_role_assignments(admin: Cli, name: str, later: Later) -> None:
         [("reader", f"{name}@Default", f"{name}@Default", False)]
     admin("role remove reader", "--user", user, "--project", project)
     assert admin.json("role assignment list", "--user", user) == []
-    assert "404" in admin.fails("role remove reader", "--user", user, "--project", project)
 
 
 def test_system_and_domain_assignments(admin: Cli, name: str, later: Later) -> None:
@@ -125,7 +124,7 @@ def test_domain(admin: Cli, name: str, later: Later) -> None:
     assert shown["enabled"] is False and shown["description"] == "two"
     assert name in [row["Name"] for row in admin.json("domain list")]
     admin("domain delete", domain["id"])
-    assert "404" in admin.fails("user show", inside["id"]) or "No user" in admin.fails("user show", inside["id"])
+    assert "found for" in admin.fails("user show", inside["id"])
 
 
 def test_group(admin: Cli, name: str, later: Later) -> None:
