@@ -1,46 +1,141 @@
-"""Cutting flows that live on in connection tracking after the rule that let them in is gone."""
+"""Cutting flows that live on in connection tracking after the rule that let them in is gone.
 
+Flows are read and deleted by netlink in this process: one dump for any number of addresses, where the `conntrack`
+command would be started twice for each.
+"""
+
+import errno
 import ipaddress
-import subprocess
-from collections.abc import Iterable
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cloudd.drivers.network.base import NetworkDriverError, PortSpec, SecurityGroupSpec
+from cloudd.drivers.network.base import PortSpec, SecurityGroupSpec
 from cloudd.drivers.network.linux import netns
 from cloudd.drivers.network.linux.firewall import Wanted
 
-NONE_FOUND = "0 flow entries"
+NETLINK_NETFILTER = 12
+GET, DELETE = 0x101, 0x102                           # subsystem ctnetlink, message
+REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
+ERROR, DONE = 2, 3
+TUPLE, TUPLE_ADDRESSES, FLOW_ID, ZONE = 1, 1, 12, 18
+ATTRIBUTE_MASK = 0x3FFF                              # without the flags "nested" and "network byte order"
+BUFFER = 1 << 18
 
 
 @dataclass(frozen=True, order=True)
 class Flows:
-    """All flows from or to an address in a zone; without a zone, in the whole namespace."""
+    """All flows from or to an address (or network) in a zone; without a zone, in all of the namespace."""
 
     address: str
     zone: int | None = None
 
 
-def cut(namespace: str, flows: Iterable[Flows]) -> None:
-    """Delete the flows (blocking). An address with a prefix is taken as a network."""
-    with netns.inside(namespace):
-        for flow in sorted(set(flows), key=lambda flow: (flow.zone or 0, flow.address)):
-            for side in ("src", "dst"):
-                delete(flow, side)
+def cut(namespace: str, flows: Iterable[Flows]) -> int:
+    """Delete the flows (blocking); how many there were."""
+    flows = set(flows)
+    if not flows:
+        return 0
+    with netns.inside(namespace), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as talk:
+        talk.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER * 4)
+        talk.bind((0, 0))
+        wanted = Matcher(flows)
+        doomed = [entry for entry in dump(talk) if wanted.matches(entry)]
+        for entry in doomed:
+            delete(talk, entry)
+    return len(doomed)
 
 
-def delete(flow: Flows, side: str) -> None:
-    family = "ipv6" if ":" in flow.address else "ipv4"
-    match = [f"--mask-{side}", mask(flow.address), f"--orig-{side}", flow.address.split("/")[0]] if "/" in flow.address \
-        else [f"--orig-{side}", flow.address]
-    zone = ["--zone", str(flow.zone)] if flow.zone is not None else []
-    argv = ["conntrack", "--delete", "--family", family, *zone, *match]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode and NONE_FOUND not in done.stderr:
-        raise NetworkDriverError(f"`{' '.join(argv)}` failed: {done.stderr.strip()}")
+@dataclass(frozen=True)
+class Entry:
+    family: int
+    zone: int
+    addresses: tuple[bytes, ...]                     # source and destination as the flow began
+    names: bytes                                     # the attributes that name it, as the kernel wrote them
 
 
-def mask(cidr: str) -> str:
-    return str(ipaddress.ip_network(cidr, strict=False).netmask)
+class Matcher:
+    def __init__(self, flows: Iterable[Flows]):
+        self.exact: set[tuple[int | None, bytes]] = set()
+        self.networks: list[tuple[int | None, ipaddress.IPv4Network | ipaddress.IPv6Network]] = []
+        for flow in flows:
+            network = ipaddress.ip_network(flow.address, strict=False)
+            if network.num_addresses == 1:
+                self.exact.add((flow.zone, network.network_address.packed))
+            else:
+                self.networks.append((flow.zone, network))
+
+    def matches(self, entry: Entry) -> bool:
+        for address in entry.addresses:
+            if (entry.zone, address) in self.exact or (None, address) in self.exact:
+                return True
+            if self.networks and any(zone in (None, entry.zone) and network.max_prefixlen == 8 * len(address)
+                                     and ipaddress.ip_address(address) in network for zone, network in self.networks):
+                return True
+        return False
+
+
+def dump(talk: socket.socket) -> Iterator[Entry]:
+    talk.send(message(GET, REQUEST | DUMP, socket.AF_UNSPEC, b""))
+    while True:
+        for kind, body in messages(talk.recv(BUFFER)):
+            if kind == DONE:
+                return
+            if kind == ERROR:
+                check(body)
+            else:
+                yield entry_of(body)
+
+
+def delete(talk: socket.socket, entry: Entry) -> None:
+    talk.send(message(DELETE, REQUEST | ACK, entry.family, entry.names))
+    for kind, body in messages(talk.recv(BUFFER)):
+        if kind == ERROR:
+            check(body)
+
+
+def check(body: bytes) -> None:
+    """Acknowledgements are errors of number 0; a flow that ended by itself meanwhile is as wanted."""
+    code = -struct.unpack_from("=i", body)[0]
+    if code not in (0, errno.ENOENT):
+        raise OSError(code, f"connection tracking: {os.strerror(code)}")
+
+
+def message(kind: int, flags: int, family: int, attributes: bytes) -> bytes:
+    body = struct.pack("=BBH", family, 0, 0) + attributes
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body
+
+
+def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    while offset < len(data):
+        length, kind = struct.unpack_from("=IH", data, offset)
+        yield kind, data[offset + 16:offset + length]
+        offset += length + 3 & ~3
+
+
+def attributes_of(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """(number, value, the attribute as it stands)"""
+    offset = 0
+    while offset + 4 <= len(data):
+        length, number = struct.unpack_from("=HH", data, offset)
+        yield number & ATTRIBUTE_MASK, data[offset + 4:offset + length], data[offset:offset + (length + 3 & ~3)]
+        offset += length + 3 & ~3
+
+
+def entry_of(body: bytes) -> Entry:
+    zone, addresses, names = 0, (), b""
+    for number, value, whole in attributes_of(body[4:]):
+        if number == TUPLE:
+            pair = next((value for number, value, _ in attributes_of(value) if number == TUPLE_ADDRESSES), b"")
+            addresses = tuple(address for _, address, _ in attributes_of(pair))
+        elif number == ZONE:
+            zone = struct.unpack("!H", value)[0]
+        if number in (TUPLE, ZONE, FLOW_ID):
+            names += whole
+    return Entry(body[0], zone, addresses, names)
 
 
 def after_port(wanted: Wanted, before: PortSpec | None, after: PortSpec | None, zones: dict[str, int]) -> set[Flows]:

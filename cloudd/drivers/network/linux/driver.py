@@ -68,9 +68,9 @@ class LinuxNetworkDriver(NetworkDriver):
     def prepare(self) -> None:
         if os.geteuid():
             raise NetworkDriverError("the linux network driver needs root")
-        for tool in (self.config.dnsmasq, "conntrack", "ip", *(() if nft.library() else ("nft",))):
+        for tool in (self.config.dnsmasq, "ip", *(() if nft.library() else ("nft",))):
             if shutil.which(tool) is None:
-                raise NetworkDriverError(f"`{tool}` is not installed (Debian: dnsmasq-base, conntrack, iproute2, nftables)")
+                raise NetworkDriverError(f"`{tool}` is not installed (Debian: dnsmasq-base, iproute2, nftables)")
         state = Path(self.config.state_dir)
         state.mkdir(parents=True, exist_ok=True)
         self.supervisor.user = self.config.dnsmasq_user
