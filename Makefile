@@ -26,17 +26,17 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: packages venv guest consoles ## install everything, bring the cloud up, boot a first guest
-	@sh scripts/run.sh
+	@sh etc/make/run.sh
 
 stop: ## stop the daemon; guests and their network go on
-	@sh scripts/stop.sh
+	@sh etc/make/stop.sh
 
 clean: stop ## stop the daemon, destroy its guests and networks, delete its state
-	@sh scripts/clean.sh
+	@sh etc/make/clean.sh
 
 packages: $(WORK)/packages.stamp
 $(WORK)/packages.stamp: Makefile
-	@sh scripts/packages.sh $(RUN_PACKAGES)
+	@sh etc/make/packages.sh $(RUN_PACKAGES)
 	@mkdir -p $(WORK) && touch $@
 
 venv: $(WORK)/venv.stamp
@@ -52,15 +52,15 @@ $(GUEST): $(shell find cloudd/testguest -type f) $(WORK)/packages.stamp
 	@bash cloudd/testguest/build-guest.sh $(WORK)/testguest $(WORK)/testguest-cache
 
 consoles: ## fetch the browser consoles (noVNC, xterm.js)
-	@if [ -f package.json ]; then sh scripts/consoles.sh; fi
+	@if [ -f package.json ]; then sh etc/make/consoles.sh; fi
 
 test-packages: packages venv
-	@sh scripts/packages.sh $(TEST_PACKAGES)
+	@sh etc/make/packages.sh $(TEST_PACKAGES)
 	@test -e $(WORK)/test.stamp -a $(WORK)/test.stamp -nt setup.cfg || \
 	    { echo "== test requirements"; $(PY) -m pip install --disable-pip-version-check -q -e '.[test]' && touch $(WORK)/test.stamp; }
 
 test: test-packages guest consoles ## install what tests need, run them (T=path for some)
-	@sh scripts/libvirt.sh
+	@sh etc/make/libvirt.sh
 	@$(PY) -m pytest $(T)
 
 lint: test-packages ## style: ruff, and the rules of the house
@@ -74,11 +74,11 @@ routes: venv ## every operation: method, path, action, versions, policy
 	@$(PY) -m cloudd routes
 
 conformance: test-packages guest consoles ## OpenStack's own Tempest against a cloud in namespaces (TESTS='regex')
-	@sh scripts/libvirt.sh
+	@sh etc/make/libvirt.sh
 	@$(PY) -m tests.conformance.run $(if $(TESTS),--tests '$(TESTS)') $(ARGS)
 
 bench: test-packages guest ## figures as ratios to a measured peer
-	@sh scripts/libvirt.sh
+	@sh etc/make/libvirt.sh
 	@$(PY) -m tests.bench.run $(ARGS)
 
 migration: venv ## write a migration from the models (m="what it does")

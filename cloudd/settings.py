@@ -148,7 +148,7 @@ class Network:
     """Neutron's part."""
 
     driver: str = option("linux", "Network driver: linux, or simulated to try the API without root.")
-    namespace: str = option("", "Network namespace that the whole dataplane lives in. Empty: the host's own.")
+    namespace: str = option("cloudd", "Network namespace that the whole dataplane lives in. Empty: the host's own.")
     host_namespace: str = option("", "Namespace that plays the host towards the external network. Empty: the daemon's own.")
     outbound: bool = option(True, "off keeps every packet of guests, DHCP and DNS on this machine.")
     external_range: str = option("172.24.4.0/24", "Floating addresses of the external network that cloudd init makes.")

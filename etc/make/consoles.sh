@@ -3,7 +3,7 @@
 set -eu
 stamp=build/consoles.stamp
 [ -e $stamp ] && [ $stamp -nt package-lock.json ] && exit 0
-command -v npm >/dev/null || sh scripts/packages.sh nodejs npm
+command -v npm >/dev/null || sh etc/make/packages.sh nodejs npm
 echo "== browser consoles (npm)"
 npm ci --no-audit --no-fund --loglevel=error
 mkdir -p build && touch $stamp

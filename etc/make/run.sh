@@ -6,7 +6,7 @@ pidfile=$STATE/cloudd.lock log=$STATE/cloudd.log
 export CLOUDD_NETWORK_OUTBOUND="$OUTBOUND"
 running() { [ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; }
 
-sh scripts/libvirt.sh
+sh etc/make/libvirt.sh
 mkdir -p "$STATE" "$(dirname "$CONFIG")"
 [ -e "$CONFIG" ] || { install -m 0640 etc/cloudd.conf "$CONFIG"; echo "== wrote $CONFIG"; }
 set -- --config "$CONFIG" --state-dir "$STATE" --listen "$LISTEN"
