@@ -12,7 +12,7 @@ from cloudd.core.context import Context
 from cloudd.core.module import Module
 from cloudd.core.parts import Parts
 from cloudd.identity import api, clouds_file
-from cloudd.identity.api import projects, services, tokens, versions
+from cloudd.identity.api import assignments, grants, projects, roles, services, tokens, users, versions
 from cloudd.identity.bootstrap import bootstrap, password_of
 from cloudd.identity.catalog import Catalog
 from cloudd.identity.keys import KeyRing
@@ -20,7 +20,7 @@ from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
-RESOURCES = (projects, services, tokens)
+RESOURCES = (assignments, grants, projects, roles, services, tokens, users)
 """Importing them declared their operations."""
 
 

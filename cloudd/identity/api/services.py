@@ -17,7 +17,8 @@ REGION = Shape("region", Field("id", t.Text(0, 255, null=True), update=False),
                Field("description", t.Text(0, None, null=True), default=""),
                Field("parent_region_id", t.Text(0, 255, null=True)), links("/regions"), extra=True)
 SERVICE = Shape("service", Field("id", readonly=True), Field("type", t.Text(1, 255), required=True),
-                Field("name", t.Text(0, 255)), Field("description", t.Text(0, None)),
+                Field("name", t.Text(0, 255, null=True)),
+                Field("description", t.Text(0, None, null=True)),
                 Field("enabled", t.Bool(), default=True), links("/services"), extra=True)
 ENDPOINT = Shape(
     "endpoint", Field("id", readonly=True), Field("interface", t.Enum("admin", "internal", "public"), required=True),

@@ -1,0 +1,224 @@
+"""/users and /groups, who is in which group, and the change of one's own password."""
+
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from cloudd.core import clock
+from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+from cloudd.core.http import Field, Page, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.lists import Listing
+from cloudd.core.http.records import records
+from cloudd.core.http.shapes import UNSET
+from cloudd.identity import effective, projects
+from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
+from cloudd.identity.api.projects import PROJECT
+from cloudd.identity.models import Group, Membership, Project, User
+from cloudd.identity.passwords import Hasher
+from cloudd.identity.tokens import Tokens
+
+FLAG = t.Bool(null=True)
+OPTIONS = t.Obj({
+    "ignore_change_password_upon_first_use": FLAG, "ignore_password_expiry": FLAG, "ignore_lockout_failure_attempts": FLAG,
+    "ignore_user_inactivity": FLAG, "lock_password": FLAG, "multi_factor_auth_enabled": FLAG,
+    "multi_factor_auth_rules": t.List(t.List(t.Text(1)), null=True)})
+USER = Shape(
+    "user", Field("id", readonly=True), Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
+    Field("domain_id", t.Text(0, 64, null=True)), Field("enabled", t.Bool(), default=True),
+    Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET),
+    Field("password", t.Text(0, None, null=True), reply=False), Field("options", OPTIONS, default=dict),
+    Field("password_expires_at", readonly=True, of=lambda row, request: naive(row.password_expires_at)),
+    links("/users"), extra=True)
+GROUP = Shape("group", Field("id", readonly=True), Field("name", t.Text(1, 64, pattern=r"\S"), required=True),
+              Field("domain_id", t.Text(0, 64, null=True)), Field("description", t.Text(0, None, null=True), default=""),
+              links("/groups"), extra=True)
+PASSWORD = Shape("user", Field("original_password", t.Text(0, None), required=True),
+                 Field("password", t.Text(0, None), required=True), extra=True)
+USER_FILTERS = {**comparable(name=User.name), "domain_id": User.domain_id, "enabled": flag(User.enabled), "id": User.id,
+                "default_project_id": nullable(User.default_project_id)}
+
+
+def naive(moment: Any) -> str | None:
+    """A moment without its zone, as Keystone tells of passwords."""
+    text = clock.iso_micro(moment)
+    return text.rstrip("Z") if text else None
+
+
+async def domain_for(request: Request, tx: Any, values: dict[str, Any], kind: str, model: Any) -> dict[str, Any]:
+    """A new user's or group's domain and name: the domain is there, the name is free in it."""
+    domain_id = values.get("domain_id") or own_domain(request)
+    domain = await tx.get(Project, domain_id)
+    if domain is None or not domain.is_domain:
+        raise API.dialect.missing("domain", domain_id)
+    await check_name(tx, model, kind, values["name"], domain_id)
+    return {**values, "domain_id": domain_id}
+
+
+async def check_name(tx: Any, model: Any, kind: str, name: str, domain_id: str) -> None:
+    if (await tx.execute(select(model.id).where(model.domain_id == domain_id, model.name == name))).first():
+        raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with name {name} at domain ID "
+                       f"{domain_id}.")
+
+
+async def user_before_create(request: Request, tx: Any, values: dict[str, Any]) -> dict[str, Any]:
+    values = await domain_for(request, tx, values, "user", User)
+    await _default_project(tx, values)
+    return {**values, "options": projects.merged_options(None, values["options"]), "password_hash": request.params["hash"],
+            "password_changed_at": request.context.now()}
+
+
+async def _default_project(tx: Any, values: dict[str, Any]) -> None:
+    wanted = values.get("default_project_id")
+    project = await tx.get(Project, wanted) if wanted else None
+    if project is not None and project.is_domain:
+        raise BadRequest(f"User's default project ID cannot be a domain ID: {wanted}.")
+
+
+async def user_before_update(request: Request, tx: Any, row: User, values: dict[str, Any]) -> dict[str, Any]:
+    if values.pop("domain_id", row.domain_id) not in (row.domain_id, None):
+        raise BadRequest("Cannot change Domain ID.")
+    if values.get("name", row.name) != row.name:
+        await check_name(tx, User, "user", values["name"], row.domain_id)
+    await _default_project(tx, values)
+    if "options" in values:
+        values["options"] = projects.merged_options(row, values["options"])
+    if "password" in values:
+        if row.options.get("lock_password"):
+            raise Forbidden(f"The password of user {row.id} is locked (option lock_password).")
+        values = {**values, "password_hash": request.params["hash"], "password_changed_at": request.context.now(),
+                  "password_expires_at": None}
+    if "password" in values or (row.enabled and values.get("enabled") is False):
+        await request.service(Tokens).revocations.add(tx, request.context, "user", row.id)
+    return values
+
+
+async def user_before_delete(request: Request, tx: Any, row: User) -> None:
+    await request.service(Tokens).revocations.add(tx, request.context, "user", row.id)
+    await projects.forget_actors(tx, request.context, "user", [row.id])
+
+
+async def group_before_create(request: Request, tx: Any, values: dict[str, Any]) -> dict[str, Any]:
+    return {**await domain_for(request, tx, values, "group", Group), "description": values["description"] or ""}
+
+
+async def group_before_update(request: Request, tx: Any, row: Group, values: dict[str, Any]) -> dict[str, Any]:
+    if values.pop("domain_id", row.domain_id) not in (row.domain_id, None):
+        raise BadRequest("Cannot change Domain ID.")
+    if values.get("name", row.name) != row.name:
+        await check_name(tx, Group, "group", values["name"], row.domain_id)
+    return values
+
+
+async def group_before_delete(request: Request, tx: Any, row: Group) -> None:
+    await projects.forget_actors(tx, request.context, "group", [row.id])
+
+
+USERS = records(API, "/users", User, USER, policy="identity:{verb}", verbs=("list", "show", "delete"), filters=USER_FILTERS,
+                visible=in_own_domain(User.domain_id), notify="identity.user.{past}", before_create=user_before_create,
+                before_update=user_before_update, before_delete=user_before_delete)
+GROUPS = records(API, "/groups", Group, GROUP, policy="identity:{verb}", update_method="patch",
+                 filters={**comparable(name=Group.name), "domain_id": Group.domain_id}, visible=in_own_domain(Group.domain_id),
+                 notify="identity.group.{past}", before_create=group_before_create, before_update=group_before_update,
+                 before_delete=group_before_delete)
+users, groups = API.resource("/users"), API.resource("/groups")
+
+
+async def _hash(request: Request, body: dict[str, Any]) -> None:
+    """Hash before the transaction begins: it takes a quarter of a second, and writers take turns."""
+    password = body.get("password")
+    request.params["hash"] = await request.service(Hasher).make(password) if password is not None else None
+
+
+@users.post("", status=201, body=USER, reply=USER, live=True, policy="identity:create_user")
+async def create(request, body):
+    """Make a user."""
+    await _hash(request, body)
+    async with request.parts.database.write() as tx:
+        return await USERS.create(request, tx, body)
+
+
+@users.patch("/{user}", body=USER, reply=USER, live=True, policy="identity:update_user")
+async def update(request, body):
+    """Change a user."""
+    await _hash(request, body)
+    async with request.parts.database.write() as tx:
+        await request.load(tx, "user")
+        return await USERS.update(request, tx, body)
+
+
+@users.post("/{id}/password", status=204, body=PASSWORD, auth=False, live=True)
+async def change_password(request, id, body):
+    """Change one's own password; the old one is the proof, no token is needed."""
+    hasher, database = request.service(Hasher), request.parts.database
+    async with database.read() as tx:
+        user = await tx.get(User, id)
+    fits = await hasher.fits(body["original_password"], user.password_hash if user else None)
+    if not fits or user is None or not user.enabled:
+        raise Unauthorized("The request you have made requires authentication.")
+    if user.options.get("lock_password"):
+        raise Forbidden(f"The password of user {id} is locked (option lock_password).")
+    if body["password"] == body["original_password"]:
+        raise BadRequest("The new password must differ from the current one.")
+    changed = await hasher.make(body["password"])
+    async with database.write() as tx:
+        row = await tx.get(User, id)
+        if row is None or row.password_hash != user.password_hash:
+            raise Conflict(f"The password of user {id} was changed in the meantime.")
+        row.password_hash, row.password_changed_at, row.password_expires_at = changed, request.context.now(), None
+        await request.service(Tokens).revocations.add(tx, request.context, "user", id)
+
+
+@users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT)
+async def list_projects(request, tx, user):
+    """The projects on which a user has a role."""
+    found, _, _ = await effective.reachable(tx, user.id)
+    asked = request.query
+    return [row for row in found if asked.get("name") in (None, row.name) and asked.get("domain_id") in (None, row.domain_id)]
+
+
+GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", readonly=True, of=lambda row, request: None),
+                      extra=True)
+BY_NAME = Listing(Group, comparable(name=Group.name))
+USERS_BY_NAME = Listing(User, USER_FILTERS)
+
+
+@users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER)
+async def list_groups(request, tx, user) -> Page:
+    """The groups that a user is in."""
+    query = select(Group).join(Membership, Membership.group_id == Group.id).where(Membership.user_id == user.id)
+    return await BY_NAME.page(request, tx, query)
+
+
+@groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER)
+async def list_users(request, tx, group) -> Page:
+    """The users in a group."""
+    query = select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group.id)
+    return await USERS_BY_NAME.page(request, tx, query)
+
+
+@groups.put("/{group}/users/{user}", status=204, policy="identity:add_user_to_group")
+async def add_user(tx, group, user):
+    """Put a user in a group."""
+    await tx.merge(Membership(group_id=group.id, user_id=user.id))
+
+
+async def _require_member(tx: Any, group: Group, user: User) -> None:
+    if await tx.get(Membership, (group.id, user.id)) is None:
+        raise NotFound(f"User {user.id} not found in group {group.id}.")
+
+
+async def check_user(tx, group, user):
+    """Whether a user is in a group."""
+    await _require_member(tx, group, user)
+
+
+groups.head("/{group}/users/{user}", status=204, policy="identity:check_user_in_group")(check_user)
+groups.get("/{group}/users/{user}", status=204, policy="identity:check_user_in_group")(check_user)
+
+
+@groups.delete("/{group}/users/{user}", policy="identity:remove_user_from_group")
+async def remove_user(tx, group, user):
+    """Take a user out of a group."""
+    await _require_member(tx, group, user)
+    await tx.execute(delete(Membership).where(Membership.group_id == group.id, Membership.user_id == user.id))
