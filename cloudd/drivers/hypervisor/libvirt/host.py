@@ -79,8 +79,9 @@ def _cpu(host: ET.Element, arch: str) -> CpuInfo:
 
 
 def info(conn: libvirt.virConnect, found: Found, folder: Path) -> HostInfo:
-    _, memory_mb, vcpus, *_ = conn.getInfo()
+    vcpus = conn.getInfo()[2]                            # its memory is wrong on machines with odd NUMA tables
     memory = conn.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+    memory_mb = memory["total"] // 1024
     idle_kb = memory.get("free", 0) + memory.get("buffers", 0) + memory.get("cached", 0)
     disk = os.statvfs(folder)
     total, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
