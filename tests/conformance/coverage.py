@@ -1,6 +1,6 @@
-"""How much of OpenStack's API is declared: the operations of all modules held against tests/data/operations.tsv.
+"""How much of OpenStack's API is declared: the operations of all modules held against tests/conformance/operations.tsv.
 
-    python tests/conformance/coverage.py [--missing] [--extra] [--service NAME ...] [--all]
+    python -m tests.conformance.coverage [--missing] [--extra] [--service NAME ...] [--all]
 
 Counted are the operations that upstream serves today (`current`), each once; `--all` counts the deprecated ones too. An
 operation is served when its method, its path (whatever the variables are called) and, in compute's and volume's action
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "tests" / "data" / "operations.tsv"
+TABLE = ROOT / "tests" / "conformance" / "operations.tsv"
 VERSION = re.compile(r"/v\d+(\.\d+)?(?=/|$)")
 VARIABLE = re.compile(r"\{[^}]*\}")
 # the table lists Keystone's ways to log in as if they were actions; here they are one operation
@@ -129,7 +129,6 @@ def main(arguments: list[str] | None = None) -> int:
     rows = wanted()
     if unknown := set(options.service) - {row.service for row in rows}:
         parser.error(f"no such service: {', '.join(sorted(unknown))}")
-    sys.path.insert(0, str(ROOT))
     show(compare(rows, served(declared()), statuses), options.service, options.missing, options.extra)
     return 0
 

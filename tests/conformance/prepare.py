@@ -5,28 +5,29 @@ from pathlib import Path
 import openstack
 import requests
 from openstack.connection import Connection
-from plan import Target
+
+from tests.conformance.plan import EXPECTED, Target
 
 # name: MB of memory, GB of disk; the test guest runs in 128 MB
 FLAVORS = {"conformance": (128, 1), "conformance-alt": (192, 2)}
 IMAGES = ("conformance", "conformance-alt")
 
 
-def target(cloud: str, image_file: Path, http_image: str, validation: bool) -> Target:
+def target(cloud: str, image_file: Path, http_image: str, validation: bool, without: frozenset[str]) -> Target:
     """The named cloud of clouds.yaml, made ready."""
     connection = openstack.connect(cloud=cloud)
-    catalog = frozenset(entry["type"] for entry in connection.service_catalog)
+    services = (frozenset(entry["type"] for entry in connection.service_catalog) | EXPECTED) - without
     auth = connection.config.get_auth_args()
     root = auth["auth_url"].split("/identity")[0]
-    images = _images(connection, image_file) if "image" in catalog else ("", "")
-    flavors = _flavors(connection) if "compute" in catalog else ("", "")
-    network, network_name = _public_network(connection) if "network" in catalog else ("", "")
+    images = _images(connection, image_file) if "image" in services else ("", "")
+    flavors = _flavors(connection) if "compute" in services else ("", "")
+    network, network_name = _public_network(connection) if "network" in services else ("", "")
     ca_file = connection.config.config.get("cacert") or None
     return Target(
         auth_url=_versioned(auth["auth_url"]), username=auth["username"], password=auth["password"],
         project=auth["project_name"], user_domain=auth.get("user_domain_name", "Default"),
         project_domain=auth.get("project_domain_name", "Default"), region=connection.config.get_region_name() or "RegionOne",
-        ca_file=ca_file, catalog=catalog, image=images[0], image_alt=images[1], flavor=flavors[0], flavor_alt=flavors[1],
+        ca_file=ca_file, services=services, image=images[0], image_alt=images[1], flavor=flavors[0], flavor_alt=flavors[1],
         public_network=network, public_network_name=network_name, http_image=http_image,
         dashboard=requests.get(f"{root}/dashboard/", timeout=30, verify=ca_file or True).ok, image_file=image_file,
         validation=validation)

@@ -17,15 +17,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import cloud
-import plan
-import prepare
-import results
 import tempest
 
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results"
-IMAGE = os.environ.get("CLOUDD_TEST_IMAGE", str(HERE.parents[1] / "build" / "testguest.qcow2"))
+from tests.conformance import cloud, plan, prepare, results
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "tests" / "conformance" / "results"
+IMAGE = os.environ.get("CLOUDD_TEST_IMAGE", str(ROOT / "build" / "testguest" / "testguest.qcow2"))
 TEMPEST = Path(tempest.__file__).resolve().parent
 # Tests of one class share their projects and servers: they stay in one worker
 BY_CLASS = r"([^\.]*\.)*"
@@ -106,9 +104,10 @@ def test(options: argparse.Namespace) -> int:
     work.mkdir(parents=True, exist_ok=True)
     image = Path(options.image).resolve()
     with http_server(image.parent) as address:
-        target = prepare.target(options.cloud, image, f"{address}/{image.name}", not options.simulated)
-        for missing in sorted(set(plan.PROJECTS) - target.catalog):
-            print(f"conformance: the catalog has no {missing} service: its tests are skipped", flush=True)
+        target = prepare.target(options.cloud, image, f"{address}/{image.name}", not options.simulated,
+                                frozenset(options.without))
+        for missing in sorted(set(plan.PROJECTS) - target.services):
+            print(f"conformance: no {missing} service: its tests are skipped", flush=True)
         stestr = Stestr(work, plan.write(target, work))
         tests = choose(stestr.tests(), options.tests, options.smoke)
         if not tests:
@@ -125,10 +124,10 @@ def own_cloud(options: argparse.Namespace, arguments: list[str]) -> int:
     """Bring up a cloud, run this program inside its host namespace against it, take it down."""
     work = Path(options.work or tempfile.mkdtemp(prefix="cloudd-conformance-"))
     with cloud.running(work, options.port, options.simulated) as own:
-        command = [*own.enter, sys.executable, str(HERE / "run.py"), *arguments, "--cloud", "admin",
+        command = [*own.enter, sys.executable, "-m", "tests.conformance.run", *arguments, "--cloud", "admin",
                    "--work", str(work / "tempest")]
         environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(own.clouds)}
-        return subprocess.run(command, env=environment, check=False).returncode
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -139,6 +138,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cloud", help="a cloud of clouds.yaml, with administrator rights (default: bring up one)")
     parser.add_argument("--image", default=IMAGE, help="the test guest's qcow2 file")
     parser.add_argument("--simulated", action="store_true", help="over simulated drivers: no guest is reached by ssh")
+    parser.add_argument("--without", action="append", default=[], choices=sorted(plan.PROJECTS), help="skip this service's tests")
     parser.add_argument("--concurrency", type=int, default=2)
     parser.add_argument("--name", help="of the result file (default: made from --tests)")
     parser.add_argument("--port", type=int, default=5000, help="of the cloud that is brought up")
@@ -148,7 +148,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if not options.name:
         options.name = re.sub(r"[^A-Za-z0-9]+", "-", options.tests).strip("-")[:60] if options.tests else "chosen"
     if not options.list and not Path(options.image).is_file():
-        parser.error(f"{options.image} is missing; `make testguest` builds it")
+        parser.error(f"{options.image} is missing; `make guest` builds it")
     return options
 
 

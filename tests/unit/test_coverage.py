@@ -1,15 +1,8 @@
 """The coverage report matches declared operations with OpenStack's, whatever their variables are called."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "conformance" / "coverage.py"
-SPEC = importlib.util.spec_from_file_location("operations_coverage", SOURCE)
-coverage = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(coverage)
+from tests.conformance import coverage
 
 
 @pytest.mark.parametrize("declared, wanted", [
