@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudd import __version__
+from cloudd.core.errors import StartError
 
 if TYPE_CHECKING:
     from cloudd.settings import Settings
@@ -30,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--no-guest", action="store_true", help="boot no first guest")
     doctor = command("doctor", "check what this host needs, and say what mends it")
     doctor.add_argument("--json", action="store_true")
-    _nested(command("db", "the database"), ("upgrade", "run the migrations that are missing"))
+    database = _nested(command("db", "the database"), ("upgrade", "run the migrations that are missing"),
+                       ("revision", "write a migration from the models (for developers)"))
+    database["revision"].add_argument("--message", required=True)
     _nested(command("config", "the configuration"), ("show", "the values in force, secrets masked"),
             ("sample", "a file with every option explained"))
     jobs = _nested(command("jobs", "long operations"), ("list", "those that are not finished, and the last that are"))
@@ -39,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
                     ("fetch", "download one, check it, register it"))
     image["fetch"].add_argument("name")
     image["fetch"].add_argument("--cloud", default="admin", help="cloud of clouds.yaml to register it with")
-    keys = _nested(command("identity", "tokens"), ("rotate-keys", "make a new token key; tokens given out stay valid"))
-    assert keys
+    _nested(command("identity", "tokens"), ("rotate-keys", "make a new token key; tokens given out stay valid"))
+    command("purge", "destroy the guests and networks of this cloud on this machine")
+    commands.add_parser("routes", help="every operation: method, path, action, versions, policy")
     commands.add_parser("version", help="the version")
     return parser
 
@@ -80,6 +84,9 @@ def _init(options: argparse.Namespace) -> int:
 def _db(options: argparse.Namespace) -> int:
     from cloudd.core import database
 
+    if options.action == "revision":
+        database.revision(options.message)
+        return 0
     database.upgrade(_settings(options).database.url)
     print("the database is at schema", database.head_revision())
     return 0
@@ -119,13 +126,25 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor.run(_settings(options), options.json)
 
 
+def _purge(options: argparse.Namespace) -> int:
+    from cloudd.cli import purge
+
+    return asyncio.run(purge.run(_settings(options)))
+
+
+def _routes(options: argparse.Namespace) -> int:
+    from cloudd.cli import routes
+
+    return routes.show()
+
+
 def _version(options: argparse.Namespace) -> int:
     print(f"cloudd {__version__}")
     return 0
 
 
 COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs": _jobs, "image": _image,
-            "identity": _identity, "doctor": _doctor, "version": _version}
+            "identity": _identity, "doctor": _doctor, "purge": _purge, "routes": _routes, "version": _version}
 
 
 def main() -> int:
@@ -133,11 +152,9 @@ def main() -> int:
     options = _parser().parse_args()
     if options.command == "version":
         return _version(options)
-    from cloudd.cli.failures import EXPECTED
-
     try:
         return COMMANDS[options.command](options)
-    except EXPECTED as exc:
+    except (StartError, OSError) as exc:
         print(f"cloudd {options.command}: {exc}", file=sys.stderr)
         return 1
 

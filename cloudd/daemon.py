@@ -13,6 +13,7 @@ from pathlib import Path
 from cloudd.compute.service import ComputeModule
 from cloudd.core import clock, jobs, log, systemd, tasks, tls
 from cloudd.core.database import Database
+from cloudd.core.errors import StartError
 from cloudd.core.events import Bus
 from cloudd.core.http.dispatch import Dispatcher
 from cloudd.core.http.server import Front
@@ -29,7 +30,7 @@ MODULES: tuple[type[Module], ...] = (IdentityModule, ImageModule, NetworkModule,
 HOUSEKEEPING_SECONDS = 3600
 
 
-class AlreadyRunning(RuntimeError):
+class AlreadyRunning(StartError):
     """Another daemon holds this state directory."""
 
 
@@ -58,7 +59,7 @@ class Daemon:
     async def running(self) -> AsyncIterator["Daemon"]:
         """Everything started, in order; stopped in reverse at the end of the block."""
         async with AsyncExitStack() as stack:
-            stack.enter_context(_only_one(Path(self.settings.server.state_dir)))
+            stack.enter_context(only_one(Path(self.settings.server.state_dir)))
             stack.push_async_callback(self.parts.database.close)
             stack.push_async_callback(tasks.stop_all)
             await self.parts.database.check_schema()
@@ -103,7 +104,7 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def _only_one(state_dir: Path):
+def only_one(state_dir: Path):
     """Hold the state directory; the kernel lets go of it however the process ends."""
     state_dir.mkdir(parents=True, exist_ok=True)
     handle = os.open(state_dir / "cloudd.lock", os.O_RDWR | os.O_CREAT, 0o600)

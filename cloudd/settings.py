@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from cloudd.core.errors import StartError
+
 DEFAULT_FILE = Path("/etc/cloudd/cloudd.conf")
 MASK = "***"
 
 
-class SettingsError(ValueError):
+class SettingsError(StartError):
     """The configuration cannot be used; the message names file, section, option and what would be right."""
 
 

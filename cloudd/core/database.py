@@ -19,6 +19,8 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from cloudd.core.errors import StartError
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -70,7 +72,7 @@ Name = String(255)
 Blob = LargeBinary
 
 
-class UnknownSchema(RuntimeError):
+class UnknownSchema(StartError):
     """The database is not at the schema this cloudd knows. The message says the command to run."""
 
 
@@ -226,3 +228,17 @@ def upgrade(url: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
     command.upgrade(_alembic(url), "head")
+
+
+def revision(message: str) -> None:
+    """Write the migration that brings the newest schema to the models, into a database of its own. For developers."""
+    import tempfile
+
+    from alembic import command
+
+    with tempfile.TemporaryDirectory() as directory:
+        url = f"sqlite:///{directory}/models.db"
+        upgrade(url)
+        config = _alembic(url)
+        config.attributes["models"] = True
+        command.revision(config, message, autogenerate=True, rev_id=f"{int(head_revision()) + 1:04}")

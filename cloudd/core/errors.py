@@ -7,6 +7,10 @@
 from typing import Any
 
 
+class StartError(RuntimeError):
+    """The daemon or a command cannot go on; the operator can mend it, and the message says how."""
+
+
 class CloudError(Exception):
     """An expected failure that the caller may read. The first sentence is the whole story."""
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
+from cloudd.core.errors import StartError
 from cloudd.core.http.api import Api
 from cloudd.core.http.server import Front
 from cloudd.core.parts import Parts
@@ -35,6 +36,9 @@ class Module:
     async def stop(self) -> None:
         """Let go; guests and the dataplane stay as they are."""
 
+    async def purge(self) -> None:
+        """Remove from the machine whatever this module has there; called instead of `open`, with no daemon running."""
+
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Checks for `/healthz`: each raises, in words, when its part does not work."""
         return {}
@@ -44,7 +48,7 @@ class Module:
         return ()
 
 
-class DriverError(RuntimeError):
+class DriverError(StartError):
     """A driver that the settings name cannot be loaded or reached. The message says what to change."""
 
 

@@ -14,14 +14,14 @@ from typing import Any
 import yaml
 
 from cloudd.core.context import Context
-from cloudd.core.errors import Forbidden
+from cloudd.core.errors import Forbidden, StartError
 
 Check = Callable[["Policies", Mapping[str, Any], Mapping[str, Any]], bool]
 _TOKEN = re.compile(r"\(|\)|(?:'[^']*'|%\([^)]*\)s|[^\s()%'])+")
 _TARGET = re.compile(r"%\(([^)]*)\)s")
 
 
-class PolicyError(ValueError):
+class PolicyError(StartError):
     """A rule that cannot be read, or a name that no module declares."""
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cloudd.core import clock
+from cloudd.core.errors import StartError
 
 CA_DAYS, SERVER_DAYS, RENEW_DAYS = 3650, 397, 60
 
 
-class TlsError(RuntimeError):
+class TlsError(StartError):
     """The certificate files cannot be used; the message says which and why."""
 
 
