@@ -37,7 +37,7 @@ class Own:
 
 
 @contextmanager
-def running(work: Path, port: int, simulated: bool) -> Iterator[Own]:
+def running(work: Path, port: int, simulated: bool, image: Path) -> Iterator[Own]:
     """The cloud, ready; gone afterwards. `work` keeps its state and logs."""
     state = work / "state"
     state.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def running(work: Path, port: int, simulated: bool) -> Iterator[Own]:
             enter = ["ip", "netns", "exec", host]
             socket = stack.enter_context(libvirt(work / "libvirt", enter))
             (state / "cloudd.conf").write_text(settings(node, socket))
-        stack.enter_context(daemon(enter, work, state, port, simulated))
+        stack.enter_context(daemon(enter, work, state, port, simulated, image))
         yield Own(enter, state / "clouds.yaml")
 
 
@@ -105,20 +105,20 @@ def end(pid_file: Path) -> None:
 
 
 @contextmanager
-def daemon(enter: list[str], work: Path, state: Path, port: int, simulated: bool) -> Iterator[None]:
-    """`cloudd serve` until the block ends."""
+def daemon(enter: list[str], work: Path, state: Path, port: int, simulated: bool, image: Path) -> Iterator[None]:
+    """`cloudd serve` until the block ends, filled by `cloudd init`."""
     base = [sys.executable, "-m", "cloudd"]
     environment = {**os.environ, "CLOUDD_IDENTITY_BCRYPT_ROUNDS": "4"}    # Tempest makes some hundred users
-    options = ["--state-dir", str(state)]
+    options = ["--state-dir", str(state), "--listen", f"127.0.0.1:{port}", *(["--simulated"] if simulated else [])]
     if not simulated:
         options += ["--config", str(state / "cloudd.conf")]
-        subprocess.run([*enter, *base, "init", *options], cwd=ROOT, env=environment, check=True)
-    command = [*enter, *base, "serve", *options, "--listen", f"127.0.0.1:{port}", *(["--simulated"] if simulated else [])]
     with (work / "cloudd.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*enter, *base, "serve", *options], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         healthy = [*enter, sys.executable, __file__, f"http://127.0.0.1:{port}/healthz"]
         wait(lambda: subprocess.run(healthy, check=False).returncode == 0, process, f"cloudd; see {work}/cloudd.log")
+        init = [*enter, *base, "init", *options, "--no-guest", "--guest-image", str(image)]
+        subprocess.run(init, cwd=ROOT, env=environment, check=True)
         yield
     finally:
         process.terminate()

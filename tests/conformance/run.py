@@ -123,7 +123,7 @@ def test(options: argparse.Namespace) -> int:
 def own_cloud(options: argparse.Namespace, arguments: list[str]) -> int:
     """Bring up a cloud, run this program inside its host namespace against it, take it down."""
     work = Path(options.work or tempfile.mkdtemp(prefix="cloudd-conformance-"))
-    with cloud.running(work, options.port, options.simulated) as own:
+    with cloud.running(work, options.port, options.simulated, Path(options.image).resolve()) as own:
         command = [*own.enter, sys.executable, "-m", "tests.conformance.run", *arguments, "--cloud", "admin",
                    "--work", str(work / "tempest")]
         environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(own.clouds)}

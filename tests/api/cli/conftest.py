@@ -122,8 +122,10 @@ def flavor(admin: Cli) -> str:
 
 @pytest.fixture(scope="session")
 def external(admin: Cli) -> str:
-    """The id of the external network."""
-    return admin.json("network list --external")[0]["ID"]
+    """The id of an external network."""
+    network = admin.value("network create --external cli-external", "id")
+    admin("subnet create --no-dhcp --subnet-range 172.30.0.0/24 cli-external", "--network", network)
+    return network
 
 
 @pytest.fixture(scope="session")
