@@ -1,4 +1,7 @@
-"""What identity needs before anybody can log in. Run at every start: it makes what is missing and touches nothing else."""
+"""What identity needs before anybody can log in. Run at every start: it makes what is missing and touches nothing else.
+
+Accounts are made once, with the default domain: whoever deletes the demo user later does not find it again.
+"""
 
 import os
 from collections.abc import Iterable
@@ -39,21 +42,16 @@ async def bootstrap(database: Any, settings: Any, hasher: Hasher, catalog: Itera
     if options.demo:
         people.append(("demo", password_of(state, "demo"), "member", False))
     async with database.read() as tx:
-        have = set((await tx.execute(select(User.name).where(User.domain_id == DOMAIN))).scalars())
-    hashes = {name: await hasher.make(password) for name, password, _, _ in people if name not in have}
+        first = await tx.get(Project, DOMAIN) is None
+    hashes = {name: await hasher.make(password) for name, password, _, _ in people} if first else {}
     async with database.write() as tx:
-        await _domain(tx)
+        if first:
+            tx.add(Project(id=DOMAIN, name="Default", is_domain=True, description="The default domain"))
+            await tx.flush()
         roles = await _roles(tx)
-        for name, _, role, on_system in people:
-            if name in hashes:
-                await _account(tx, name, hashes[name], roles[role], on_system)
+        for name, _, role, on_system in people if first else ():
+            await _account(tx, name, hashes[name], roles[role], on_system)
         await _catalog(tx, settings.server.region, catalog)
-
-
-async def _domain(tx: AsyncSession) -> None:
-    if await tx.get(Project, DOMAIN) is None:
-        tx.add(Project(id=DOMAIN, name="Default", is_domain=True, description="The default domain"))
-        await tx.flush()
 
 
 async def _roles(tx: AsyncSession) -> dict[str, str]:

@@ -86,3 +86,11 @@ class KeyRing:
             handle.flush()
             os.fsync(handle.fileno())
         os.rename(partial, self._path(number))
+
+
+class CredentialRing(KeyRing):
+    """The keys of credentials' blobs, kept apart from the tokens' and not rotated by itself: blobs live on."""
+
+    @classmethod
+    def of(cls, settings: Any) -> "CredentialRing":
+        return cls(Path(settings.server.state_dir) / "credential-keys")

@@ -12,15 +12,27 @@ from cloudd.core.context import Context
 from cloudd.core.module import Module
 from cloudd.core.parts import Parts
 from cloudd.identity import api, clouds_file
-from cloudd.identity.api import assignments, grants, projects, roles, services, tokens, users, versions
+from cloudd.identity.api import (
+    assignments,
+    credentials,
+    grants,
+    limits,
+    projects,
+    roles,
+    services,
+    tokens,
+    trusts,
+    users,
+    versions,
+)
 from cloudd.identity.bootstrap import bootstrap, password_of
 from cloudd.identity.catalog import Catalog
-from cloudd.identity.keys import KeyRing
+from cloudd.identity.keys import CredentialRing, KeyRing
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
-RESOURCES = (assignments, grants, projects, roles, services, tokens, users)
+RESOURCES = (assignments, credentials, grants, limits, projects, roles, services, tokens, trusts, users)
 """Importing them declared their operations."""
 
 
@@ -34,6 +46,7 @@ class IdentityModule(Module):
         self.tokens = Tokens(parts)
         parts.services[Tokens] = self.tokens
         parts.services[Catalog] = Catalog(parts.database)
+        parts.services[CredentialRing] = CredentialRing.of(parts.settings)
         parts.services[Hasher] = Hasher(parts.settings.identity)
 
     def catalog_of(self, modules: Sequence[Module]) -> None:
@@ -49,6 +62,7 @@ class IdentityModule(Module):
 
     async def open(self) -> None:
         self.tokens.ring.ensure()
+        self.parts.service(CredentialRing).ensure()
         await self.tokens.revocations.read(self.parts.database)
         entries = [entry for module in self._modules for entry in module.catalog()]
         await bootstrap(self.parts.database, self.parts.settings, self.parts.service(Hasher), entries)

@@ -1,0 +1,103 @@
+"""/credentials (blobs encrypted at rest) and /policies."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from cloudd.core.errors import BadRequest, Conflict
+from cloudd.core.http import Field, Page, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.records import records
+from cloudd.identity.api import API, links
+from cloudd.identity.keys import CredentialRing
+from cloudd.identity.models import Credential, Policy, Project, User
+
+BLOB = t.Raw({"type": ["string", "object"]})
+CREDENTIAL = Shape(
+    "credential", Field("id", readonly=True), Field("user_id", t.Text(1, 64)), Field("project_id", t.Text(0, 64, null=True)),
+    Field("type", t.Text(1, 255), required=True),
+    Field("blob", BLOB, required=True, of=lambda row, request: open_blob(request, row)), links("/credentials"), extra=True)
+POLICY = Shape("policy", Field("id", readonly=True), Field("type", t.Text(0, 255), required=True),
+               Field("blob", BLOB, required=True), links("/policies"), plural="policies", extra=True)
+FIXED = ("user_id", "project_id", "type", "id")
+
+
+def open_blob(request: Request, row: Credential) -> str:
+    return request.service(CredentialRing).decrypt(row.encrypted_blob.encode()).decode()
+
+
+def _seal(request: Request, values: dict[str, Any]) -> dict[str, Any]:
+    """The blob as it is kept: text, encrypted."""
+    if "blob" not in values:
+        return values
+    blob = values.pop("blob")
+    text = blob if isinstance(blob, str) else orjson.dumps(blob).decode()
+    return {**values, "encrypted_blob": request.service(CredentialRing).encrypt(text.encode()).decode()}
+
+
+def _access_key(blob: Any) -> str:
+    """The access key in the blob of an EC2 credential. Raises BadRequest."""
+    try:
+        content = orjson.loads(blob) if isinstance(blob, str) else blob
+        access = content["access"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as exc:
+        raise BadRequest("Invalid blob in credential: an ec2 credential's blob is a JSON object with access and secret.") from exc
+    if not isinstance(access, str):
+        raise BadRequest("Invalid blob in credential: access must be text.")
+    return access
+
+
+async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> dict[str, Any]:
+    user_id = values.get("user_id") or request.context.user_id
+    values = {**values, "user_id": user_id, "project_id": values.get("project_id") or None}
+    if await tx.get(User, user_id) is None:
+        raise BadRequest(f"Could not find user: {user_id}.")
+    if values["project_id"] and await tx.get(Project, values["project_id"]) is None:
+        raise BadRequest(f"Could not find project: {values['project_id']}.")
+    _not_more(request, values)
+    if values["type"] == "ec2":
+        if not values["project_id"]:
+            raise BadRequest("Invalid input for field 'project_id': an ec2 credential needs a project.")
+        values["id"] = hashlib.sha256(_access_key(values["blob"]).encode()).hexdigest()
+        if await tx.get(Credential, values["id"]):
+            raise Conflict("Conflict occurred attempting to store credential - Duplicate entry found with this access key.")
+    return _seal(request, values)
+
+
+def _not_more(request: Request, values: dict[str, Any]) -> None:
+    """A restricted token must not make itself a credential that outlives it (OSSA-2020-004)."""
+    token = request.context.token
+    if token is not None and token.is_delegated and not request.context.is_admin:
+        raise BadRequest("A token that was got through a trust or an application credential cannot make credentials.")
+
+
+async def before_update(request: Request, tx: Any, row: Credential, values: dict[str, Any]) -> dict[str, Any]:
+    for name in FIXED:
+        if name in values and values.pop(name) != getattr(row, name):
+            raise BadRequest(f"Update of `{name}` of a credential is not allowed.")
+    if "id" in values.get("extra", {}) and values["extra"].pop("id") != row.id:
+        raise BadRequest("Cannot change credential ID.")
+    _not_more(request, values)
+    if row.type == "ec2" and "blob" in values:
+        _access_key(values["blob"])
+    return _seal(request, values)
+
+
+CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",
+                      verbs=("show", "create", "update", "delete"), notify="identity.credential.{past}",
+                      filters={"user_id": Credential.user_id, "type": Credential.type}, before_create=before_create,
+                      before_update=before_update)
+records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_method="patch", notify="identity.policy.{past}",
+        filters={"type": Policy.type})
+
+
+@API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL,
+                                  target=lambda request: {"target": {"credential": {"user_id": request.context.user_id}}})
+async def index(request, tx) -> Page:
+    """Credentials: all for who may read all, one's own for the rest."""
+    query = select(Credential)
+    if not request.allows("identity:get_credential", {"target": {"credential": {"user_id": None}}}):
+        query = query.where(Credential.user_id == request.context.user_id)
+    return await CREDENTIALS.listing.page(request, tx, query)
