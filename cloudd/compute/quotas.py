@@ -1,0 +1,47 @@
+"""How many servers, cores and so on a project may have."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.compute.models import Server, ServerGroup
+from cloudd.core.quotas import Quotas
+from cloudd.core.tables import QuotaRow
+
+COUNTED = ("instances", "cores", "ram", "server_groups")
+PER_ITEM = ("metadata_items", "injected_files", "injected_file_content_bytes", "injected_file_path_bytes", "key_pairs",
+            "server_group_members")
+DEFAULT_CLASS = "default"
+
+
+class ComputeQuotas(Quotas):
+    """Compute's quotas: `parts.service(ComputeQuotas)`. Below a project's own limits lie those of the class `default`."""
+
+    async def class_limits(self, tx: AsyncSession) -> dict[str, int]:
+        """The defaults: from the settings, changed by `os-quota-class-sets/default`."""
+        query = select(QuotaRow).where(QuotaRow.project_id == f"class:{DEFAULT_CLASS}", QuotaRow.service == self.service)
+        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
+        return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
+
+    async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
+        query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
+                                       QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
+        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
+        return {**await self.class_limits(tx), **{name: limit for name, limit in own.items() if name in self.defaults}}
+
+    async def set_class(self, tx: AsyncSession, limits: Mapping[str, int]) -> None:
+        await self.set(tx, f"class:{DEFAULT_CLASS}", limits)
+
+
+async def used(tx: AsyncSession, project_id: str) -> Mapping[str, int]:
+    """What a project has of everything that is counted."""
+    totals = select(func.count(), func.coalesce(func.sum(Server.vcpus), 0), func.coalesce(func.sum(Server.memory_mb), 0))
+    row = (await tx.execute(totals.where(Server.project_id == project_id, Server.deleted_at.is_(None)))).one()
+    groups = select(func.count()).select_from(ServerGroup).where(ServerGroup.project_id == project_id)
+    return {"instances": row[0], "cores": row[1], "ram": row[2], "server_groups": (await tx.execute(groups)).scalar() or 0}
+
+
+def from_settings(settings: Any) -> ComputeQuotas:
+    return ComputeQuotas("compute", {name: getattr(settings.quota, name) for name in (*COUNTED, *PER_ITEM)}, used)
