@@ -113,7 +113,8 @@ def daemon(enter: list[str], work: Path, state: Path, port: int, simulated: bool
     if not simulated:
         options += ["--config", str(state / "cloudd.conf")]
     with (work / "cloudd.log").open("wb") as log:
-        process = subprocess.Popen([*enter, *base, "serve", *options], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*enter, *base, "serve", *options], cwd=ROOT, env=environment, stdout=log,
+                                   stderr=subprocess.STDOUT)
     try:
         healthy = [*enter, sys.executable, __file__, f"http://127.0.0.1:{port}/healthz"]
         wait(lambda: subprocess.run(healthy, check=False).returncode == 0, process, f"cloudd; see {work}/cloudd.log")
