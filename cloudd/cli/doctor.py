@@ -37,6 +37,17 @@ PROGRAMS = {
 }
 
 
+RULES = """
+table inet t {
+  chain c { type filter hook prerouting priority -140; ct state established meta mark set 0x1; }
+}
+table bridge t {
+  map m { type ifname : verdict; }
+  chain c { type filter hook forward priority 0; iifname vmap @m; }
+}
+"""
+
+
 def run(settings: Settings, as_json: bool) -> int:
     """Run the checks; 1 if any failed."""
     simulated = settings.compute.driver == "simulated"
@@ -110,14 +121,11 @@ def _virtualisation(connection: object, settings: Settings) -> Finding:
 def firewall(settings: Settings) -> Iterable[Finding]:
     """nftables and bridge filtering, tried in a namespace of our own that is thrown away."""
     name = f"cloudd-doctor-{os.getpid()}"
-    rules = ("table inet t { chain c { type filter hook prerouting priority -140; ct state established meta mark set 0x1; } }\n"
-             "table bridge t { map m { type ifname : verdict; } chain c { type filter hook forward priority 0; "
-             "iifname vmap @m; } }")
     if _call(["ip", "netns", "add", name]):
         yield Finding("namespaces", FAIL, "a network namespace cannot be made", "run on a kernel with CONFIG_NET_NS, as root")
         return
     try:
-        error = _call(["ip", "netns", "exec", name, "nft", "-f", "-"], rules)
+        error = _call(["ip", "netns", "exec", name, "nft", "-f", "-"], RULES)
         yield Finding("nftables", FAIL if error else OK, error or "inet and bridge rules are taken",
                       "modprobe nf_tables nf_conntrack")
         error = _call(["ip", "netns", "exec", name, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"])
