@@ -161,6 +161,8 @@ class LibvirtHypervisor(Hypervisor):
         await self._detach(server_id, domain_xml.nic_alias(port_id), f"network interface of port {port_id}")
 
     async def attach_disk(self, server_id: str, disk: DiskSpec) -> str:
+        if not await asyncio.to_thread(os.path.exists, disk.path):       # a guest that is off would notice at its next start
+            raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory")
         return await self._connection.run(devices.attach_disk, server_id, disk, self._facts)
 
     async def detach_disk(self, server_id: str, disk_id: str) -> None:

@@ -240,7 +240,7 @@ class SimulatedHypervisor(Hypervisor):
         self._hit("attach_disk")
         domain = self._find(server_id)
         present = domain.disk(disk.id)
-        if present is None and not os.path.exists(disk.path):
+        if not os.path.exists(disk.path):
             raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory")
         if present is None:
             bus = disk.bus or default_bus(disk.device, domain.machine)
