@@ -17,7 +17,7 @@ DEFAULT_CLASS = "default"
 
 
 class ComputeQuotas(Quotas):
-    """Compute's quotas: `parts.service(ComputeQuotas)`. Below a project's own limits lie those of the class `default`."""
+    """Compute's quotas, held in QUOTAS. Below a project's own limits lie those of the class `default`."""
 
     async def class_limits(self, tx: AsyncSession) -> dict[str, int]:
         """The defaults: from the settings, changed by `os-quota-class-sets/default`."""
@@ -43,5 +43,9 @@ async def used(tx: AsyncSession, project_id: str) -> Mapping[str, int]:
     return {"instances": row[0], "cores": row[1], "ram": row[2], "server_groups": (await tx.execute(groups)).scalar() or 0}
 
 
-def from_settings(settings: Any) -> ComputeQuotas:
-    return ComputeQuotas("compute", {name: getattr(settings.quota, name) for name in (*COUNTED, *PER_ITEM)}, used)
+QUOTAS = ComputeQuotas("compute", dict.fromkeys((*COUNTED, *PER_ITEM), -1), used)
+"""Its defaults are filled from the settings by ComputeModule."""
+
+
+def from_settings(settings: Any) -> None:
+    QUOTAS.defaults = {name: getattr(settings.quota, name) for name in (*COUNTED, *PER_ITEM)}

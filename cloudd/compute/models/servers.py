@@ -88,10 +88,6 @@ class Server(Base):
     def locked(self) -> bool:
         return self.locked_by is not None
 
-    def instance_name(self, template: str) -> str:
-        """The domain's name: `instance-0000002a`."""
-        return template % self.number
-
 
 class ServerMetadata(Base):
     __tablename__ = "compute_server_metadata"
