@@ -104,8 +104,8 @@ async def remove(tx: AsyncSession, context: Context, revocations: Revocations, p
     immutable(project, "delete", "domain" if project.is_domain else "project")
     if not project.is_domain:
         if (await tx.execute(select(Project.id).where(Project.parent_id == project.id))).first():
-            raise Forbidden(f"Cannot delete the project {project.id} since it is not a leaf in the hierarchy. Delete the projects "
-                            "below it first.")
+            raise Forbidden(f"Cannot delete the project {project.id} since it is not a leaf in the hierarchy. Delete the "
+                            "projects below it first.")
         await _remove_one(tx, context, revocations, project)
         return
     if project.id == "default":
@@ -119,7 +119,8 @@ async def remove(tx: AsyncSession, context: Context, revocations: Revocations, p
 
 
 async def _remove_one(tx: AsyncSession, context: Context, revocations: Revocations, project: Project) -> None:
-    await tx.execute(delete(Assignment).where(Assignment.target.in_(("project", "domain")), Assignment.target_id == project.id))
+    places = ("project", "domain")
+    await tx.execute(delete(Assignment).where(Assignment.target.in_(places), Assignment.target_id == project.id))
     await tx.execute(delete(Credential).where(Credential.project_id == project.id))
     await tx.execute(delete(ApplicationCredential).where(ApplicationCredential.project_id == project.id))
     await tx.execute(delete(Limit).where(or_(Limit.project_id == project.id, Limit.domain_id == project.id)))

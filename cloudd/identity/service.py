@@ -13,6 +13,7 @@ from cloudd.core.module import Module
 from cloudd.core.parts import Parts
 from cloudd.identity import api, clouds_file
 from cloudd.identity.api import (
+    application_credentials,
     assignments,
     credentials,
     grants,
@@ -32,7 +33,7 @@ from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
-RESOURCES = (assignments, credentials, grants, limits, projects, roles, services, tokens, trusts, users)
+RESOURCES = (application_credentials, assignments, credentials, grants, limits, projects, roles, services, tokens, trusts, users)
 """Importing them declared their operations."""
 
 

@@ -25,8 +25,6 @@ class Dialect:
     """The defaults: OpenStack's most usual forms (Nova's parameters, `{plural}_links`)."""
 
     paging = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"})
-    forbids_before_missing = False
-    """Whether who may not read a resource at all is told 403 for an id that does not exist (Keystone), not 404."""
 
     def status(self, error: CloudError) -> int:
         return error.status
@@ -69,6 +67,10 @@ class Dialect:
         if verb == "list":
             return f"list_{shape.plural}"
         return f"{'get' if verb == 'show' else verb}_{shape.name}"
+
+    def forbids_before(self, missing: NotFound) -> bool:
+        """Whether who may not do it at all is told 403 for an id that does not exist (Keystone), not 404."""
+        return False
 
     def target(self, request: Request) -> Any:
         """What policy is asked about: the innermost loaded row that belongs to somebody, else the caller's own."""

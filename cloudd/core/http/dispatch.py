@@ -177,8 +177,8 @@ class Dispatcher:
             for name in request.operation.names:
                 if name in request.api.loaders:
                     await request.load(tx, name)
-        except NotFound:
-            if request.api.dialect.forbids_before_missing:
+        except NotFound as missing:
+            if request.api.dialect.forbids_before(missing):
                 self._permit(request)
             raise
 

@@ -16,8 +16,6 @@ DEFAULT_DOMAIN = "default"
 class Keystone(Dialect):
     """Keystone's forms: `links` with every list, no page limit unless asked for, its words for what is missing."""
 
-    forbids_before_missing = True
-
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
         message = error.message
         if error.type == "PolicyNotAuthorized":
@@ -34,6 +32,9 @@ class Keystone(Dialect):
 
     def missing(self, kind: str, value: str) -> NotFound:
         return NotFound(f"Could not find {kind.replace('_', ' ')}: {value}.", type=f"{kind}NotFound")
+
+    def forbids_before(self, missing: NotFound) -> bool:
+        return missing.type != "TrustNotFound"               # Keystone looks for a trust before it asks who wants it
 
     def target(self, request: Request) -> dict[str, Any]:
         """What Keystone's rules refer to: the rows of the path by name, on create the body, on lists the domain asked for."""

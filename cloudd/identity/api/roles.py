@@ -127,7 +127,7 @@ async def _require_rule(tx: Any, role: Role, implied: Role) -> ImpliedRole:
 @roles.put("/{role}/implies/{implied}", status=201, policy="identity:create_implied_role")
 async def imply(request, tx, role, implied):
     """Let a role imply another."""
-    if implied.name in NEVER_IMPLIED or role.id == implied.id or (implied.domain_id and implied.domain_id != role.domain_id):
+    if implied.name in NEVER_IMPLIED or role.id == implied.id or (implied.domain_id and not role.domain_id):
         raise Forbidden(f"Role {implied.id} ({implied.name}) cannot be an implied role of {role.id} ({role.name}).")
     await tx.merge(ImpliedRole(prior_role_id=role.id, implied_role_id=implied.id))
     return _inference(request, role, implied)

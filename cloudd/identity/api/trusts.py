@@ -65,7 +65,7 @@ async def create(request, tx, body):
     roles = await _delegated(tx, request, body)
     trust = Trust(id=ids.new_hex(), trustor_user_id=body["trustor_user_id"], trustee_user_id=body["trustee_user_id"],
                   project_id=body.get("project_id"), impersonation=body["impersonation"], role_ids=roles,
-                  expires_at=_moment(body, context.now()), remaining_uses=body.get("remaining_uses"),
+                  expires_at=moment_of(body, context.now()), remaining_uses=body.get("remaining_uses"),
                   redelegation_count=_redelegation(body, parent), redelegated_trust_id=parent.id if parent else None)
     if parent is not None:
         _within(trust, parent)
@@ -74,7 +74,8 @@ async def create(request, tx, body):
     return Reply(await _full(request, tx, trust))
 
 
-def _moment(body: dict[str, Any], now: Any) -> Any:
+def moment_of(body: dict[str, Any], now: Any) -> Any:
+    """The `expires_at` of a body, which must lie ahead. Raises BadRequest."""
     text = body.get("expires_at")
     if text is None:
         return None

@@ -1,0 +1,121 @@
+"""/users/{user}/application_credentials: secrets that stand for a user on one project."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from cloudd.core import clock, ids
+from cloudd.core.errors import BadRequest, Conflict, Forbidden
+from cloudd.core.http import Field, Page, Reply, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.lists import Listing
+from cloudd.identity.api import API
+from cloudd.identity.api.trusts import ROLE_REF, moment_of
+from cloudd.identity.models import ApplicationCredential, Role
+from cloudd.identity.passwords import Hasher
+
+CREDENTIAL = Shape(
+    "application_credential", Field("id", readonly=True), Field("name", t.Text(1, 255), required=True),
+    Field("description", t.Text(0, None, null=True)), Field("project_id", readonly=True),
+    Field("secret", t.Text(1, None, null=True), reply=False), Field("roles", t.List(ROLE_REF), reply=False),
+    Field("expires_at", t.Text(0, 64, null=True), of=lambda row, request: (clock.iso_micro(row.expires_at) or "").rstrip("Z")
+          or None),
+    Field("unrestricted", t.Bool(null=True), default=False),
+    Field("links", readonly=True, of=lambda row, request: {
+        "self": request.link(f"/users/{row.user_id}/application_credentials/{row.id}")}))
+LISTING = Listing(ApplicationCredential, {"name": ApplicationCredential.name})
+resource = API.resource("/users/{user_id}/application_credentials")
+
+
+@API.loader("application_credential")
+async def load(request: Request, tx: Any, value: str) -> ApplicationCredential:
+    row = await tx.get(ApplicationCredential, value)
+    if row is None or row.user_id != request.path["user_id"]:
+        raise API.dialect.missing("application_credential", value)
+    return row
+
+
+def _target(request: Request) -> dict[str, Any]:
+    return {"user_id": request.path["user_id"]}
+
+
+def _unrestricted(request: Request) -> None:
+    """An application credential may make and delete others only if it was made `unrestricted`."""
+    through = request.context.token.application_credential
+    if (through and through["restricted"]) or request.context.token.payload.trust_id:
+        raise Forbidden("This token was got through a trust or a restricted application credential: it cannot manage application "
+                        "credentials.")
+
+
+@resource.post("", status=201, body=CREDENTIAL, live=True, policy="identity:create_application_credential", target=_target)
+async def create(request, body):
+    """Make an application credential; the secret is shown this once."""
+    _unrestricted(request)
+    token = request.context.token
+    if token.project is None:
+        raise BadRequest("An application credential is made with a token scoped to a project.")
+    secret = body.get("secret") or ids.new_secret(64)
+    hashed = await request.service(Hasher).make(secret)
+    async with request.parts.database.write() as tx:
+        query = select(ApplicationCredential.id).where(ApplicationCredential.user_id == request.context.user_id,
+                                                       ApplicationCredential.name == body["name"])
+        if (await tx.execute(query)).first():
+            raise Conflict("Conflict occurred attempting to store application_credential - Duplicate entry found with name "
+                           f"{body['name']}.")
+        row = ApplicationCredential(
+            id=ids.new_hex(), name=body["name"], user_id=request.context.user_id, project_id=token.project.id, secret_hash=hashed,
+            description=body.get("description"), role_ids=_roles(token.roles, body.get("roles")),
+            unrestricted=bool(body["unrestricted"]), expires_at=moment_of(body, request.context.now()))
+        tx.add(row)
+        await tx.flush()
+        view = await _full(request, tx, row)
+    view["application_credential"]["secret"] = secret
+    return Reply(view)
+
+
+def _roles(held: tuple[tuple[str, str], ...], wanted: list[dict[str, Any]] | None) -> list[str]:
+    """The ids of the roles asked for, each one of the token's; all of the token's when none is asked for."""
+    if not wanted:
+        return [key for key, _ in held]
+    found = []
+    for role in wanted:
+        match = [key for key, name in held if key == role.get("id") or ("id" not in role and name == role["name"])]
+        if not match:
+            raise BadRequest(f"Could not find role assignment with role: {role.get('id') or role['name']}: the token has not got "
+                             "it on this project.")
+        found += match
+    return found
+
+
+async def _full(request: Request, tx: Any, row: ApplicationCredential) -> dict[str, Any]:
+    roles = (await tx.execute(select(Role).where(Role.id.in_(row.role_ids)).order_by(Role.name))).scalars()
+    view = CREDENTIAL.view(row, request)
+    return {"application_credential": {**view, "roles": [{"id": role.id, "name": role.name, "domain_id": role.domain_id}
+                                                         for role in roles]}}
+
+
+@resource.get("", policy="identity:list_application_credentials", target=_target)
+async def index(request, tx):
+    """A user's application credentials."""
+    query = select(ApplicationCredential).where(ApplicationCredential.user_id == request.path["user_id"])
+    page: Page = await LISTING.page(request, tx, query)
+    roles = {row.id: row for row in (await tx.execute(select(Role))).scalars()}
+    views = [{**CREDENTIAL.view(row, request), "roles": [
+        {"id": key, "name": roles[key].name, "domain_id": roles[key].domain_id} for key in row.role_ids if key in roles]}
+        for row in page.rows]
+    return API.dialect.page(request, CREDENTIAL.plural, views, page)
+
+
+@resource.get("/{application_credential}", policy="identity:get_application_credential", target=_target)
+async def show(request, tx, application_credential):
+    """An application credential."""
+    return await _full(request, tx, application_credential)
+
+
+@resource.delete("/{application_credential}", policy="identity:delete_application_credential", target=_target)
+async def delete(request, tx, application_credential):
+    """Delete an application credential; tokens that were got with it are void."""
+    _unrestricted(request)
+    await tx.delete(application_credential)
+
+
