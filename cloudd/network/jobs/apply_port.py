@@ -1,0 +1,29 @@
+"""A guest port's firewall follows its row; a port that is gone or unbound is taken out of the dataplane."""
+
+from sqlalchemy import update
+
+from cloudd.core.jobs import Job, Run, Step
+from cloudd.drivers.network.base import NetworkDriver
+from cloudd.network import changes, dataplane
+from cloudd.network.jobs.attempts import attempt
+from cloudd.network.models import Port
+
+
+async def apply(run: Run) -> None:
+    port_id = run.input["id"]
+    async with run.read() as tx:
+        specs = await dataplane.port_specs(tx, [port_id])
+    driver = run.driver(NetworkDriver)
+    if specs:
+        await attempt("applying a port", port_id, lambda: driver.apply_port(specs[0]))
+    else:
+        await attempt("removing a port", port_id, lambda: driver.remove_port(port_id))
+
+
+async def mark_down(run: Run, error: BaseException) -> None:
+    """Never ACTIVE with a firewall that is not the wanted one."""
+    async with run.write() as tx:
+        await tx.execute(update(Port).where(Port.id == run.input["id"]).values(status="ERROR"))
+
+
+APPLY = Job(changes.APPLY_PORT, steps=[Step(apply)], on_fail=mark_down)

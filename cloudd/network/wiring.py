@@ -1,0 +1,62 @@
+"""Taking a guest's port to the wire and off it, once its tap exists: called by compute's jobs."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core.context import internal
+from cloudd.core.errors import NotFound
+from cloudd.core.parts import Parts
+from cloudd.drivers.network.base import NetworkDriver
+from cloudd.network import dataplane, standard
+from cloudd.network.config import CONFIG
+from cloudd.network.models import Port
+
+ACTIVE, DOWN = "ACTIVE", "DOWN"
+
+
+async def wire(parts: Parts, port_id: str) -> None:
+    """Make a port's dataplane, plug its tap and mark it ACTIVE. Raises NotFound, NetworkDriverError."""
+    async with parts.database.write() as tx:
+        port = await _bound(tx, port_id)
+        network_id = port.network_id
+    driver = parts.driver(NetworkDriver)
+    async with parts.database.read() as tx:
+        networks = await dataplane.network_specs(tx, [network_id])
+        ports = await dataplane.port_specs(tx, [port_id])
+        groups = await dataplane.group_specs(tx, ports[0].security_groups) if ports else []
+    for network in networks:
+        await driver.apply_network(network)
+    for group in groups:
+        await driver.apply_security_group(group)
+    for spec in ports:
+        await driver.apply_port(spec)
+        await driver.plug(port_id)
+    await mark(parts, port_id, ACTIVE)
+
+
+async def _bound(tx: AsyncSession, port_id: str) -> Port:
+    port = await tx.get(Port, port_id)
+    if port is None:
+        raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound")
+    port.host_id = port.host_id or CONFIG.host
+    await tx.flush()
+    return port
+
+
+async def unwire(parts: Parts, port_id: str) -> None:
+    """Take the port's tap off the wire and mark the port DOWN; a port that is gone is no fault."""
+    await parts.driver(NetworkDriver).unplug(port_id)
+    await mark(parts, port_id, DOWN)
+
+
+async def mark(parts: Parts, port_id: str, status: str) -> None:
+    """Say whether a port is on the wire; what hangs on it (a floating address) follows by its own job."""
+    async with parts.database.write() as tx:
+        port = await tx.get(Port, port_id)
+        if port is None or port.status == status:
+            return
+        context = internal(port.project_id or None)
+        port.status = status
+        standard.touch(context, port)
+        await standard.tell(tx, context, "port", "update", port)
+
+
