@@ -21,6 +21,19 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest_asyncio.fixture
+async def make():
+    """Clouds with other settings than usual."""
+    made = []
+
+    async def one(**settings):
+        made.append(await make_cloud(f"cloud{len(made)}", **settings))
+        return made[-1]
+    yield one
+    for cloud in made:
+        await cloud.destroy()
+
+
+@pytest_asyncio.fixture
 async def cloud():
     made = await make_cloud("cloud")
     yield made

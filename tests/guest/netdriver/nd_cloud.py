@@ -254,7 +254,7 @@ class Cloud:
         await self.driver.close()
         for made in self.sockets:
             made.close()
-        for namespace in [*self.namespaces, self.plane]:
+        for namespace in filter(None, [*self.namespaces, self.plane]):
             sh("ip", "netns", "delete", namespace, check=False)
         shutil.rmtree(self.state)
 
@@ -263,14 +263,23 @@ def host_of(guest: Guest, **more: Any) -> DhcpHost:
     return DhcpHost(guest.port.id, guest.port.mac, guest.port.addresses, **more)
 
 
-async def make_cloud(name: str, **settings: Any) -> Cloud:
+def new_cloud(name: str, **settings: Any) -> Cloud:
+    """A cloud that is not open yet. With ND_OWN_NAMESPACE the dataplane is where this process is."""
     state = Path(f"/tmp/nd/{os.getpid()}-{name}")
     state.mkdir(parents=True)
-    config = NetworkConfig(cloud_id=str(uuid.uuid4()), state_dir=str(state), namespace=f"nd{os.getpid()}-plane",
-                           host_namespace=f"nd{os.getpid()}-host", outbound=False, **settings)
+    own = "ND_OWN_NAMESPACE" in os.environ
+    settings = {"outbound": False, "namespace": "" if own else f"nd{os.getpid()}-plane",
+                "host_namespace": "" if own else f"nd{os.getpid()}-host", **settings}
+    config = NetworkConfig(cloud_id=str(uuid.uuid4()), state_dir=str(state), **settings)
     cloud = Cloud(state, config, LinuxNetworkDriver(config))
-    cloud.namespace("host")
+    if not own:
+        cloud.namespace("host")
     sh("ip", "link", "set", "lo", "up", namespace=cloud.host)
+    return cloud
+
+
+async def make_cloud(name: str, **settings: Any) -> Cloud:
+    cloud = new_cloud(name, **settings)
     await cloud.driver.open(cloud.metadata_socket, cloud.metadata_gone)
     return cloud
 

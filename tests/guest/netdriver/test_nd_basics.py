@@ -1,9 +1,10 @@
 """Networks, DHCP, DNS, metadata: with real clients in namespaces."""
 
+import json
 from dataclasses import replace
 
 import pytest
-from nd_cloud import allow, group, host_of, network, subnet
+from nd_cloud import allow, group, host_of, network, sh, subnet
 
 pytestmark = pytest.mark.asyncio
 
@@ -60,3 +61,15 @@ async def test_removing_everything_leaves_nothing(cloud):
     there = await cloud.driver.list()
     assert not any((there.networks, there.dhcp, there.ports, there.firewall_ports, there.security_groups))
     assert cloud.listeners == {}
+
+
+async def test_the_host_is_no_neighbour_on_a_tenants_network(cloud):
+    (_, guest), _ = await two_tenants(cloud)
+    guest.address()
+    sh("ip", "addr", "add", "192.0.2.77/32", "dev", "lo", namespace=cloud.plane)
+    guest.run("ip", "route", "add", "192.0.2.77", "dev", "eth0")
+    assert not guest.pings("192.0.2.77")              # by ARP
+    bridge = json.loads(sh("ip", "-j", "link", "show", cloud.driver.names.bridge(guest.port.network_id), namespace=cloud.plane))
+    guest.run("ip", "neigh", "replace", "192.0.2.77", "lladdr", bridge[0]["address"], "dev", "eth0")
+    assert not guest.pings("192.0.2.77")              # by knowing the MAC
+    assert guest.pings("10.0.0.2", 3)

@@ -100,8 +100,7 @@ async def test_everything_comes_back_after_a_reboot(cloud):
     await cloud.driver.close()
     for space in [cloud.plane, *spaces]:
         sh("ip", "netns", "delete", space)
-    for folder in Path(cloud.state).glob("*/*"):
-        dnsmasq.stop(folder)
+    stop_all_dnsmasq(cloud)
     sh("nft", "flush", "ruleset", namespace=cloud.host)
     await until("the tap's end", lambda: "eth0" not in guest.run("ip", "link"))
     cloud.make_tap(guest)
@@ -112,6 +111,11 @@ async def test_everything_comes_back_after_a_reboot(cloud):
     assert guest.dhcp()["ip"] == "10.0.0.5"
     await until("the floating address", lambda: reached(cloud))
     assert (await guest.metadata())["network"] == wanted.networks[1].id
+
+
+def stop_all_dnsmasq(cloud):
+    for folder in Path(cloud.state).glob("*/*"):
+        dnsmasq.stop(folder)
 
 
 @pytest.mark.parametrize("what", ["dhcp", "router"])

@@ -42,8 +42,9 @@ def ensure(names: Names, namespace: str, spec: NetworkSpec) -> bool:
 
 
 def quiet(name: str) -> None:
-    """The host must not be a neighbour in its tenants' networks."""
+    """The host must not be a neighbour in its tenants' networks: no IPv6, and no answer to ARP for its addresses."""
     netns.sysctl(f"ipv6/conf/{name}/disable_ipv6", 1)
+    netns.sysctl(f"ipv4/conf/{name}/arp_ignore", 8)
 
 
 def remove(names: Names, namespace: str, network_id: str) -> None:

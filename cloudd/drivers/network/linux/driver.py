@@ -54,7 +54,7 @@ class LinuxNetworkDriver(NetworkDriver):
         self.router_rules: dict[str, Ruleset] = {}
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.metadata: MetadataSockets | None = None
-        self.vlan = False
+        self.vlan = self.ipv6 = False                # found out at open
 
     def lock(self, key: str) -> asyncio.Lock:
         return self.locks.setdefault(key, asyncio.Lock())
@@ -80,6 +80,7 @@ class LinuxNetworkDriver(NetworkDriver):
         self.zones.load()
         bridges.prepare(self.config.namespace)
         self.vlan = external.vlan_works(self.config.namespace)
+        self.ipv6 = Path("/proc/sys/net/ipv6").exists()
 
     async def close(self) -> None:
         self.supervisor.close()
@@ -94,7 +95,7 @@ class LinuxNetworkDriver(NetworkDriver):
 
     async def caps(self) -> base.NetworkCaps:
         uplinks = tuple(name for name, _ in self.config.uplinks) if self.config.outbound else ()
-        return base.NetworkCaps(max_mtu=MAX_MTU, ipv6=Path("/proc/sys/net/ipv6").exists(), vlan=self.vlan, qos=False,
+        return base.NetworkCaps(max_mtu=MAX_MTU, ipv6=self.ipv6, vlan=self.vlan, qos=False,
                                 external_nat=True, external_bridged=uplinks, outbound=self.config.outbound)
 
     async def restore(self, wanted: DataplaneSpec) -> base.RestoreReport:

@@ -101,6 +101,8 @@ class Firewall:
             (self.inet_table, "bridges"): rules.bridge_set(zones),
             (self.inet_table, "raw"): rules.zone_chain(zones),
             (self.inet_table, "ctmark"): rules.MARKS,
+            (self.inet_table, "input"): rules.NO_INPUT,
+            (self.inet_table, "forward"): rules.NO_ROUTING,
             (self.bridge_table, "forward"): rules.FORWARD,
         }
 

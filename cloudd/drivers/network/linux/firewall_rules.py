@@ -12,6 +12,7 @@ from cloudd.drivers.network.linux.names import hexid
 from cloudd.drivers.network.linux.nft import Chain, Elements
 
 ESTABLISHED, INVALID, ALLOWED = "0x10000", "0x20000", "0x40000"
+OTHERS = "0xfff8ffff"                                # all bits but these
 ALLOW_OUT = f"meta mark set meta mark | {ALLOWED} return"
 DROP = Chain(("drop",))
 
@@ -31,9 +32,14 @@ BRIDGE_HOOK = "type filter hook forward priority 0; policy accept;"
 RAW_HOOK = "type filter hook prerouting priority -300;"
 MARK_HOOK = "type filter hook prerouting priority -140;"
 
+# A bridge is also an interface of the namespace: a packet for its MAC would go up to the host's own stack. Nothing of a
+# tenant has business there. (Bridged packets pass the inet forward hook too, with the bridge on both sides.)
+NO_INPUT = Chain(("iifname @bridges drop",), "type filter hook input priority -10; policy accept;")
+NO_ROUTING = Chain(("iifname @bridges oifname != @bridges drop",), "type filter hook forward priority -10; policy accept;")
 FORWARD = Chain(("iifname vmap @out", "oifname vmap @in"), BRIDGE_HOOK)
 MARKS = Chain((
     "iifname != @bridges return",                    # in the host's own namespace, other traffic is none of our business
+    f"meta mark set meta mark & {OTHERS}",           # veths within one namespace do not clear it
     f"ct state established,related meta mark set meta mark | {ESTABLISHED}",
     f"ct state invalid meta mark set meta mark | {INVALID}",
 ), MARK_HOOK)

@@ -154,7 +154,7 @@ def addresses_of(ip: IPRoute, index: int) -> list[str]:
 
 
 def kernel_made(address: ipaddress.IPv4Interface | ipaddress.IPv6Interface) -> bool:
-    return address.version == 6 and address.ip.is_link_local and b"\xff\xfe" == address.ip.packed[11:13]
+    return address.version == 6 and address.ip.is_link_local and address.ip.packed[11:13] == b"\xff\xfe"
 
 
 def add_address(ip: IPRoute, index: int, address: str) -> None:
