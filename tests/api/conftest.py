@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from cloudd import settings as cloudd_settings
 from cloudd.core import database
 from cloudd.daemon import Daemon
+from tests import postgres
 
 PASSWORD = "a-password-of-tests"
 
@@ -134,8 +135,18 @@ async def run_cloud(settings: cloudd_settings.Settings) -> AsyncIterator[Cloud]:
         yield cloud
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the cloud keeps its rows: every API test runs on both databases."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with postgres.server(tmp_path_factory.mktemp("postgres")) as url:
+        yield postgres.create(url, "cloudd")
+
+
 @pytest.fixture(scope="session")
-async def cloud(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cloud]:
-    """One cloud for all tests of the run; tests make projects of their own where they must not meet."""
-    async for running in run_cloud(make_settings(tmp_path_factory.mktemp("cloud"))):
+async def cloud(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cloud]:
+    """One cloud a database for all tests of the run; tests make projects of their own where they must not meet."""
+    async for running in run_cloud(make_settings(tmp_path_factory.mktemp("cloud"), url=database_url)):
         yield running

@@ -43,6 +43,7 @@ class Operation:
 
     `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself;
     both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
+    `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
     """
 
     api: "Api"
@@ -63,6 +64,7 @@ class Operation:
     stream: bool = False
     auth: bool = True
     target: Callable[[Any], Any] | None = None
+    guard: Callable[[Any, Any, Any], Awaitable[None]] | None = None
     deprecated: bool = False
     names: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()

@@ -4,12 +4,12 @@ The one place that turns exceptions into answers; each in the form of the API th
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import ids, log
@@ -32,6 +32,9 @@ from cloudd.core.parts import Parts
 LOG = log.get("cloudd.http")
 Authenticator = Callable[[web.Request, Context], Awaitable[Context]]
 JSON = "application/json"
+REQUEST_ID = web.RequestKey("request_id", str)
+CONTEXT = web.RequestKey("context", Context)
+VERSION_HEADERS = web.RequestKey("version_headers", dict)
 
 
 class InternalError(CloudError):
@@ -69,24 +72,16 @@ class Dispatcher:
         """Answer any request below a mount point."""
         request_id = ids.new_request_id()
         token = log.request_id.set(request_id)
-        raw["request_id"], raw["began"] = request_id, time.perf_counter()
+        raw[REQUEST_ID] = request_id
         found = self.find_mount(raw.path)
         try:
             if found is None:
                 raise NotFound(f"Nothing is served at {raw.path}. The services stand in the catalog: openstack catalog list.")
             response = await self._answer(raw, request_id, *found)
-        except CloudError as error:
-            response = self._refuse(raw, found[0] if found else None, error, request_id)
-        except web.HTTPException as exc:                      # aiohttp's own: a body over the limit, a bad encoding
-            error = TooLarge(_too_large(raw)) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
-            response = self._refuse(raw, found[0] if found else None, error, request_id)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as exc:
-            LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
-            error = InternalError(f"cloudd met an error it did not expect ({type(exc).__name__}). The log has it under "
-                                  f"{request_id}.")
-            response = self._refuse(raw, found[0] if found else None, error, request_id)
+            response = self._refuse(raw, found[0] if found else None, _meaning(raw, exc, request_id), request_id)
         finally:
             log.request_id.reset(token)
         if not response.prepared:
@@ -102,7 +97,7 @@ class Dispatcher:
             "code": status, "title": error.title, "message": error.message}}, {})
         if status == 401:
             headers = {**headers, "WWW-Authenticate": f'Keystone uri="{base_url(raw, self.parts.settings)}/identity"'}
-        headers = {**headers, **error.headers, **raw.get("version_headers", {})}
+        headers = {**headers, **error.headers, **raw.get(VERSION_HEADERS, {})}
         payload = body if isinstance(body, bytes) else orjson.dumps(body)
         if raw.method == "HEAD":
             payload = b""
@@ -112,18 +107,20 @@ class Dispatcher:
     async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
                             remote_address=raw.remote)
+        if "\0" in raw.path or "%00" in raw.query_string:       # no database keeps it, no name has it
+            raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
         found = api.router.find(segments)
         version: Version = (0, 0)
         if api.negotiation:
-            raw["version_headers"] = {"Vary": ", ".join(filter(None, ("OpenStack-API-Version", api.negotiation.legacy)))}
+            raw[VERSION_HEADERS] = {"Vary": ", ".join(filter(None, ("OpenStack-API-Version", api.negotiation.legacy)))}
             version = api.negotiation.version(raw.headers)
-            raw["version_headers"] = api.negotiation.headers(version)
+            raw[VERSION_HEADERS] = api.negotiation.headers(version)
         sent = None
         context = anonymous
         if not (found and any(not operation.auth for operation in found[0].operations.get(_method(raw, found[0]), ()))):
             context = await self.authenticate(raw, anonymous)
-        raw["context"] = context
+        raw[CONTEXT] = context
         if found is None:
             raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
         node, values = found
@@ -166,7 +163,10 @@ class Dispatcher:
         transaction = self.parts.database.write if operation.write else self.parts.database.read
         async with transaction() as tx:
             await self._load(request, tx)
-            self._permit(request)
+            if operation.guard:
+                await operation.guard(request, tx, body)
+            else:
+                self._permit(request)
             result = await operation.handler(**self._arguments(request, tx, body))
             if operation.write:
                 await tx.flush()
@@ -200,11 +200,23 @@ class Dispatcher:
             status, headers, result = result.status or status, {**headers, **result.headers}, result.body
         if operation.reply is not None and result is not None:
             result = dress(request, operation.reply, result)
-        headers.update(request.raw.get("version_headers", {}))
+        headers.update(request.raw.get(VERSION_HEADERS, {}))
         if result is None:
             return web.Response(status=status, headers=headers)
         headers.setdefault("Content-Type", JSON)
         return web.Response(status=status, body=result if isinstance(result, bytes) else orjson.dumps(result), headers=headers)
+
+
+def _meaning(raw: web.Request, exc: Exception, request_id: str) -> CloudError:
+    """Any exception as what the caller is told."""
+    if isinstance(exc, CloudError):
+        return exc
+    if isinstance(exc, web.HTTPException):                    # aiohttp's own: a body over the limit, a bad encoding
+        return TooLarge(_too_large(raw)) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
+    if isinstance(exc, OverflowError) or (isinstance(exc, DBAPIError) and "DataError" in repr(exc.orig)):
+        return BadRequest("A value in the request does not fit: a number is too large, or text is not valid.")
+    LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
+    return InternalError(f"cloudd met an error it did not expect ({type(exc).__name__}). The log has it under {request_id}.")
 
 
 def dress(request: Request, shape: Shape, result: Any) -> Any:
@@ -256,6 +268,8 @@ async def _json(raw: web.Request) -> Any:
     data = await raw.read()
     if not data:
         return None
+    if b"\\u0000" in data:
+        raise BadRequest("Malformed request body: a text in it has a NUL character.", type="MalformedRequestBody")
     if "json" not in kind and raw.headers.get("Content-Type"):
         raise UnsupportedMedia(f"The content type {kind} is not served: send application/json.")
     try:

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from cloudd.core import log
 from cloudd.core.http import openapi
-from cloudd.core.http.dispatch import Dispatcher, base_url
+from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url
 from cloudd.core.parts import Parts
 
 LOG = log.get("cloudd.access")
@@ -87,9 +87,9 @@ class Front:
         service = found[0].service if found else "other"
         self.metrics.requests.labels(service, raw.method, str(response.status)).inc()
         self.metrics.seconds.labels(service).observe(seconds)
-        context = raw.get("context")
+        context = raw.get(CONTEXT)
         LOG.info(f"{raw.method} {raw.path_qs if service != 'other' else raw.path} {response.status}", ms=round(seconds * 1000, 1),
-                 request_id=raw.get("request_id", "-"), project=context.project_id if context else None,
+                 request_id=raw.get(REQUEST_ID, "-"), project=context.project_id if context else None,
                  user=context.user_id if context else None, remote=raw.remote)
 
     async def _healthz(self, raw: web.Request) -> web.Response:
