@@ -107,7 +107,7 @@ class Dispatcher:
     async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
                             remote_address=raw.remote)
-        if "\0" in raw.path or "%00" in raw.query_string:       # no database keeps it, no name has it
+        if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
         found = api.router.find(segments)
