@@ -250,13 +250,15 @@ class Cloud:
         return sh("nft", "-s", "list", "ruleset", namespace=self.plane)
 
     async def destroy(self) -> None:
-        await self.driver.restore(DataplaneSpec())
-        await self.driver.close()
-        for made in self.sockets:
-            made.close()
-        for namespace in filter(None, [*self.namespaces, self.plane]):
-            sh("ip", "netns", "delete", namespace, check=False)
-        shutil.rmtree(self.state)
+        try:
+            await self.driver.restore(DataplaneSpec())
+        finally:
+            await self.driver.close()
+            for made in self.sockets:
+                made.close()
+            for namespace in filter(None, [*self.namespaces, self.plane]):
+                sh("ip", "netns", "delete", namespace, check=False)
+            shutil.rmtree(self.state)
 
 
 def host_of(guest: Guest, **more: Any) -> DhcpHost:

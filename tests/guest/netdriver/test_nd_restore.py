@@ -173,6 +173,20 @@ async def test_one_broken_subject_does_not_stop_the_others(cloud):
     assert reached(cloud) or guest.dhcp()
 
 
+async def test_a_rule_that_is_refused_at_restore_closes_its_group_only(cloud):
+    wanted, guest = await whole(cloud)
+    bad = group(allow("no-such-protocol"))
+    port = replace(guest.port, id=str(uuid.uuid4()), tap="tapbad", addresses=("not an address",))
+    await cloud.restart()
+    report = await cloud.driver.restore(replace(wanted, security_groups=(bad, *wanted.security_groups),
+                                                ports=(*wanted.ports, port)))
+    assert sorted(line.split(":")[0] for line in report.failed) == sorted([f"security group {bad.id}", f"port {port.id}"])
+    guest.dhcp()
+    assert reached(cloud)
+    with pytest.raises(NetworkDriverError):
+        await cloud.driver.apply_port(port)
+
+
 async def test_a_refused_rule_changes_nothing(cloud):
     wanted, guest = await whole(cloud)
     before = cloud.ruleset()

@@ -13,7 +13,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError, NetworkKind, NetworkSpec, Unsupported
-from cloudd.drivers.network.linux import bridges, links, netns
+from cloudd.drivers.network.linux import bridges, dhcp, links, netns
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
 from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Ruleset
 
@@ -162,9 +162,14 @@ class HostRules:
             "input": Chain(("iifname @ends jump guests",), "type filter hook input priority 0; policy accept;"),
             # Guests reach nothing of the host but answers, ping, and what the configuration opens.
             "guests": Chain(("ct state established,related accept", "meta l4proto { 1, 58 } accept",
-                             *((f"tcp dport {{ {ports} }} accept",) if ports else ()), "drop")),
+                             *((f"tcp dport {{ {ports} }} accept",) if ports else ()), *self.resolvers(), "drop")),
             "postrouting": Chain(tuple(self.masquerade(nats)), "type nat hook postrouting priority 100; policy accept;"),
         }.items()}
+
+    def resolvers(self) -> list[str]:
+        """The networks' DNS servers pass questions on to these, one of which may be this host."""
+        return [f"{'ip6' if ':' in server else 'ip'} daddr {server} meta l4proto {{ tcp, udp }} th dport 53 accept"
+                for server in dhcp.forwarders(self.config)]
 
     def masquerade(self, nats: list[NetworkSpec]) -> Iterable[str]:
         if not self.config.outbound:

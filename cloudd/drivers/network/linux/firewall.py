@@ -1,12 +1,13 @@
 """The firewall's state: which ports and groups there are, what changes when one does, which flows must then be cut."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from cloudd.drivers.network.base import PortSpec, SecurityGroupSpec
+from cloudd.drivers.network.base import NetworkDriverError, PortSpec, SecurityGroupSpec
 from cloudd.drivers.network.linux import firewall_rules as rules
 from cloudd.drivers.network.linux.names import Names
-from cloudd.drivers.network.linux.nft import Elements, Key, Object, Ruleset
+from cloudd.drivers.network.linux.nft import Elements, Key, Object, Ruleset, run
+from cloudd.drivers.network.linux.nft import replace as as_text
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Firewall:
     """Not for several threads at once: the driver holds a lock around each change."""
 
     def __init__(self, names: Names, namespace: str):
+        self.names = names
         self.bridge_table = f"bridge {names.table}"
         self.inet_table = f"inet {names.table}_ct"
         self.ruleset = Ruleset(namespace, (self.inet_table, self.bridge_table))
@@ -86,14 +88,48 @@ class Firewall:
         self.wanted.zones = dict(zones)
         return self.ruleset.apply(self.frame() | self.objects(set(), set()))
 
-    def restore(self, wanted: Wanted) -> bool:
-        """Replace everything at once, unless it is known to be in place."""
+    def restore(self, wanted: Wanted) -> list[str]:
+        """Replace everything at once. What the kernel refuses is closed instead and told: one bad rule must not keep a
+        machine's guests unfiltered."""
+        try:
+            self.replace_all(wanted)
+            return []
+        except (NetworkDriverError, ValueError):
+            refused = self.refusals(wanted)
+            if not refused:
+                raise
+        for kind, subject_id in refused:
+            if kind == "security group":
+                wanted.groups[subject_id] = replace(wanted.groups[subject_id], rules=())
+            else:
+                wanted.ports[subject_id] = replace(wanted.ports[subject_id], admin_state_up=False, addresses=(), allowed_pairs=())
+        self.replace_all(wanted)
+        return [f"{kind} {subject_id}: {reason}" for (kind, subject_id), reason in refused.items()]
+
+    def replace_all(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.ruleset.known = False
+        self.ruleset.replace(self.everything(wanted))
+
+    def everything(self, wanted: Wanted) -> dict[Key, Object]:
         groups = set(wanted.groups).union(*(port.security_groups for port in wanted.ports.values()))
         groups = groups.union(*(wanted.remotes(group) for group in wanted.groups))
         objects = self.frame() | self.objects(set(wanted.ports), groups)
-        return self.ruleset.replace({key: item for key, item in objects.items() if item is not None})
+        return {key: item for key, item in objects.items() if item is not None}
+
+    def refusals(self, wanted: Wanted) -> dict[tuple[str, str], str]:
+        """Which groups and ports the kernel would not take, each asked for by itself."""
+        found = {}
+        alone = [(("security group", group.id), Wanted({}, {group.id: group}, {})) for group in wanted.groups.values()]
+        alone += [(("port", port.id), Wanted({port.id: port}, {}, {})) for port in wanted.ports.values()]
+        for key, one in alone:
+            probe = Firewall(self.names, self.ruleset.namespace)
+            probe.wanted = one
+            try:
+                run(self.ruleset.namespace, as_text(self.ruleset.tables, probe.everything(one)), dry=True)
+            except (NetworkDriverError, ValueError) as exc:
+                found[key] = str(exc)
+        return found
 
     def frame(self) -> dict[Key, Object | None]:
         zones = self.wanted.zones

@@ -151,5 +151,5 @@ def translated(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return work(*args, **kwargs)
     except NetworkDriverError:
         raise
-    except (OSError, NetlinkError) as exc:
+    except (OSError, NetlinkError, ValueError) as exc:          # ValueError: what is no address, MAC or network
         raise NetworkDriverError(f"{work.__name__}: {exc}") from exc

@@ -128,6 +128,7 @@ def typed(lib: Any) -> Any:
     lib.nft_ctx_new.argtypes = [ctypes.c_uint32]
     lib.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     lib.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+    lib.nft_ctx_set_dry_run.argtypes = [ctypes.c_void_p, ctypes.c_bool]
     for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
     for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
@@ -136,16 +137,16 @@ def typed(lib: Any) -> Any:
     return lib
 
 
-def run(namespace: str, text: str, flags: int = 0) -> str:
-    """Run nft commands in a namespace, in this (worker) thread; what they print."""
+def run(namespace: str, text: str, flags: int = 0, dry: bool = False) -> str:
+    """Run nft commands in a namespace, in this (worker) thread; what they print. A dry run only asks the kernel."""
     with netns.inside(namespace):
-        code, out, err = in_process(library(), text, flags) if library() else by_command(text, flags)
+        code, out, err = in_process(library(), text, flags, dry) if library() else by_command(text, flags, dry)
     if code:
         raise NetworkDriverError(f"nftables refused a change in namespace {namespace or '(host)'}: {err.strip()[:2000]}")
     return out
 
 
-def in_process(lib: Any, text: str, flags: int) -> tuple[int, str, str]:
+def in_process(lib: Any, text: str, flags: int, dry: bool) -> tuple[int, str, str]:
     """The context's socket belongs to the namespace in which it is made, so each call makes its own (0.3 ms)."""
     context = lib.nft_ctx_new(0)
     if not context:
@@ -154,14 +155,15 @@ def in_process(lib: Any, text: str, flags: int) -> tuple[int, str, str]:
         lib.nft_ctx_buffer_output(context)
         lib.nft_ctx_buffer_error(context)
         lib.nft_ctx_output_set_flags(context, flags)
+        lib.nft_ctx_set_dry_run(context, dry)
         code = lib.nft_run_cmd_from_buffer(context, text.encode())
         return code, lib.nft_ctx_get_output_buffer(context).decode(), lib.nft_ctx_get_error_buffer(context).decode()
     finally:
         lib.nft_ctx_free(context)
 
 
-def by_command(text: str, flags: int) -> tuple[int, str, str]:
-    options = [option for bit, option in ((STATELESS, "-s"), (JSON, "-j")) if flags & bit]
+def by_command(text: str, flags: int, dry: bool) -> tuple[int, str, str]:
+    options = [option for bit, option in ((STATELESS, "-s"), (JSON, "-j")) if flags & bit] + ["-c"] * dry
     done = subprocess.run(["nft", *options, "-f", "-"], input=text, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 

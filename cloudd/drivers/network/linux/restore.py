@@ -23,22 +23,22 @@ T = TypeVar("T")
 async def restore(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> RestoreReport:
     await driver.workers.run(bridges.prepare, driver.config.namespace)
     before = await driver.list()
-    await filter_first(driver, wanted)
+    failed = await filter_first(driver, wanted)
     removed = await sweep(driver, wanted)
     driver.networks, driver.routers, driver.router_rules = {}, {}, {}
-    failed = await each("network", wanted.networks, driver.make_network)
+    failed += await each("network", wanted.networks, driver.make_network)
     await driver.workers.run(driver.host_rules.apply, list(driver.networks.values()), True)
     failed += await each("router", wanted.routers, driver.apply_router)
     failed += await plug_all(driver, wanted.ports)
     return RestoreReport(created_since(before, wanted), tuple(removed), tuple(failed))
 
 
-async def filter_first(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> None:
+async def filter_first(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> list[str]:
     driver.zones.keep(spec.id for spec in wanted.networks)
     zones = {driver.names.bridge(spec.id): driver.zones.claim(spec) for spec in wanted.networks}
     state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones)
     async with driver.firewall_lock:
-        await driver.workers.run(driver.firewall.restore, state)
+        return await driver.workers.run(driver.firewall.restore, state)
 
 
 async def each(kind: str, specs: Iterable[T], apply: Callable[[T], Awaitable[object]]) -> list[str]:
