@@ -161,7 +161,8 @@ POLICIES = (
     Rule("identity:update_registered_limit", ADMIN, SYSTEM_PROJECT),
     Rule("identity:delete_registered_limit", ADMIN, SYSTEM_PROJECT),
     Rule("identity:get_role",
-         "(rule:admin_required or (role:reader and system_scope:all)) or (role:manager and rule:domain_managed_target_role)", ANY),
+         "(rule:admin_required or (role:reader and system_scope:all)) or (role:manager and "
+         "rule:domain_managed_target_role)", ANY),
     Rule("identity:list_roles",
          "(rule:admin_required or (role:reader and system_scope:all)) or (role:manager and not domain_id:None)", ANY),
     Rule("identity:create_role", ADMIN, SYSTEM_PROJECT),
@@ -186,9 +187,11 @@ POLICIES = (
     Rule("identity:create_trust", "user_id:%(target.trust.trustor_user_id)s", ("project",)),
     Rule("identity:list_trusts", READER, SYSTEM_PROJECT),
     Rule("identity:list_trusts_for_trustor",
-         "(rule:admin_required) or (role:reader and system_scope:all or user_id:%(target.trust.trustor_user_id)s)", SYSTEM_PROJECT),
+         "(rule:admin_required) or (role:reader and system_scope:all or "
+         "user_id:%(target.trust.trustor_user_id)s)", SYSTEM_PROJECT),
     Rule("identity:list_trusts_for_trustee",
-         "(rule:admin_required) or (role:reader and system_scope:all or user_id:%(target.trust.trustee_user_id)s)", SYSTEM_PROJECT),
+         "(rule:admin_required) or (role:reader and system_scope:all or "
+         "user_id:%(target.trust.trustee_user_id)s)", SYSTEM_PROJECT),
     Rule("identity:list_roles_for_trust", READ_TRUST, SYSTEM_PROJECT),
     Rule("identity:get_role_for_trust", READ_TRUST, SYSTEM_PROJECT),
     Rule("identity:delete_trust", "rule:admin_required or user_id:%(target.trust.trustor_user_id)s", SYSTEM_PROJECT),

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
-from cloudd.core.errors import BadRequest, Conflict
+from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
@@ -56,7 +56,7 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
         raise BadRequest(f"Could not find user: {user_id}.")
     if values["project_id"] and await tx.get(Project, values["project_id"]) is None:
         raise BadRequest(f"Could not find project: {values['project_id']}.")
-    _not_more(request, values)
+    _not_more(request)
     if values["type"] == "ec2":
         if not values["project_id"]:
             raise BadRequest("Invalid input for field 'project_id': an ec2 credential needs a project.")
@@ -66,11 +66,11 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
     return _seal(request, values)
 
 
-def _not_more(request: Request, values: dict[str, Any]) -> None:
+def _not_more(request: Request) -> None:
     """A restricted token must not make itself a credential that outlives it (OSSA-2020-004)."""
     token = request.context.token
-    if token is not None and token.is_delegated and not request.context.is_admin:
-        raise BadRequest("A token that was got through a trust or an application credential cannot make credentials.")
+    if token.is_delegated and not (token.application_credential and not token.application_credential["restricted"]):
+        raise Forbidden("A token that was got through a trust or a restricted application credential cannot make credentials.")
 
 
 async def before_update(request: Request, tx: Any, row: Credential, values: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ async def before_update(request: Request, tx: Any, row: Credential, values: dict
             raise BadRequest(f"Update of `{name}` of a credential is not allowed.")
     if "id" in values.get("extra", {}) and values["extra"].pop("id") != row.id:
         raise BadRequest("Cannot change credential ID.")
-    _not_more(request, values)
+    _not_more(request)
     if row.type == "ec2" and "blob" in values:
         _access_key(values["blob"])
     return _seal(request, values)
