@@ -159,6 +159,17 @@ def test_dnsmasq_is_told_all_of_a_network(tmp_path):
     assert made.names == ("10.0.0.5 vm.openstacklocal vm", "fd00::5 vm.openstacklocal vm")
 
 
+def test_what_tenants_name_cannot_become_lines_of_dnsmasqs_files(tmp_path):
+    config, names = NetworkConfig("c", str(tmp_path)), Names("c")
+    host = DhcpHost("p1", "fa:16:3e:00:00:01", ("10.0.0.5",), "vm,10.0.0.6", (
+        DhcpOption("67", "a\noption:router,10.0.0.9"), DhcpOption("67,1", "x"), DhcpOption("66", "server")))
+    made = dhcp.instance(config, names, replace(network(), hosts=(host,)), ())
+    assert made.hosts == ("fa:16:3e:00:00:01,set:pp1,10.0.0.5,host-10-0-0-5.openstacklocal",)
+    assert [line for line in made.options if line.startswith("tag:pp1")] == ["tag:pp1,66,server"]
+    with pytest.raises(NetworkDriverError):
+        dhcp.instance(config, names, network(dns_domain="x\ndhcp-script=/bin/sh"), ())
+
+
 def test_nobody_is_asked_for_names_when_outbound_is_off(tmp_path):
     assert dhcp.forwarders(NetworkConfig("c", str(tmp_path), outbound=False, dns_forwarders=("192.0.2.53",))) == ()
     assert dhcp.forwarders(NetworkConfig("c", str(tmp_path), dns_forwarders=("192.0.2.53",))) == ("192.0.2.53",)

@@ -1,14 +1,19 @@
 """DHCP and DNS of one network: its namespace, its port on the bridge, and what dnsmasq is told."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloudd.drivers.network.base import DhcpHost, Ipv6Mode, NetworkConfig, NetworkSpec, SubnetSpec
+from cloudd.drivers.network.base import DhcpHost, Ipv6Mode, NetworkConfig, NetworkDriverError, NetworkSpec, SubnetSpec
 from cloudd.drivers.network.linux import bridges, links, netns
 from cloudd.drivers.network.linux.dnsmasq import Instance
 from cloudd.drivers.network.linux.names import Names, dhcp_inner, dhcp_outer, hexid
 
+# Names come from tenants and end in files of dnsmasq, where a line break or a comma would be an option of its own.
+DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+OPTION = re.compile(r"[a-z0-9-]+")
 METADATA4 = "169.254.169.254"
 METADATA6 = "fe80::a9fe:a9fe"
 RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
@@ -76,6 +81,8 @@ def instance(config: NetworkConfig, names: Names, spec: NetworkSpec, forwarders:
 
 
 def config_lines(config: NetworkConfig, spec: NetworkSpec, served: list[SubnetSpec], forwarders: tuple[str, ...]) -> list[str]:
+    if spec.dns_domain and not DOMAIN.fullmatch(spec.dns_domain):
+        raise NetworkDriverError(f"network {spec.id}: {spec.dns_domain!r} is no domain name")
     domain = [f"domain={spec.dns_domain}", f"local=/{spec.dns_domain}/"] if spec.dns_domain else []
     upstream = [f"server={server}" for server in forwarders]
     return [
@@ -127,7 +134,9 @@ def host_lines6(host: DhcpHost, spec: NetworkSpec, inside: list[str]) -> list[st
 
 
 def hostname(host: DhcpHost, address: str) -> str:
-    return host.hostname or "host-" + address.replace(".", "-").replace(":", "-").strip("-")
+    if HOSTNAME.fullmatch(host.hostname):
+        return host.hostname
+    return "host-" + address.replace(".", "-").replace(":", "-").strip("-")
 
 
 def fqdn(host: DhcpHost, address: str, spec: NetworkSpec) -> str:
@@ -143,8 +152,8 @@ def option_lines(spec: NetworkSpec, served: Iterable[SubnetSpec]) -> list[str]:
     lines = [line for subnet in served for line in
              (options4(spec, subnet) if subnet.ip_version == 4 else options6(spec.dhcp_port.addresses, spec, subnet))]
     for host in spec.hosts:
-        for option in host.options:
-            lines.append(f"tag:p{hexid(host.port_id)},{option_name(option.name, option.ip_version)},{option.value}")
+        lines += [f"tag:p{hexid(host.port_id)},{option_name(option.name, option.ip_version)},{option.value}"
+                  for option in host.options if OPTION.fullmatch(option.name) and option.value.isprintable()]
     return lines
 
 

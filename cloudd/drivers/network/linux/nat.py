@@ -10,7 +10,7 @@ FROM_OUTSIDE = "0x2"
 
 def objects(spec: RouterSpec) -> dict[Key, Object]:
     """Changing a floating address changes one element in each map: one transaction."""
-    floating = [f for f in spec.floating_ips if ":" not in f.floating]
+    floating = [f for f in spec.floating_ips if f.fixed and ":" not in f.floating]
     outside = f'"{gateway_inner(spec.gateway.port_id)}"' if spec.gateway else None
     return {(TABLE, name): item for name, item in {
         "fip_dnat": Elements("ipv4_addr : ipv4_addr", {f.floating: f.fixed for f in floating}),

@@ -74,7 +74,7 @@ def serves_metadata6(network: NetworkSpec) -> bool:
 
 def gateway_addresses(spec: RouterSpec) -> list[str]:
     """The router's own, and every floating address, so that neighbours find it here."""
-    return [*spec.gateway.addresses, *(f"{f.floating}/{128 if ':' in f.floating else 32}" for f in spec.floating_ips)]
+    return [*spec.gateway.addresses, *(f"{f.floating}/{128 if ':' in f.floating else 32}" for f in spec.floating_ips if f.fixed)]
 
 
 def drop_unwanted(inner: IPRoute, spec: RouterSpec) -> None:
