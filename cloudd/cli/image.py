@@ -33,6 +33,7 @@ class Entry:
     min_ram: int
     distro: str
     version: str
+    format: str = "qcow2"
 
 
 class FetchFailed(RuntimeError):
@@ -126,7 +127,7 @@ def _digest(path: Path, algorithm: str) -> str:
 
 async def _register(clouds: Path, cloud: str, entry: Entry, file: Path) -> None:
     record: dict[str, Any] = {
-        "name": entry.name, "disk_format": "qcow2", "container_format": "bare", "min_disk": entry.min_disk, "min_ram": entry.min_ram,
+        "name": entry.name, "disk_format": entry.format, "container_format": "bare", "min_disk": entry.min_disk, "min_ram": entry.min_ram,
         "visibility": "public" if cloud == "admin" else "private", "os_distro": entry.distro, "os_version": entry.version,
         "os_admin_user": entry.user, "os_type": "linux", "hw_rng_model": "virtio", "hw_qemu_guest_agent": "yes"}
     async with login(clouds, cloud) as session:
