@@ -205,3 +205,10 @@ async def test_a_libvirt_that_is_not_there(rig):
     with pytest.raises(HypervisorDown, match="nobody"):
         await hypervisor.open()
     await hypervisor.close()
+
+
+async def test_the_guest_that_tries_virtualisation_runs(rig):
+    """Emulated, it must run everywhere; else `auto` would call a good KVM bad."""
+    from cloudd.drivers.hypervisor.libvirt import probe
+    assert await rig.hypervisor._connection.run(
+        lambda conn: probe.runs(conn, Path(rig.config.instances_dir), "qemu", "hv-probe"))
