@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from cloudd.drivers.hypervisor.base import DiskKind, DiskSpec, DomainSpec, NicSpec, with_targets
 
 NAMESPACE = "urn:cloudd:guest:1"
-SPARE_PCIE_PORTS = 12                # a q35 takes a new device only into a port that was there at its start
+PCIE_PORTS = 24                # about a third for what it has; new ones need a port that was there at the start
 DIRECT = frozenset({"none", "directsync"})
 
 ET.register_namespace("cloudd", NAMESPACE)
@@ -108,7 +108,7 @@ def _notes(spec: DomainSpec, facts: Facts) -> ET.Element:
             ET.SubElement(guest, f"{{{NAMESPACE}}}{tag}").text = printable(value)
     for tag, key, name in (("project", notes.project_id, notes.project_name), ("user", notes.user_id, notes.user_name)):
         if key:
-            ET.SubElement(guest, f"{{{NAMESPACE}}}{tag}", id=key).text = printable(name)
+            ET.SubElement(guest, f"{{{NAMESPACE}}}{tag}", id=printable(key)).text = printable(name)
     return metadata
 
 
@@ -196,7 +196,7 @@ def _controllers(devices: ET.Element, disks: Iterable[DiskSpec], machine: str) -
         _sub(devices, "controller", type="scsi", index="0", model="virtio-scsi")
     if "q35" in machine:
         _sub(devices, "controller", type="pci", index="0", model="pcie-root")
-        for number in range(1, SPARE_PCIE_PORTS + 1):
+        for number in range(1, PCIE_PORTS + 1):
             _sub(devices, "controller", type="pci", index=str(number), model="pcie-root-port")
 
 
