@@ -51,7 +51,7 @@ class Project(Base):
 
     @property
     def tags(self) -> list[str]:
-        return [row.name for row in self.tag_rows]
+        return sorted(row.name for row in self.tag_rows)
 
     def retag(self, names: list[str]) -> None:
         """Make the tags exactly these, keeping the rows that stay."""

@@ -68,7 +68,7 @@ class Records:
     async def create(self, request: Request, tx: AsyncSession, body: dict[str, Any]) -> Any:
         values = self._given(body)
         if self.before_create:
-            values = await self.before_create(request, tx, dict(values)) or values
+            values = _changed(values, await self.before_create(request, tx, dict(values)))
         row = self.model(**self._owned(request, self._columns(values)))
         tx.add(row)
         await tx.flush()
@@ -78,7 +78,7 @@ class Records:
     async def update(self, request: Request, tx: AsyncSession, body: dict[str, Any]) -> Any:
         row, values = self._row(request), self._given(body)
         if self.before_update:
-            values = await self.before_update(request, tx, row, dict(values)) or values
+            values = _changed(values, await self.before_update(request, tx, row, dict(values)))
         changes = self._columns(values)
         if "extra" in changes:
             changes["extra"] = {**(row.extra or {}), **changes["extra"]}
@@ -161,6 +161,11 @@ def records(api: Api, path: str, model: type, shape: Shape, *, policy: str | Cal
         method, where, handler, given = declared[verb]
         method(where, policy=rule(verb), **{**given, **(options or {}).get(verb, {})})(handler)
     return made
+
+
+def _changed(values: dict[str, Any], by_hook: dict[str, Any] | None) -> dict[str, Any]:
+    """What a hook made of the values; nothing returned means no change (an empty mapping is one: all was taken out)."""
+    return values if by_hook is None else by_hook
 
 
 def _columns(model: type, shape: Shape) -> dict[str, Any]:
