@@ -1,0 +1,131 @@
+"""/agents, and which of them serves a network or router: always the one of this host"""
+
+from sqlalchemy import select
+
+from cloudd.core import clock
+from cloudd.core.errors import Conflict
+from cloudd.core.http import Field, Page, Shape
+from cloudd.core.http import types as t
+from cloudd.network import agents
+from cloudd.network.api import API
+from cloudd.network.api.networks import NETWORK
+from cloudd.network.api.routers import ROUTER
+from cloudd.network.api.shapes import BOOL, NeutronShape
+from cloudd.network.models import Network, Router, Subnet
+from cloudd.network.pulse import is_alive
+
+
+def _moment(name):
+    return lambda row, request: clock.iso(getattr(row, name)).replace("T", " ").rstrip("Z")
+
+
+AGENT = NeutronShape(
+    "agent",
+    *(Field(name, readonly=True) for name in ("id", "agent_type", "binary", "topic", "host", "alive", "configurations",
+                                              "availability_zone")),
+    Field("admin_state_up", BOOL),
+    Field("description", t.Text(0, 255, null=True)),
+    Field("resources_synced", readonly=True, of=lambda row, request: None),
+    Field("created_at", readonly=True, of=_moment("started_at")),
+    Field("started_at", readonly=True, of=_moment("started_at")),
+    Field("heartbeat_timestamp", readonly=True, of=_moment("heartbeat_timestamp")),
+)
+FILTERS = ("id", "agent_type", "binary", "topic", "host", "alive", "admin_state_up", "availability_zone", "description")
+NETWORK_ID = Shape(None, Field("network_id", t.Uuid(), required=True))
+ROUTER_ID = Shape(None, Field("router_id", t.Uuid(), required=True))
+resource = API.resource("/agents")
+
+
+@API.loader("agent")
+async def load(request, tx, value):
+    return await agents.one(request.context, tx, value, alive=await is_alive(request.parts))
+
+
+@resource.get("", policy="get_agent", reply=AGENT)
+async def index(request, tx):
+    """List the agents."""
+    rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
+    for name in FILTERS:
+        if wanted := [text.lower() for text in request.query.getall(name, [])]:
+            rows = [row for row in rows if str(getattr(row, name)).lower() in wanted]
+    return Page(rows)
+
+
+@resource.get("/{agent}", policy="get_agent", reply=AGENT)
+async def show(request, agent):
+    """Show an agent."""
+    return agent
+
+
+@resource.put("/{agent}", policy="update_agent", body=AGENT, reply=AGENT)
+async def update(request, tx, agent, body):
+    """Describe an agent."""
+    await agents.note(tx, agent, body)
+    return await agents.one(request.context, tx, agent.id, alive=agent.alive)
+
+
+@resource.delete("/{agent}", policy="delete_agent")
+async def delete(request, tx, agent):
+    """Refused: the agents are parts of the daemon."""
+    raise Conflict(f"Agent {agent.id} ({agent.agent_type}) is a part of this cloud's daemon and cannot be deleted.",
+                   type="AgentInUse")
+
+
+@resource.get("/{agent}/dhcp-networks", policy="get_dhcp-networks", reply=NETWORK)
+async def networks_of(request, tx, agent):
+    """List the networks that a DHCP agent serves."""
+    if agent.agent_type != agents.DHCP:
+        return Page([])
+    served = select(Subnet.network_id).where(Subnet.enable_dhcp)
+    return Page(list((await tx.execute(select(Network).where(Network.id.in_(served)).order_by(Network.id))).scalars()))
+
+
+@resource.get("/{agent}/l3-routers", policy="get_l3-routers", reply=ROUTER)
+async def routers_of(request, tx, agent):
+    """List the routers that an L3 agent serves."""
+    if agent.agent_type != agents.L3:
+        return Page([])
+    return Page(list((await tx.execute(select(Router).order_by(Router.id))).scalars()))
+
+
+@resource.post("/{agent}/dhcp-networks", policy="create_dhcp-network", body=NETWORK_ID, status=201)
+async def add_network(request, tx, agent, body):
+    """Give a network to the DHCP agent, which has all."""
+    raise Conflict(f"The network {body['network_id']} has been already hosted by the DHCP Agent {agent.id}.",
+                   type="NetworkHostedByDHCPAgent")
+
+
+@resource.post("/{agent}/l3-routers", policy="create_l3-router", body=ROUTER_ID, status=201)
+async def add_router(request, tx, agent, body):
+    """Give a router to the L3 agent, which has all."""
+    raise Conflict(f"The router {body['router_id']} has been already hosted by the L3 Agent {agent.id}.",
+                   type="RouterHostedByL3Agent")
+
+
+@resource.delete("/{agent}/dhcp-networks/{network}", policy="delete_dhcp-network")
+async def remove_network(request, tx, agent, network):
+    """Refused: no other agent could serve the network."""
+    raise Conflict(f"The network {network.id} cannot be taken from agent {agent.id}: there is no other.",
+                   type="NetworkNotHostedByDhcpAgent")
+
+
+@resource.delete("/{agent}/l3-routers/{router}", policy="delete_l3-router")
+async def remove_router(request, tx, agent, router):
+    """Refused: no other agent could serve the router."""
+    raise Conflict(f"The router {router.id} cannot be taken from agent {agent.id}: there is no other.",
+                   type="RouterNotHostedByL3Agent")
+
+
+@API.resource("/networks/{network}/dhcp-agents").get("", policy="get_dhcp-agents", reply=AGENT)
+async def dhcp_agents(request, tx, network):
+    """List the DHCP agents that serve a network."""
+    rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
+    served = (await tx.execute(select(Subnet.id).where(Subnet.network_id == network.id, Subnet.enable_dhcp).limit(1))).scalar()
+    return Page([row for row in rows if row.agent_type == agents.DHCP and served])
+
+
+@API.resource("/routers/{router}/l3-agents").get("", policy="get_l3-agents", reply=AGENT)
+async def l3_agents(request, tx, router):
+    """List the L3 agents that serve a router."""
+    rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
+    return Page([row for row in rows if row.agent_type == agents.L3])

@@ -1,0 +1,132 @@
+"""What stands beside the resources: zones, service providers, use of addresses, a network for who has none, versions."""
+
+import ipaddress
+from typing import Any
+
+from sqlalchemy import select
+
+from cloudd.core.errors import BadRequest
+from cloudd.core.http import Api, Request
+from cloudd.network import auto_topology, subnets
+from cloudd.network.api import API, NEUTRON
+from cloudd.network.config import CONFIG
+from cloudd.network.models import Network, Subnet
+from cloudd.network.pools import size
+
+RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule", "subnetpool",
+             "address_scope", "rbac_policy")
+VERSIONS = Api("network-versions", prefixes=("/networking",), dialect=NEUTRON, title="Networks: versions")
+zones = API.resource("/availability_zones")
+providers = API.resource("/service-providers")
+use = API.resource("/network-ip-availabilities", policy="get_network_ip_availability")
+topology = API.resource("/auto-allocated-topology/{project}")
+
+
+@VERSIONS.resource("").get("/", auth=False)
+async def versions(request: Request) -> dict[str, Any]:
+    """List the versions."""
+    link = {"rel": "self", "href": request.host_link("/networking/v2.0/")}
+    return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}
+
+
+@API.resource("").get("/", auth=False)
+async def root(request: Request) -> dict[str, Any]:
+    """List the kinds of resources."""
+    return {"resources": [_resource(request, name) for name in RESOURCES]}
+
+
+def _resource(request: Request, name: str) -> dict[str, Any]:
+    collection = "rbac-policies" if name == "rbac_policy" else f"{name}s".replace("_", "-")
+    return {"name": name, "collection": collection, "links": [{"rel": "self", "href": request.link(f"/{collection}")}]}
+
+
+@zones.get("", policy="get_availability_zone")
+async def list_zones(request):
+    """List the availability zones of networks and routers."""
+    found = [{"name": CONFIG.zone, "resource": kind, "state": "available"} for kind in ("network", "router")]
+    for name in ("name", "resource", "state"):
+        if wanted := request.query.getall(name, []):
+            found = [zone for zone in found if zone[name] in wanted]
+    return {"availability_zones": found}
+
+
+@providers.get("", policy="get_service_provider")
+async def list_providers(request):
+    """List the providers of network services."""
+    return {"service_providers": [{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}]}
+
+
+async def _availabilities(tx, query) -> list[dict[str, Any]]:
+    """How full each network and subnet is."""
+    networks = list((await tx.execute(query.order_by(Network.id))).scalars())
+    rows = (await tx.execute(select(Subnet).where(Subnet.network_id.in_([one.id for one in networks])))).scalars().all()
+    used = await subnets.count_used(tx, [row.id for row in rows])
+    views = []
+    for network in networks:
+        inner = [_subnet_use(row, used.get(row.id, 0)) for row in rows if row.network_id == network.id]
+        views.append({"network_id": network.id, "network_name": network.name, "project_id": network.project_id,
+                      "tenant_id": network.project_id, "total_ips": sum(one["total_ips"] for one in inner),
+                      "used_ips": sum(one["used_ips"] for one in inner), "subnet_ip_availability": inner})
+    return views
+
+
+def _subnet_use(row: Subnet, used: int) -> dict[str, Any]:
+    total = size(row.allocation_pools) if row.allocation_pools else ipaddress.ip_network(row.cidr).num_addresses
+    return {"subnet_id": row.id, "subnet_name": row.name, "cidr": row.cidr, "ip_version": row.ip_version, "total_ips": total,
+            "used_ips": used}
+
+
+@use.get("")
+async def list_use(request, tx):
+    """List how many addresses of each network are in use."""
+    query = select(Network)
+    names = {"network_id": Network.id, "network_name": Network.name, "project_id": Network.project_id,
+             "tenant_id": Network.project_id}
+    for name, column in names.items():
+        if wanted := request.query.getall(name, []):
+            query = query.where(column.in_(wanted))
+    if versions_wanted := request.query.getall("ip_version", []):
+        query = query.where(Network.subnets.any(ip_version=_number(versions_wanted[-1])))
+    return {"network_ip_availabilities": await _availabilities(tx, query)}
+
+
+def _number(text: str) -> int:
+    if text not in ("4", "6"):
+        raise BadRequest(f"Invalid ip_version '{text}': it is 4 or 6.", type="HTTPBadRequest")
+    return int(text)
+
+
+@use.get("/{network}")
+async def show_use(request, tx, network):
+    """Show how many addresses of a network are in use."""
+    found = await _availabilities(tx, select(Network).where(Network.id == network.id))
+    return {"network_ip_availability": found[0]}
+
+
+def of_project(request: Request) -> dict[str, Any]:
+    return {"project_id": _project(request), "tenant_id": _project(request)}
+
+
+def _project(request: Request) -> str:
+    wanted = request.path["project"]
+    return request.context.project_id or "" if wanted in ("null", "None") else wanted
+
+
+@topology.get("", policy="get_auto_allocated_topology", target=of_project, write=True)
+async def get_topology(request, tx):
+    """Show the network that a project gets when it asks for any, making it at first; `fields=dry-run` only checks."""
+    project = _project(request)
+    context = request.context.acting_for(project)
+    if "dry-run" in request.query.getall("fields", []):
+        await auto_topology.validate(context, tx)
+        return {"auto_allocated_topology": {"id": "dry-run=pass", "project_id": project, "tenant_id": project}}
+    network = await auto_topology.get(context, tx)
+    return {"auto_allocated_topology": {"id": network.id, "project_id": project, "tenant_id": project}}
+
+
+@topology.delete("", policy="delete_auto_allocated_topology", target=of_project)
+async def delete_topology(request, tx):
+    """Delete the network that a project got by asking for any."""
+    await auto_topology.delete(request.context, tx, _project(request))
+
+

@@ -1,0 +1,43 @@
+"""/networks"""
+
+from cloudd.core.http import Field
+from cloudd.core.http import types as t
+from cloudd.network import networks, standard
+from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.shapes import BOOL, LOOSE_INT, TEXT, NeutronShape, is_shared, standard_fields
+from cloudd.network.config import CONFIG
+from cloudd.network.models import Network
+
+NETWORK = NeutronShape(
+    "network",
+    *standard_fields(),
+    Field("admin_state_up", BOOL, default=True),
+    Field("status", readonly=True),
+    Field("subnets", readonly=True, of=lambda row, request: [one.id for one in row.subnets], column="subnet_ids"),
+    Field("shared", BOOL, default=False, of=is_shared),
+    Field("router:external", BOOL, default=False, column="external"),
+    Field("is_default", BOOL, default=False),
+    Field("port_security_enabled", BOOL),
+    Field("mtu", LOOSE_INT),
+    Field("dns_domain", TEXT, default=""),
+    Field("provider:network_type", TEXT, column="network_type"),
+    Field("provider:physical_network", t.Text(0, 64, null=True), column="physical_network"),
+    Field("provider:segmentation_id", LOOSE_INT, column="segmentation_id"),
+    Field("availability_zone_hints", t.List(t.Text(0, 255)), update=False),
+    Field("availability_zones", readonly=True, of=lambda row, request: [CONFIG.zone] if row.subnets else []),
+    Field("ipv4_address_scope", readonly=True, of=lambda row, request: None),
+    Field("ipv6_address_scope", readonly=True, of=lambda row, request: None),
+    Field("l2_adjacency", readonly=True, of=lambda row, request: True),
+)
+
+
+def by_sharing(request):
+    def shared(values):
+        clauses = networks.shared_clause(request.context.project_id)
+        wanted = values[-1].lower() in ("true", "1")
+        return clauses if wanted else ~clauses
+    return shared
+
+
+NETWORKS = collection("/networks", Network, NETWORK, Logic(networks.create, networks.update, networks.delete),
+                      visible=standard.networks_of, by_caller={"shared": by_sharing})

@@ -1,0 +1,69 @@
+"""/routers, their interfaces and routes"""
+
+from cloudd.core.http import Field, Shape
+from cloudd.core.http import types as t
+from cloudd.network import router_interfaces, routers, standard
+from cloudd.network.api import API
+from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.shapes import BOOL, IP, ROUTE, UUID, NeutronShape, standard_fields
+from cloudd.network.config import CONFIG
+from cloudd.network.models import Router
+
+EXTERNAL_IP = t.Obj({"subnet_id": UUID, "ip_address": IP})
+GATEWAY = t.Obj({"network_id": t.Text(0, 36, pattern=t.UUID_PATTERN, null=True), "enable_snat": BOOL,
+                 "external_fixed_ips": t.List(EXTERNAL_IP, null=True)}, null=True)
+
+
+def gateway(row, request):
+    if row.gw_port is None:
+        return None
+    fixed = [{"subnet_id": one.subnet_id, "ip_address": one.ip_address} for one in row.gw_port.fixed_ips]
+    return {"network_id": row.gw_port.network_id, "enable_snat": row.enable_snat, "external_fixed_ips": fixed}
+
+
+ROUTER = NeutronShape(
+    "router",
+    *standard_fields(),
+    Field("admin_state_up", BOOL, default=True),
+    Field("status", readonly=True),
+    Field("external_gateway_info", GATEWAY, of=gateway),
+    Field("routes", t.List(ROUTE, null=True), create=False),
+    Field("distributed", BOOL, of=lambda row, request: False),
+    Field("ha", BOOL, of=lambda row, request: False),
+    Field("availability_zone_hints", t.List(t.Text(0, 255)), update=False),
+    Field("availability_zones", readonly=True, of=lambda row, request: [CONFIG.zone] if row.gw_port_id else []),
+    Field("flavor_id", readonly=True, of=lambda row, request: None),
+)
+INTERFACE = Shape(None, Field("subnet_id", UUID), Field("port_id", UUID), extra=True)
+ROUTES = NeutronShape("router", Field("routes", t.List(ROUTE), required=True))
+
+ROUTERS = collection("/routers", Router, ROUTER, Logic(routers.create, routers.update, routers.delete),
+                     visible=lambda context, query: query if standard.sees_all(context)
+                     else query.where(Router.project_id == context.project_id))
+one = API.resource("/routers/{router}")
+
+
+@one.put("/add_router_interface", body=INTERFACE, policy="add_router_interface")
+async def add_router_interface(request, tx, router, body):
+    """Join a router to a subnet, or to the network of a port."""
+    made = await router_interfaces.add(request.context, tx, router, body.get("subnet_id"), body.get("port_id"))
+    return made.view()
+
+
+@one.put("/remove_router_interface", body=INTERFACE, policy="remove_router_interface")
+async def remove_router_interface(request, tx, router, body):
+    """Take a router off a subnet, or delete its port."""
+    gone = await router_interfaces.remove(request.context, tx, router, body.get("subnet_id"), body.get("port_id"))
+    return gone.view()
+
+
+@one.put("/add_extraroutes", body=ROUTES, use="create", reply=ROUTER, policy="add_extraroutes")
+async def add_extraroutes(request, tx, router, body):
+    """Add routes to a router."""
+    return await routers.add_routes(request.context, tx, router, body["routes"])
+
+
+@one.put("/remove_extraroutes", body=ROUTES, use="create", reply=ROUTER, policy="remove_extraroutes")
+async def remove_extraroutes(request, tx, router, body):
+    """Take routes off a router."""
+    return await routers.remove_routes(request.context, tx, router, body["routes"])

@@ -1,0 +1,80 @@
+"""/security-groups and /security-group-rules"""
+
+from sqlalchemy import or_, select
+
+from cloudd.core.http import Field
+from cloudd.core.http import types as t
+from cloudd.network import group_rules, groups, standard
+from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.shapes import (
+    BOOL,
+    CIDR_OR_NULL,
+    LOOSE_INT,
+    UUID,
+    UUID_OR_NULL,
+    NeutronShape,
+    is_shared,
+    standard_fields,
+)
+from cloudd.network.models import GroupRule, SecurityGroup
+
+PROTOCOL = t.Raw({"type": ["string", "integer", "null"]}, lambda value: None if value is None else str(value))
+ETHERTYPES = {"ipv4": "IPv4", "ipv6": "IPv6"}
+ETHERTYPE = t.Raw({"enum": [*ETHERTYPES, *ETHERTYPES.values(), None]}, lambda value: ETHERTYPES[(value or "IPv4").lower()])
+
+RULE = NeutronShape(
+    "security_group_rule",
+    *standard_fields(name=False, tags=False),
+    Field("security_group_id", UUID, required=True),
+    Field("direction", t.Enum("ingress", "egress"), required=True),
+    Field("ethertype", ETHERTYPE, default="IPv4"),
+    Field("protocol", PROTOCOL),
+    Field("port_range_min", LOOSE_INT),
+    Field("port_range_max", LOOSE_INT),
+    Field("remote_ip_prefix", CIDR_OR_NULL),
+    Field("normalized_cidr", readonly=True, of=lambda row, request: group_rules.normalized(row)),
+    Field("remote_group_id", UUID_OR_NULL),
+    Field("remote_address_group_id", readonly=True, of=lambda row, request: None),
+    Field("belongs_to_default_sg", readonly=True),
+)
+GROUP = NeutronShape(
+    "security_group",
+    *standard_fields(name_required=True),
+    Field("stateful", BOOL, default=True),
+    Field("shared", readonly=True, of=is_shared),
+    Field("security_group_rules", readonly=True, of=lambda row, request: [RULE.view(rule, request) for rule in row.rules]),
+)
+
+
+async def with_default(request, tx):
+    """A project that looks at its groups has one."""
+    if request.context.project_id:
+        await groups.default_id(request.context, tx, request.context.project_id)
+
+
+async def group_of(request, tx, values):
+    """Whose group the rule is made in: what the policy asks about."""
+    query = select(SecurityGroup.project_id).where(SecurityGroup.id == values["security_group_id"])
+    query = standard.groups_of(request.context, query)
+    owner = (await tx.execute(query)).scalar()
+    return {"security_group:project_id": request.context.project_id if owner is None else owner}
+
+
+def by_sharing(request):
+    def shared(values):
+        clause = standard.shared_to(request.context, SecurityGroup.id)
+        return clause if values[-1].lower() in ("true", "1") else ~clause
+    return shared
+
+
+def rules_of(context, query):
+    if standard.sees_all(context):
+        return query
+    groups_seen = select(SecurityGroup.id).where(SecurityGroup.project_id == context.project_id)
+    return query.where(or_(GroupRule.project_id == context.project_id, GroupRule.security_group_id.in_(groups_seen)))
+
+
+GROUPS = collection("/security-groups", SecurityGroup, GROUP, Logic(groups.create, groups.update, groups.delete),
+                    visible=standard.groups_of, before_list=with_default, by_caller={"shared": by_sharing})
+RULES = collection("/security-group-rules", GroupRule, RULE, Logic(group_rules.create, None, group_rules.delete),
+                   visible=rules_of, parent=group_of, before_list=with_default)
