@@ -3,6 +3,7 @@
 from cloudd.core.policy import Rule
 
 ADMIN = "rule:context_is_admin"
+MANAGER = "rule:project_manager_or_admin"
 MEMBER = "rule:project_member_or_admin"
 READER = "rule:project_reader_or_admin"
 ANYBODY = "@"
@@ -34,6 +35,10 @@ POLICIES = (
     Rule("os_compute_api:os-aggregates:delete", ADMIN, PROJECT),
     Rule("os_compute_api:os-aggregates:show", ADMIN, PROJECT),
     Rule("compute:aggregates:images", ADMIN, PROJECT),
+    Rule("os_compute_api:os-attach-interfaces:list", READER, PROJECT),
+    Rule("os_compute_api:os-attach-interfaces:show", READER, PROJECT),
+    Rule("os_compute_api:os-attach-interfaces:create", MEMBER, PROJECT),
+    Rule("os_compute_api:os-attach-interfaces:delete", MEMBER, PROJECT),
     Rule("os_compute_api:os-availability-zone:list", ANYBODY, PROJECT),
     Rule("os_compute_api:os-availability-zone:detail", ADMIN, PROJECT),
     Rule("os_compute_api:os-console-auth-tokens", ADMIN, PROJECT),
@@ -41,6 +46,7 @@ POLICIES = (
     Rule("os_compute_api:os-deferred-delete:force", MEMBER, PROJECT),
     Rule("os_compute_api:os-extended-server-attributes", ADMIN, PROJECT),
     Rule("os_compute_api:extensions", ANYBODY, PROJECT),
+    Rule("os_compute_api:flavors", ANYBODY),
     Rule("os_compute_api:os-flavor-access:add_tenant_access", ADMIN, PROJECT),
     Rule("os_compute_api:os-flavor-access:remove_tenant_access", ADMIN, PROJECT),
     Rule("os_compute_api:os-flavor-access", ADMIN, PROJECT),
@@ -81,6 +87,11 @@ POLICIES = (
     Rule("os_compute_api:os-lock-server:lock", MEMBER, PROJECT),
     Rule("os_compute_api:os-lock-server:unlock", MEMBER, PROJECT),
     Rule("os_compute_api:os-lock-server:unlock:unlock_override", ADMIN, PROJECT),
+    Rule("os_compute_api:os-migrations:index", MANAGER, PROJECT),
+    Rule("os_compute_api:servers:migrations:index", MANAGER, PROJECT),
+    Rule("os_compute_api:servers:migrations:show", ADMIN, PROJECT),
+    Rule("os_compute_api:servers:migrations:force_complete", MANAGER, PROJECT),
+    Rule("os_compute_api:servers:migrations:delete", MANAGER, PROJECT),
     Rule("os_compute_api:os-multinic:add", MEMBER, PROJECT),
     Rule("os_compute_api:os-multinic:remove", MEMBER, PROJECT),
     Rule("os_compute_api:os-pause-server:pause", MEMBER, PROJECT),
