@@ -14,6 +14,7 @@ from cloudd.network.models import Network, Port, PortGroup, Router
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "vnic_type", "profile", "dns_name", "dns_domain")
 MAC_ATTEMPTS = 16
+STATUS_AT_BIRTH = {"network:floatingip": "N/A"}               # its address lives in the router: it is never plugged
 Values = dict[str, Any]
 
 
@@ -27,9 +28,11 @@ async def create(context: Context, tx: AsyncSession, values: Values) -> Port:
 
 async def make(context: Context, tx: AsyncSession, network: Network, project: str, values: Values) -> Port:
     """A port, whoever wants it; quotas are the caller's matter."""
-    ours = values.get("device_owner", "").startswith("network:")
+    owner = values.get("device_owner") or ""
+    ours = owner.startswith("network:")
     secured = values.get("port_security_enabled")
-    port = standard.born(context, Port, project, network_id=network.id, status="DOWN",
+    port = standard.born(context, Port, project, network_id=network.id, fixed_ips=[], group_rows=[],
+                         status=STATUS_AT_BIRTH.get(owner, "DOWN"),
                          mac_address=await _mac(tx, network.id, values.get("mac_address")),
                          host_id=values.get("host_id") or "",
                          port_security_enabled=(network.port_security_enabled and not ours) if secured is None else secured,

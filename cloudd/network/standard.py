@@ -37,7 +37,7 @@ async def tell(tx: AsyncSession, context: Context, kind: str, verb: str, row: An
 def born(context: Context, model: type[T], project_id: str, **values: Any) -> T:
     """A new row with what every row has."""
     now = context.now()
-    times = {"created_at": now, "updated_at": now} if issubclass(model, Standard) else {}
+    times = {"created_at": now, "updated_at": now, "tag_rows": []} if issubclass(model, Standard) else {}
     return model(id=ids.new_uuid(), project_id=project_id, **times, **values)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock
 from cloudd.core.context import Context
-from cloudd.core.errors import BadRequest, PreconditionFailed
+from cloudd.core.errors import BadRequest, NotFound, PreconditionFailed
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import FilterFunction, Listing
@@ -43,6 +43,7 @@ class Logic:
 class NeutronListing(Listing):
     """`by_caller`: filters whose meaning depends on who asks."""
 
+    missing_marker: type[Exception] = NotFound
     by_caller: Mapping[str, ByCaller] = field(default_factory=dict)
 
     async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None) -> Page:

@@ -1,6 +1,7 @@
 """What stands beside the resources: zones, service providers, use of addresses, a network for who has none, versions."""
 
 import ipaddress
+import json
 from typing import Any
 
 from sqlalchemy import select
@@ -87,7 +88,12 @@ async def list_use(request, tx):
             query = query.where(column.in_(wanted))
     if versions_wanted := request.query.getall("ip_version", []):
         query = query.where(Network.subnets.any(ip_version=_number(versions_wanted[-1])))
-    return {"network_ip_availabilities": await _availabilities(tx, query)}
+    return _large({"network_ip_availabilities": await _availabilities(tx, query)})
+
+
+def _large(body: dict[str, Any]) -> bytes:
+    """JSON with numbers of any size: an IPv6 subnet has more addresses than fit into 64 bits."""
+    return json.dumps(body).encode()
 
 
 def _number(text: str) -> int:
@@ -100,7 +106,7 @@ def _number(text: str) -> int:
 async def show_use(request, tx, network):
     """Show how many addresses of a network are in use."""
     found = await _availabilities(tx, select(Network).where(Network.id == network.id))
-    return {"network_ip_availability": found[0]}
+    return _large({"network_ip_availability": found[0]})
 
 
 def of_project(request: Request) -> dict[str, Any]:
