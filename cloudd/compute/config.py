@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudd.core.module import DriverError
+from cloudd.drivers.hypervisor.base import Capabilities
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Config:
     force_config_drive: bool = False
     resume_guests: bool = True
     dns_domain: str = ""
-    max_tags: int = 50
+    caps: Capabilities | None = None
 
     def from_settings(self, settings: Any, host: str) -> None:
         options = settings.compute

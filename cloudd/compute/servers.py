@@ -20,3 +20,9 @@ def require_unlocked(context: Context, server: Server) -> None:
     """A locked server is changed by administrators alone."""
     if server.locked and not context.is_admin:
         raise Conflict(f"Instance {server.id} is locked", type="InstanceIsLocked")
+
+
+async def touch(context: Context, tx: AsyncSession, server: Server) -> None:
+    """The server was changed now."""
+    server.updated_at = context.now()
+    await tx.flush()

@@ -1,15 +1,110 @@
 """What the daemon starts and stops of compute: the hypervisor, and the watch over its guests."""
 
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
-from cloudd.compute.api import API, versions
+from sqlalchemy import select
+
+from cloudd.compute import guests, jobs, quotas
+from cloudd.compute.api import API, servers, servers_actions, servers_admin, versions
+from cloudd.compute.config import CONFIG
+from cloudd.compute.models import Node, Service
+from cloudd.core import clock, ids, tasks
 from cloudd.core.http.api import Api
-from cloudd.core.module import Module
+from cloudd.core.module import DriverError, Module, load_driver
+from cloudd.drivers.hypervisor.base import EventStream, Hypervisor, HypervisorConfig, HypervisorError
+
+REGISTERED = (jobs, servers, servers_actions, servers_admin)
+BINARIES = ("nova-conductor", "nova-scheduler", "nova-compute")
+SOCKET_DIR_MAX = 50
 
 
 class ComputeModule(Module):
     name = "compute"
     apis: ClassVar[tuple[Api, ...]] = (API, versions.VERSIONS)
+    _events: EventStream | None = None
+    _watch: "asyncio.Task[None] | None" = None
+
+    async def open(self) -> None:
+        settings = self.parts.settings
+        driver: Hypervisor = load_driver("hypervisor", settings.compute.driver)(self._config())
+        try:
+            await driver.open()
+            host = await driver.host()
+        except HypervisorError as exc:
+            raise DriverError(f"[compute] driver = {settings.compute.driver}: {exc}") from exc
+        self.parts.drivers[Hypervisor] = driver
+        CONFIG.from_settings(settings, host.hostname)
+        CONFIG.vcpus, CONFIG.memory_mb, CONFIG.disk_gb = host.vcpus, host.memory_mb, host.disk_gb
+        CONFIG.caps = driver.caps()
+        quotas.from_settings(settings)
+        if self.parts.jobs is not None:
+            self.parts.jobs.limits.setdefault("compute.server.create", settings.compute.max_concurrent_builds)
+
+    def _config(self) -> HypervisorConfig:
+        options, state = self.parts.settings.compute, Path(self.parts.settings.server.state_dir).absolute()
+        model = options.cpu_mode not in ("auto", "host-model", "host-passthrough", "maximum", "none")
+        return HypervisorConfig(
+            cloud_id=_cloud_id(state), instances_dir=str(state / "instances"), cache_dir=str(state / "image-cache"),
+            run_dir=_run_dir(state), uri=options.libvirt_uri, virt_type=options.virt_type,
+            cpu_mode="custom" if model else options.cpu_mode, cpu_model=options.cpu_mode if model else "",
+            disk_cache=options.disk_cache_mode, tb_cache_mib=options.tb_cache_mb,
+            image_cache_max_bytes=options.image_cache_max_gb << 30)
+
+    async def start(self) -> None:
+        await self._register_host()
+        driver = self.parts.driver(Hypervisor)
+        self._events = driver.events()
+        await guests.reconcile(self.parts)
+        self._watch = tasks.start("guests", guests.follow(self.parts, self._events))
+
+    async def _register_host(self) -> None:
+        """The rows that os-services and os-hypervisors show of this host."""
+        async with self.parts.database.write() as tx:
+            now = clock.now()
+            there = set((await tx.execute(select(Service.binary).where(Service.host == CONFIG.host))).scalars())
+            for binary in BINARIES:
+                if binary not in there:
+                    tx.add(Service(uuid=ids.new_uuid(), host=CONFIG.host, binary=binary, created_at=now, updated_at=now))
+            if (await tx.execute(select(Node.id).where(Node.host == CONFIG.host))).scalar() is None:
+                tx.add(Node(uuid=ids.new_uuid(), host=CONFIG.host, hypervisor_hostname=CONFIG.node, created_at=now))
+
+    async def stop(self) -> None:
+        if self._events is not None:
+            self._events.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if Hypervisor in self.parts.drivers:
+            await self.parts.driver(Hypervisor).close()
+
+    def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        return {"hypervisor": self._answers}
+
+    async def _answers(self) -> None:
+        await self.parts.driver(Hypervisor).health()
 
     def catalog(self) -> tuple[tuple[str, str, str], ...]:
         return (("compute", "nova", "/compute/v2.1"),)
+
+
+def _cloud_id(state: Path) -> str:
+    """Tells this cloud's guests from another's on the same hypervisor; made once."""
+    path = state / "cloud-id"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        path.write_text(ids.new_uuid() + "\n")
+    return path.read_text().strip()
+
+
+def _run_dir(state: Path) -> str:
+    """Where sockets lie: in the state directory, or, where that is too long for a socket's path, a short one named for it."""
+    if len(str(state / "run")) <= SOCKET_DIR_MAX:
+        return str(state / "run")
+    base = Path("/run") if os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
+    return str(base / f"cloudd-{hashlib.sha256(str(state).encode()).hexdigest()[:12]}")

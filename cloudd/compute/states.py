@@ -26,10 +26,7 @@ LABELS = {"reboot_hard": "reboot", "snapshot": "createImage"}
 
 def refusal(server: Server, move: Move) -> Conflict:
     name = LABELS.get(move.name, move.name)
-    if server.vm_state in move.sources:
-        where = f"task_state {server.task_state}"
-    else:
-        where = f"vm_state {server.vm_state}"
+    where = f"task_state {server.task_state}" if server.vm_state in move.sources else f"vm_state {server.vm_state}"
     return Conflict(f"Cannot '{name}' instance {server.id} while it is in {where}", type="InstanceInvalidState")
 
 

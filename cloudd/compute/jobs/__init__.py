@@ -1,1 +1,19 @@
 """The long operations of compute; importing this registers them."""
+
+from cloudd.compute.jobs import (
+    create_server,
+    delete_server,
+    observe_server,
+    pause_server,
+    reboot_server,
+    rebuild_server,
+    rescue_server,
+    resize_server,
+    snapshot_server,
+    start_server,
+    stop_server,
+    suspend_server,
+)
+
+__all__ = ["create_server", "delete_server", "observe_server", "pause_server", "reboot_server", "rebuild_server", "rescue_server",
+           "resize_server", "snapshot_server", "start_server", "stop_server", "suspend_server"]

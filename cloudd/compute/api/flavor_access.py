@@ -1,0 +1,102 @@
+"""Who may see a private flavor, and the extra specs of flavors."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.compute import flavor_specs, flavors
+from cloudd.compute.api import API
+from cloudd.compute.models import Flavor, FlavorAccess
+from cloudd.compute.versions import EXTRA_SPECS_CHECKED, PUBLIC_FLAVOR_ACCESS_CONFLICT
+from cloudd.core.errors import BadRequest, Conflict
+from cloudd.core.http import Field, Request, Shape
+from cloudd.core.http.types import Map, Obj, Raw, Text
+
+KEY = r"^[a-zA-Z0-9-_:. ]{1,255}$"
+VALUE = Raw({"type": ["string", "number"], "maxLength": 255}, str)
+SPECS = Shape(None, Field("extra_specs", Map(VALUE, keys=KEY), required=True))
+ONE_SPEC = Raw({"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+                "patternProperties": {KEY: VALUE.schema()}})
+ADD = Shape(None, Field("addTenantAccess", Obj({"tenant": Text(1, 255)}, ["tenant"]), required=True))
+REMOVE = Shape(None, Field("removeTenantAccess", Obj({"tenant": Text(1, 255)}, ["tenant"]), required=True))
+RULE = "os_compute_api:os-flavor-extra-specs:{}"
+flavor_resource = API.resource("/flavors/{flavor}")
+
+
+class OneSpec(Shape):
+    """A body whose one member is named by the path."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def at(self, version: Any, use: str = "create") -> dict[str, Any]:
+        return ONE_SPEC.schema()
+
+    def _schema_at(self, stretch: Any, use: str) -> dict[str, Any]:
+        return ONE_SPEC.schema()
+
+    def _lift(self, given: Any, stretch: Any, use: str) -> dict[str, Any]:
+        return {key: str(value) for key, value in given.items()}
+
+
+def shown(rows: list[FlavorAccess]) -> dict[str, Any]:
+    return {"flavor_access": [{"flavor_id": row.flavor_id, "tenant_id": row.project_id} for row in rows]}
+
+
+@flavor_resource.get("/os-flavor-access", policy="os_compute_api:os-flavor-access")
+async def list_access(flavor: Flavor) -> dict[str, Any]:
+    """List the projects that a private flavor was given to."""
+    return shown(await flavors.access(flavor))
+
+
+@flavor_resource.post("/action", action="addTenantAccess", body=ADD, policy="os_compute_api:os-flavor-access:add_tenant_access")
+async def add_access(request: Request, tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> dict[str, Any]:
+    """Let a project use a private flavor."""
+    if flavor.is_public and request.has(PUBLIC_FLAVOR_ACCESS_CONFLICT):
+        raise Conflict("Can not add access to a public flavor.")
+    return shown(await flavors.give(tx, flavor, body["addTenantAccess"]["tenant"]))
+
+
+@flavor_resource.post("/action", action="removeTenantAccess", body=REMOVE,
+                      policy="os_compute_api:os-flavor-access:remove_tenant_access")
+async def remove_access(tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> dict[str, Any]:
+    """Take a private flavor from a project."""
+    return shown(await flavors.take(tx, flavor, body["removeTenantAccess"]["tenant"]))
+
+
+@flavor_resource.get("/os-extra_specs", policy=RULE.format("index"))
+async def list_specs(flavor: Flavor) -> dict[str, Any]:
+    """List the extra specs of a flavor."""
+    return {"extra_specs": flavor.extra_specs}
+
+
+@flavor_resource.post("/os-extra_specs", body=SPECS, policy=RULE.format("create"))
+async def create_specs(request: Request, tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> dict[str, Any]:
+    """Add extra specs to a flavor."""
+    if request.has(EXTRA_SPECS_CHECKED):
+        flavor_specs.check(body["extra_specs"])
+    await flavors.set_specs(tx, flavor, body["extra_specs"])
+    return {"extra_specs": body["extra_specs"]}
+
+
+@flavor_resource.get("/os-extra_specs/{key}", policy=RULE.format("show"))
+async def show_spec(flavor: Flavor, key: str) -> dict[str, str]:
+    """Show one extra spec."""
+    return {key: flavors.spec(flavor, key).value}
+
+
+@flavor_resource.put("/os-extra_specs/{key}", body=OneSpec(), policy=RULE.format("update"))
+async def update_spec(request: Request, tx: AsyncSession, flavor: Flavor, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Set one extra spec."""
+    if key not in body:
+        raise BadRequest(f"Request body and URI mismatch: the address names {key}, the body {', '.join(body)}.")
+    if request.has(EXTRA_SPECS_CHECKED):
+        flavor_specs.check(body)
+    await flavors.set_specs(tx, flavor, body)
+    return body
+
+
+@flavor_resource.delete("/os-extra_specs/{key}", status=200, policy=RULE.format("delete"))
+async def delete_spec(tx: AsyncSession, flavor: Flavor, key: str) -> None:
+    """Delete one extra spec."""
+    await flavors.drop_spec(tx, flavor, key)

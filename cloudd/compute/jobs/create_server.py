@@ -1,0 +1,42 @@
+"""Build a server: its images here, its disks made, its domain started paused, its ports wired; then it runs."""
+
+from cloudd.compute import boot_disks, states
+from cloudd.compute.jobs import steps
+from cloudd.compute.models import Server
+from cloudd.core.jobs import Job, Run, Step
+
+
+async def fetch_images(run: Run) -> None:
+    boot = await steps.load(run)
+    for image_id in boot_disks.wanted_images(boot):
+        await boot_disks.fetch(run.parts, image_id)
+    await _now(run, states.BLOCK_DEVICES)
+
+
+async def make_disks(run: Run) -> None:
+    boot = await steps.load(run)
+    for image_id in boot_disks.wanted_images(boot):
+        await boot_disks.fetch(run.parts, image_id)            # the cache may have dropped it since
+    await boot_disks.make(run.parts, boot)
+    await boot_disks.write_config_drive(run.parts, boot)
+    await _now(run, states.SPAWNING)
+
+
+async def _now(run: Run, task_state: str) -> None:
+    async with run.save() as tx:
+        states.working(await tx.get_one(Server, run.input["server"]), task_state)
+
+
+async def remove_disks(run: Run) -> None:
+    await steps.hypervisor(run).disks.delete(run.input["server"])
+
+
+CREATE = Job("compute.server.create", [
+    Step(fetch_images),
+    Step(make_disks, undo=remove_disks),
+    Step(steps.define, undo=steps.undefine),
+    Step(steps.start_paused, undo=steps.switch_off),
+    Step(steps.wire, undo=steps.unwire),
+    Step(steps.let_run),
+    Step(steps.marked(states.ACTIVE, "create", progress=0, admin_pass=None, injected_files=None)),
+], on_fail=steps.failed(states.ERROR, "create", "The server could not be built"))

@@ -1,0 +1,44 @@
+"""Rebuild a server: new disks from an image, the same ports and addresses."""
+
+from cloudd.compute import boot_disks, states
+from cloudd.compute.jobs import steps
+from cloudd.compute.jobs.create_server import fetch_images
+from cloudd.compute.models import Server
+from cloudd.core.jobs import Job, Run, Step
+
+
+async def replace_disks(run: Run) -> None:
+    boot = await steps.load(run)
+    for image_id in boot_disks.wanted_images(boot):
+        await boot_disks.fetch(run.parts, image_id)
+    await steps.undefine(run)
+    await steps.hypervisor(run).disks.delete(boot.server.id)
+    await boot_disks.make(run.parts, boot)
+    await boot_disks.write_config_drive(run.parts, boot)
+    async with run.save() as tx:
+        states.working(await tx.get_one(Server, boot.server.id), "rebuild_spawning")
+
+
+async def start_paused(run: Run) -> None:
+    if not run.input["stopped"]:
+        await steps.start_paused(run)
+
+
+async def wire(run: Run) -> None:
+    await (steps.unwire if run.input["stopped"] else steps.wire)(run)
+
+
+async def let_run(run: Run) -> None:
+    if not run.input["stopped"]:
+        await steps.let_run(run)
+
+
+async def mark(run: Run) -> None:
+    state = states.STOPPED if run.input["stopped"] else states.ACTIVE
+    await steps.marked(state, "rebuild", progress=0, admin_pass=None, injected_files=None)(run)
+
+
+REBUILD = Job("compute.server.rebuild", [
+    Step(fetch_images), Step(steps.switch_off), Step(replace_disks), Step(steps.define), Step(start_paused), Step(wire),
+    Step(let_run), Step(mark),
+], on_fail=steps.failed(states.ERROR, "rebuild", "The server could not be rebuilt"))

@@ -1,0 +1,40 @@
+"""Boot a server from a rescue disk, its own beside it; and back."""
+
+from cloudd.compute import boot_disks, states
+from cloudd.compute.jobs import steps
+from cloudd.compute.jobs.start_server import SWITCH_ON
+from cloudd.compute.models import Server
+from cloudd.core.jobs import Job, Run, Step
+
+RESCUE_IMAGE = "rescue_image"
+
+
+async def make_rescue_disk(run: Run) -> None:
+    boot = await steps.load(run)
+    image = boot.server.system_metadata[RESCUE_IMAGE]
+    await boot_disks.fetch(run.parts, image["id"])
+    await steps.hypervisor(run).disks.create_root_disk(boot.server.id, image["id"], 0, name="rescue")
+    await boot_disks.write_config_drive(run.parts, boot)
+
+
+async def drop_rescue_disk(run: Run) -> None:
+    await steps.hypervisor(run).disks.delete(run.input["server"], "rescue")
+
+
+async def forget_rescue(run: Run) -> None:
+    await drop_rescue_disk(run)
+    async with run.save() as tx:
+        server = await tx.get_one(Server, run.input["server"])
+        server.system_metadata = {key: value for key, value in server.system_metadata.items() if key != RESCUE_IMAGE}
+
+
+RESCUE = Job("compute.server.rescue", [
+    Step(make_rescue_disk, undo=drop_rescue_disk),
+    Step(steps.shut_down),
+    Step(steps.define_rescue),
+    *SWITCH_ON[1:],
+    Step(steps.marked(states.RESCUED, "rescue", admin_pass=None)),
+], on_fail=steps.failed(states.ERROR, "rescue", "The server could not be rescued"))
+UNRESCUE = Job("compute.server.unrescue", [
+    Step(steps.switch_off), Step(forget_rescue), *SWITCH_ON, Step(steps.marked(states.ACTIVE, "unrescue")),
+], on_fail=steps.failed(states.ERROR, "unrescue", "The server could not be brought back from its rescue"))

@@ -1,0 +1,79 @@
+"""Give a server another flavor, on this host: it shuts down, its disks grow, it boots with what it has now."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.compute import boot_disks, states
+from cloudd.compute.jobs import steps
+from cloudd.compute.models import BlockDevice, Server
+from cloudd.compute.servers_create import sizes
+from cloudd.compute.servers_resize import NEW, OLD
+from cloudd.core.jobs import Job, Run, Step
+
+
+async def take_flavor(run: Run) -> None:
+    async with run.save() as tx:
+        server = await tx.get_one(Server, run.input["server"])
+        if server.old_flavor is None:
+            server.old_flavor = server.flavor
+            await _become(tx, server, server.system_metadata[NEW])
+
+
+async def give_flavor_back(run: Run) -> None:
+    async with run.save() as tx:
+        server = await tx.get_one(Server, run.input["server"])
+        if server.old_flavor is not None:
+            await _become(tx, server, server.old_flavor)
+            server.old_flavor = None
+
+
+async def _become(tx: AsyncSession, server: Server, flavor: dict[str, Any]) -> None:
+    for name, value in sizes(flavor).items():
+        setattr(server, name, value)
+    now = {"root": flavor["disk"], "ephemeral0": flavor["ephemeral"], "swap": flavor["swap"]}
+    for row in (await tx.execute(select(BlockDevice).where(BlockDevice.server_id == server.id))).scalars():
+        if row.volume_id is None and now.get(row.name):
+            row.volume_size = now[row.name]
+
+
+async def grow_disks(run: Run) -> None:
+    boot = await steps.load(run)
+    await boot_disks.make(run.parts, boot)
+    await boot_disks.grow(run.parts, boot)
+
+
+async def _runs(run: Run) -> bool:
+    async with run.read() as tx:
+        server = await tx.get_one(Server, run.input["server"])
+    return server.system_metadata.get(OLD) != states.STOPPED
+
+
+async def start_paused(run: Run) -> None:
+    if await _runs(run):
+        await steps.start_paused(run)
+
+
+async def wire(run: Run) -> None:
+    await (steps.wire if await _runs(run) else steps.unwire)(run)
+
+
+async def let_run(run: Run) -> None:
+    if await _runs(run):
+        await steps.let_run(run)
+
+
+async def mark_reverted(run: Run) -> None:
+    runs = await _runs(run)
+    await steps.marked(states.ACTIVE if runs else states.STOPPED, "resize.revert")(run)
+
+
+AGAIN = (Step(steps.define), Step(start_paused), Step(wire), Step(let_run))
+RESIZE = Job("compute.server.resize", [
+    Step(steps.shut_down), Step(take_flavor, undo=give_flavor_back), Step(grow_disks), *AGAIN,
+    Step(steps.marked(states.RESIZED, "resize")),
+], on_fail=steps.failed(states.ERROR, "resize", "The server could not be resized"))
+REVERT = Job("compute.server.revert_resize", [
+    Step(steps.shut_down), Step(give_flavor_back), *AGAIN, Step(mark_reverted),
+], on_fail=steps.failed(states.ERROR, "resize.revert", "The server's resize could not be reverted"))

@@ -1,0 +1,17 @@
+"""Start a server; or start it again after the host came back without it."""
+
+from cloudd.compute import states
+from cloudd.compute.jobs import steps
+from cloudd.core.jobs import Job, Step
+
+SWITCH_ON = (
+    Step(steps.define),
+    Step(steps.start_paused, undo=steps.switch_off),
+    Step(steps.wire, undo=steps.unwire),
+    Step(steps.let_run),
+)
+
+START = Job("compute.server.start", [*SWITCH_ON, Step(steps.marked(states.ACTIVE, "power_on"))],
+            on_fail=steps.failed(states.STOPPED, "power_on", "The server could not be started"))
+RESTORE = Job("compute.server.restore", [*SWITCH_ON, Step(steps.marked(states.ACTIVE, "power_on"))],
+              on_fail=steps.failed(states.ERROR, "power_on", "The server could not be started again after the host came back"))

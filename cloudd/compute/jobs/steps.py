@@ -1,0 +1,188 @@
+"""Steps that several of a server's jobs share: switching its domain on and off, and telling how a job ended."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import select
+
+from cloudd import network
+from cloudd.compute import actions, boot_disks, boot_spec, faults, states
+from cloudd.compute.config import CONFIG
+from cloudd.compute.models import Server, ServerPort
+from cloudd.compute.servers_events import tell
+from cloudd.core import clock
+from cloudd.core.errors import NotFound
+from cloudd.core.jobs import Cancelled, Run
+from cloudd.drivers.hypervisor.base import DomainNotFound, DomainSpec, DomainState, EventStream, Hypervisor, with_targets
+
+LIVE = (DomainState.RUNNING, DomainState.PAUSED)
+PRESS_AGAIN_SECONDS = 10.0
+"""A guest that is still booting misses the power button, so it is pressed again."""
+
+
+def hypervisor(run: Run) -> Hypervisor:
+    return run.driver(Hypervisor)
+
+
+async def load(run: Run) -> boot_spec.Boot:
+    async with run.read() as tx:
+        return await boot_spec.load(tx, run.input["server"])
+
+
+async def state_of(run: Run) -> DomainState | None:
+    """What the server's domain does; None when there is none."""
+    try:
+        return await hypervisor(run).state(run.input["server"])
+    except DomainNotFound:
+        return None
+
+
+# -- on ---------------------------------------------------------------------------------------------------------------
+
+
+async def define(run: Run) -> None:
+    await _define(run, rescue=False)
+
+
+async def define_rescue(run: Run) -> None:
+    await _define(run, rescue=True)
+
+
+async def _define(run: Run, *, rescue: bool) -> None:
+    boot = await load(run)
+    spec = boot_spec.domain(boot, await boot_disks.found(run.parts, boot), rescue=rescue)
+    await hypervisor(run).define(spec)
+    async with run.save() as tx:
+        await _name_devices(tx, boot, spec, hypervisor(run).caps().default_machine)
+
+
+async def _name_devices(tx: Any, boot: boot_spec.Boot, spec: DomainSpec, machine: str) -> None:
+    """Keep what the guest calls its disks."""
+    names = {disk.id: disk.target for disk in with_targets(spec.disks, spec.machine or machine)}
+    server = await tx.get_one(Server, boot.server.id)
+    root = names.get("root") or names.get("iso")
+    server.root_device_name = f"/dev/{root}" if root else None
+    for row in boot.disks:
+        fresh = await tx.get(type(row), row.id)
+        if fresh is not None and fresh.name in names:
+            fresh.device_name = names[fresh.name]
+
+
+async def undefine(run: Run) -> None:
+    await hypervisor(run).undefine(run.input["server"])
+
+
+async def start_paused(run: Run) -> None:
+    """The domain, not running yet: its taps are there to be wired. Run again after a crash, it is where it was."""
+    if await state_of(run) not in LIVE:
+        await hypervisor(run).start(run.input["server"], paused=True)
+
+
+async def switch_off(run: Run) -> None:
+    """Off, now; what has no domain is off already."""
+    with contextlib.suppress(DomainNotFound):
+        await hypervisor(run).destroy(run.input["server"])
+
+
+async def wire(run: Run) -> None:
+    """Take the taps to their networks. A port that was deleted meanwhile is left out."""
+    for port_id in await _ports(run):
+        with contextlib.suppress(NotFound):
+            await network.wire(run.parts, port_id)
+
+
+async def unwire(run: Run) -> None:
+    for port_id in await _ports(run):
+        await network.unwire(run.parts, port_id)
+
+
+async def _ports(run: Run) -> list[str]:
+    query = select(ServerPort.port_id).where(ServerPort.server_id == run.input["server"]).order_by(ServerPort.number)
+    async with run.read() as tx:
+        return list((await tx.execute(query)).scalars())
+
+
+async def let_run(run: Run) -> None:
+    await hypervisor(run).resume(run.input["server"])
+
+
+# -- off --------------------------------------------------------------------------------------------------------------
+
+
+async def shut_down(run: Run) -> None:
+    """Press the power button, wait as long as the settings or the image say, then switch off. Ends early when cancelled."""
+    server_id = run.input["server"]
+    if await state_of(run) is DomainState.RUNNING:
+        boot = await load(run)
+        seconds = boot.properties.get("os_shutdown_timeout", "")
+        patience = float(seconds) if str(seconds).isdigit() else float(CONFIG.shutdown_timeout)
+        events = hypervisor(run).events()
+        try:
+            await _until_off(run, server_id, events, patience)
+        finally:
+            events.close()
+        if run.cancelled.is_set():
+            return
+    await switch_off(run)
+
+
+async def _until_off(run: Run, server_id: str, events: EventStream, patience: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience
+    cancelled = asyncio.ensure_future(run.cancelled.wait())
+    try:
+        while (left := end - loop.time()) > 0 and not cancelled.done() and await state_of(run) in LIVE:
+            await hypervisor(run).shutdown(server_id)
+            await _next(events, server_id, cancelled, min(left, PRESS_AGAIN_SECONDS))
+    finally:
+        cancelled.cancel()
+
+
+async def _next(events: EventStream, server_id: str, cancelled: "asyncio.Future[Any]", seconds: float) -> None:
+    """Wait for news of this server, for the cancelling, or for the time to pass."""
+    async def news() -> None:
+        async for event in events:
+            if event.server_id == server_id:
+                return
+    listening = asyncio.ensure_future(news())
+    await asyncio.wait({listening, cancelled}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    listening.cancel()
+
+
+# -- how it ended -----------------------------------------------------------------------------------------------------
+
+
+def marked(vm_state: str | None, notice: str, **values: Any) -> Callable[[Run], Awaitable[None]]:
+    """The last step of a job: the server is in this state (None: in the one it was in), and everybody is told."""
+    async def mark(run: Run) -> None:
+        async with run.save() as tx:
+            server = await tx.get_one(Server, run.input["server"])
+            states.settle(server, vm_state, **values)
+            if server.launched_at is None and vm_state == states.ACTIVE:
+                server.launched_at = clock.now()
+            server.updated_at = clock.now()
+            await actions.finish(tx, server.id, run.row.request_id)
+            await tell(tx, run.context, server, f"{notice}.end")
+    return mark
+
+
+def failed(vm_state: str | None, notice: str, doing: str) -> Callable[[Run, BaseException], Awaitable[None]]:
+    """What a job leaves when it was turned round: this state (None: the one it was in), and why, for the owner.
+
+    A cancelled job leaves the state to whoever cancelled it.
+    """
+    async def fail(run: Run, error: BaseException) -> None:
+        async with run.write() as tx:
+            server = await tx.get(Server, run.input["server"])
+            if server is None:
+                return
+            await actions.finish(tx, server.id, run.row.request_id, error)
+            if isinstance(error, Cancelled) or (run.row.error or "") == "cancelled":
+                return
+            states.settle(server, vm_state)
+            server.updated_at = clock.now()
+            await faults.record(tx, server, error, doing=doing)
+            await tell(tx, run.context, server, f"{notice}.error", error=faults.words(error))
+    return fail

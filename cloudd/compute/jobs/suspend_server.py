@@ -1,0 +1,28 @@
+"""Save a guest's memory to disk and switch it off; and go on from there."""
+
+from cloudd.compute import states
+from cloudd.compute.jobs import steps
+from cloudd.core.jobs import Job, Run, Step
+from cloudd.drivers.hypervisor.base import DomainState
+
+
+async def save_memory(run: Run) -> None:
+    if await steps.state_of(run) in steps.LIVE:
+        await steps.hypervisor(run).save(run.input["server"])
+
+
+async def restore_memory(run: Run) -> None:
+    """The guest as it was, held until its ports are wired. Without saved memory it boots: better than to stay away."""
+    state = await steps.state_of(run)
+    if state is DomainState.SUSPENDED:
+        await steps.hypervisor(run).restore(run.input["server"], paused=True)
+    else:
+        await steps.start_paused(run)
+
+
+SUSPEND = Job("compute.server.suspend", [
+    Step(save_memory), Step(steps.unwire), Step(steps.marked(states.SUSPENDED, "suspend")),
+], on_fail=steps.failed(states.ACTIVE, "suspend", "The server could not be suspended"))
+RESUME = Job("compute.server.resume", [
+    Step(restore_memory), Step(steps.wire), Step(steps.let_run), Step(steps.marked(states.ACTIVE, "resume")),
+], on_fail=steps.failed(states.SUSPENDED, "resume", "The server could not be resumed"))
