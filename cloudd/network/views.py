@@ -80,12 +80,21 @@ async def of_ids(tx: AsyncSession, port_ids: Iterable[str]) -> dict[str, PortVie
 
 
 async def by_address(tx: AsyncSession, network_id: str, address: str) -> PortView | None:
-    """The guest's port that has an address in a network."""
-    address = str(ipaddress.ip_address(address.partition("%")[0]))
-    query = select(Port).join(Allocation, Allocation.port_id == Port.id).where(
-        Port.network_id == network_id, Allocation.ip_address == address)
+    """The guest's port that has an address in a network; an IPv6 link-local one is told by the MAC in it (RFC 4291, EUI-64)."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    query = select(Port).where(Port.network_id == network_id)
+    if parsed.version == 6 and parsed.is_link_local:
+        query = query.where(Port.mac_address == _mac_of(parsed))
+    else:
+        query = query.join(Allocation, Allocation.port_id == Port.id).where(Allocation.ip_address == str(parsed))
     views = await _views(tx, list((await tx.execute(query)).scalars()))
     return views[0] if views else None
+
+
+def _mac_of(address: ipaddress.IPv6Address) -> str:
+    last = bytearray(address.packed[8:])
+    last[0] ^= 2
+    return ":".join(f"{byte:02x}" for byte in last[:3] + last[5:])
 
 
 async def _views(tx: AsyncSession, ports: list[Port]) -> list[PortView]:

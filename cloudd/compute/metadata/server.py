@@ -1,0 +1,108 @@
+"""Answers guests on the sockets that the network driver opens in tenants' networks.
+
+Which server asks is told by the network that the socket belongs to and by the address it comes from, which anti-spoofing
+vouches for. Nothing that a guest sends names a server, so no guest reads another's data.
+"""
+
+import asyncio
+import secrets
+
+from aiohttp import web
+
+from cloudd import network
+from cloudd.compute import boot_spec, metadata_content
+from cloudd.compute.metadata import tree
+from cloudd.compute.models import Server
+from cloudd.core import log
+from cloudd.core.parts import Parts
+from cloudd.drivers.network.base import MetadataListener
+
+LOG = log.get("cloudd.compute.metadata")
+PASSWORD_BYTES = 255
+TOKEN_PATH = "latest/api/token"
+TOKEN_TTL = "X-aws-ec2-metadata-token-ttl-seconds"
+MOST_TTL = 21600
+
+
+class MetadataServer:
+    """One HTTP server a listening socket; opened and closed as networks come and go."""
+
+    def __init__(self, parts: Parts):
+        self.parts = parts
+        self._servers: dict[str, tuple[asyncio.Server, web.Server]] = {}
+
+    async def start(self) -> None:
+        await network.on_metadata(self.parts, self._appeared, self._gone)
+
+    async def stop(self) -> None:
+        for key in list(self._servers):
+            await self._gone(key)
+
+    async def _appeared(self, listener: MetadataListener) -> None:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._answer(listener.network_id, request)
+        http = web.Server(answer, access_log=None)
+        door = await asyncio.get_running_loop().create_server(http, sock=listener.socket.dup())
+        self._servers[listener.key] = (door, http)
+
+    async def _gone(self, key: str) -> None:
+        if found := self._servers.pop(key, None):
+            found[0].close()
+            await found[1].shutdown(1.0)
+
+    async def _answer(self, network_id: str, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path.strip("/")
+        if path == TOKEN_PATH:
+            return _session_token(request)
+        if request.method not in ("GET", "HEAD") and not (request.method == "POST" and tree.password_path(path)):
+            return web.Response(status=405, text=f"{request.method} is not possible at /{path}")
+        server_id = await self._who(network_id, request.remote or "")
+        if server_id is None:
+            LOG.warning("metadata asked by nobody we know", network=network_id, address=request.remote)
+            return web.Response(status=404, text=f"No server has the address {request.remote} in this network.")
+        if tree.password_path(path):
+            return await self._password(server_id, request)
+        async with self.parts.database.read() as tx:
+            found = tree.find(metadata_content.of(await boot_spec.load(tx, server_id)), path)
+        if found is None:
+            return web.Response(status=404, text=f"There is no /{path} for this server.")
+        kind = "application/json" if path.endswith(".json") else "text/plain"
+        return web.Response(body=found, content_type=kind, charset=None if kind == "application/json" else "utf-8")
+
+    async def _who(self, network_id: str, address: str) -> str | None:
+        async with self.parts.database.read() as tx:
+            port = await network.port_by_address(tx, network_id, address)
+            if port is None or not port.device_id:
+                return None
+            server = await tx.get(Server, port.device_id)
+            return server.id if server is not None and server.deleted_at is None else None
+
+    async def _password(self, server_id: str, request: web.BaseRequest) -> web.Response:
+        """A guest may leave its (encrypted) password once; clearing it through the API lets it do so again."""
+        if request.method != "POST":
+            async with self.parts.database.read() as tx:
+                server = await tx.get_one(Server, server_id)
+            return web.Response(text=server.posted_password or "")
+        sent = await request.content.read(PASSWORD_BYTES + 1)
+        try:
+            text = sent.decode("ascii")
+        except UnicodeDecodeError:
+            return web.Response(status=400, text="The password must be ASCII text.")
+        if len(sent) > PASSWORD_BYTES:
+            return web.Response(status=400, text=f"The password is longer than {PASSWORD_BYTES} bytes.")
+        async with self.parts.database.write() as tx:
+            server = await tx.get_one(Server, server_id)
+            if server.posted_password:
+                return web.Response(status=409, text="A password has been left already.")
+            server.posted_password = text
+        return web.Response()
+
+
+def _session_token(request: web.BaseRequest) -> web.Response:
+    """IMDSv2: a session token is given to whoever asks, and not needed: the address already says who asks."""
+    if request.method != "PUT":
+        return web.Response(status=405, text="PUT is what makes a token.", headers={"Allow": "PUT"})
+    ttl = request.headers.get(TOKEN_TTL, "")
+    if not ttl.isdigit() or not 1 <= int(ttl) <= MOST_TTL:
+        return web.Response(status=400, text=f"{TOKEN_TTL} must be 1 to {MOST_TTL}.")
+    return web.Response(text=secrets.token_urlsafe(42), headers={TOKEN_TTL: ttl})
