@@ -4,8 +4,11 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import os
 import secrets
-from typing import Any
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import bcrypt
 
@@ -13,6 +16,7 @@ from cloudd.core.errors import BadRequest
 
 BCRYPT = "$bcrypt-sha256$"
 SCRYPT = "$scrypt$"
+T = TypeVar("T")
 _COST = {"n": 1 << 15, "r": 8, "p": 1, "maxmem": 1 << 26}
 
 
@@ -22,21 +26,28 @@ class Hasher:
     def __init__(self, options: Any):
         self.kind, self.rounds, self.longest = options.password_hash, options.bcrypt_rounds, options.max_password_length
         self._decoy: str | None = None
+        self._threads = ThreadPoolExecutor(os.cpu_count(), "passwords")     # its own, so that logins keep nobody else waiting
 
     async def make(self, password: str) -> str:
         """The hash to keep. Raises BadRequest when the password is too long."""
         if len(password.encode()) > self.longest:
             raise BadRequest(f"Invalid input for field 'password': it is longer than {self.longest} bytes.")
-        return await asyncio.to_thread(self._make, password)
+        return await self._run(self._make, password)
 
     async def fits(self, password: str, stored: str | None) -> bool:
         """Whether the password fits. Without a stored hash the same work is done for nothing, and the answer is no."""
         known = stored is not None
         if self._decoy is None:
-            self._decoy = await asyncio.to_thread(self._make, secrets.token_hex())
+            self._decoy = await self._run(self._make, secrets.token_hex())
         if len(password.encode()) > self.longest:
             password, known = "", False
-        return await asyncio.to_thread(_fits, password, stored or self._decoy) and known
+        return await self._run(_fits, password, stored or self._decoy) and known
+
+    def _run(self, work: Callable[..., T], *args: str) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, password: str) -> str:
         if self.kind == "scrypt":

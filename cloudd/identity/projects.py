@@ -37,6 +37,20 @@ class ProjectDeleted(events.Event):
     domain_id: str | None = None
 
 
+@dataclass(frozen=True)
+class DomainDeleted(events.Event):
+    """A domain is gone, after all that was in it."""
+
+    name: ClassVar[str] = "identity.domain.deleted"
+
+
+@dataclass(frozen=True)
+class UserDeleted(events.Event):
+    """A user is gone with his domain."""
+
+    name: ClassVar[str] = "identity.user.deleted"
+
+
 def immutable(row: Any, verb: str, kind: str, changes: dict[str, Any] | None = None) -> None:
     """Raise Forbidden for a change of an immutable resource; only making it mutable again is allowed."""
     if not (row.options or {}).get("immutable"):
@@ -130,7 +144,9 @@ async def _remove_one(tx: AsyncSession, context: Context, revocations: Revocatio
     await revocations.add(tx, context, "domain" if project.is_domain else "project", project.id)
     await tx.delete(project)
     await tx.flush()
-    if not project.is_domain:
+    if project.is_domain:
+        await events.emit(tx, context, DomainDeleted(project.id))
+    else:
         await events.emit(tx, context, ProjectDeleted(project.id, project.domain_id), project_id=project.id)
 
 
@@ -139,6 +155,7 @@ async def _remove_people(tx: AsyncSession, context: Context, revocations: Revoca
     groups = list((await tx.execute(select(Group.id).where(Group.domain_id == domain_id))).scalars())
     for user_id in users:
         await revocations.add(tx, context, "user", user_id)
+        await events.emit(tx, context, UserDeleted(user_id))
     await forget_actors(tx, context, "user", users)
     await forget_actors(tx, context, "group", groups)
     for model in (User, Group, Role):

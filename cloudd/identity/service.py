@@ -72,6 +72,9 @@ class IdentityModule(Module):
     async def start(self) -> None:
         tasks.start("identity keys", self._housekeeping())
 
+    async def stop(self) -> None:
+        self.parts.service(Hasher).close()
+
     async def _housekeeping(self) -> None:
         """Rotate the token keys when the primary is old enough; forget revocations of tokens that have expired."""
         while True:

@@ -68,7 +68,7 @@ class Dialect:
             return f"list_{shape.plural}"
         return f"{'get' if verb == 'show' else verb}_{shape.name}"
 
-    def forbids_before(self, missing: NotFound) -> bool:
+    def forbids_before(self, request: Request, missing: NotFound) -> bool:
         """Whether who may not do it at all is told 403 for an id that does not exist (Keystone), not 404."""
         return False
 

@@ -178,7 +178,7 @@ class Dispatcher:
                 if name in request.api.loaders:
                     await request.load(tx, name)
         except NotFound as missing:
-            if request.api.dialect.forbids_before(missing):
+            if request.api.dialect.forbids_before(request, missing):
                 self._permit(request)
             raise
 

@@ -13,6 +13,11 @@ from cloudd.identity.policies import POLICIES
 DEFAULT_DOMAIN = "default"
 
 
+LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", "application_credentialNotFound", ("DELETE", "groupNotFound"),
+                    ("PATCH", "domainNotFound")}
+"""What Keystone looks for before it asks who wants it: 404 for everybody when it is not there. Elsewhere 403 comes first."""
+
+
 class Keystone(Dialect):
     """Keystone's forms: `links` with every list, no page limit unless asked for, its words for what is missing."""
 
@@ -33,8 +38,8 @@ class Keystone(Dialect):
     def missing(self, kind: str, value: str) -> NotFound:
         return NotFound(f"Could not find {kind.replace('_', ' ')}: {value}.", type=f"{kind}NotFound")
 
-    def forbids_before(self, missing: NotFound) -> bool:
-        return missing.type != "TrustNotFound"               # Keystone looks for a trust before it asks who wants it
+    def forbids_before(self, request: Request, missing: NotFound) -> bool:
+        return missing.type not in LOOKED_FOR_FIRST and (request.operation.method, missing.type) not in LOOKED_FOR_FIRST
 
     def target(self, request: Request) -> dict[str, Any]:
         """What Keystone's rules refer to: the rows of the path by name, on create the body, on lists the domain asked for."""
@@ -44,7 +49,8 @@ class Keystone(Dialect):
             about.update({name: {"domain_id": asked} for name in ("user", "group", "project")}, domain={"id": asked})
         shape = request.operation.body
         if request.operation.use == "create" and shape is not None and shape.name:
-            about[shape.name] = {"domain_id": own_domain(request), "user_id": request.context.user_id} | {
+            own = own_domain(request) if shape.name != "user" else None     # a manager names the domain of a user (Keystone)
+            about[shape.name] = {"domain_id": own, "user_id": request.context.user_id} | {
                 name: value for name, value in request.sent[shape.name].items() if value is not None}
         about.update(request.loaded)
         return {"target": about, **{f"{name}_id": value for name, value in request.path.items()}}

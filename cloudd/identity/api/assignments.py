@@ -6,6 +6,7 @@ from cloudd.core.http import Request
 from cloudd.identity import assignments
 from cloudd.identity.api import API
 from cloudd.identity.assignments import Asked, Given
+from cloudd.identity.models import Project
 
 
 def flag(request: Request, name: str) -> bool:
@@ -24,13 +25,17 @@ def asked(request: Request) -> Asked:
 
 
 def target(request: Request) -> dict[str, Any]:
-    """A domain's reader sees what is in his domain."""
-    return {"target": {"domain_id": request.query.get("scope.domain.id") or request.context.domain_id}}
+    """A domain's reader asks about his domain, whatever the filters: he is shown no more than that."""
+    return {"target": {"domain_id": request.context.domain_id}}
 
 
 @API.resource("/role_assignments").get("", policy="identity:list_role_assignments", target=target)
 async def index(request, tx):
     """Who has which role where."""
+    if flag(request, "include_subtree"):
+        project = await tx.get(Project, request.query.get("scope.project.id", ""))
+        request.require("identity:list_role_assignments_for_tree", {
+            "target": {"domain_id": project.domain_id if project else None}})
     found = await assignments.find(tx, asked(request))
     if request.context.domain_id:
         found = await assignments.within(tx, found, request.context.domain_id)

@@ -41,13 +41,11 @@ async def _find(request: Request, tx: Any, role: Role, inherited: bool) -> Assig
 
 
 def _fits(request: Request, role: Role) -> None:
-    """A domain's role can be given only within it."""
-    if role.domain_id is None:
-        return
-    project, domain = request.loaded.get("project"), request.loaded.get("domain")
-    where = project.domain_id if project else domain.id if domain else None
-    if where != role.domain_id:
-        raise Forbidden(f"Domain specific role {role.id} of domain {role.domain_id} cannot be assigned in domain {where}.")
+    """A domain's role can be given on its own projects only. Keystone does not look at domains: there it stands for nothing."""
+    project = request.loaded.get("project")
+    if role.domain_id is not None and project is not None and project.domain_id != role.domain_id:
+        raise Forbidden(f"Domain specific role {role.id} of domain {role.domain_id} cannot be assigned in domain "
+                        f"{project.domain_id}.")
 
 
 def declare(path: str, rules: dict[str, str], inherited: bool = False) -> None:

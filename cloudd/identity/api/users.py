@@ -1,5 +1,6 @@
 """/users and /groups, who is in which group, and the change of one's own password."""
 
+import operator
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -36,7 +37,22 @@ GROUP = Shape("group", Field("id", readonly=True), Field("name", t.Text(1, 64, p
 PASSWORD = Shape("user", Field("original_password", t.Text(0, None), required=True),
                  Field("password", t.Text(0, None), required=True), extra=True)
 USER_FILTERS = {**comparable(name=User.name), "domain_id": User.domain_id, "enabled": flag(User.enabled), "id": User.id,
-                "default_project_id": nullable(User.default_project_id)}
+                "default_project_id": nullable(User.default_project_id),
+                "password_expires_at": lambda values: expiring(values[-1])}
+
+COMPARE = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq, "neq": operator.ne}
+
+
+def expiring(asked: str) -> Any:
+    """The clause for `password_expires_at=lt:2026-01-31T12:00:00Z`; without an operator the moment itself."""
+    word, colon, text = asked.partition(":")
+    how, text = (word, text) if colon and word in COMPARE else ("eq", asked)
+    try:
+        moment = clock.parse(text)
+    except ValueError as exc:
+        raise BadRequest(f"Invalid input for field 'password_expires_at': '{asked}' is not OPERATOR:MOMENT, as "
+                         "lt:2026-01-31T12:00:00Z.") from exc
+    return COMPARE[how](User.password_expires_at, moment)
 
 
 def naive(moment: Any) -> str | None:
@@ -183,18 +199,24 @@ BY_NAME = Listing(Group, comparable(name=Group.name))
 USERS_BY_NAME = Listing(User, USER_FILTERS)
 
 
+def _seen(request: Request, query: Any, model: Any) -> Any:
+    """With a domain's token one sees the users and groups of that domain."""
+    own = request.context.domain_id
+    return query.where(model.domain_id == own) if own else query
+
+
 @users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER)
 async def list_groups(request, tx, user) -> Page:
     """The groups that a user is in."""
     query = select(Group).join(Membership, Membership.group_id == Group.id).where(Membership.user_id == user.id)
-    return await BY_NAME.page(request, tx, query)
+    return await BY_NAME.page(request, tx, _seen(request, query, Group))
 
 
 @groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER)
 async def list_users(request, tx, group) -> Page:
     """The users in a group."""
     query = select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group.id)
-    return await USERS_BY_NAME.page(request, tx, query)
+    return await USERS_BY_NAME.page(request, tx, _seen(request, query, User))
 
 
 @groups.put("/{group}/users/{user}", status=204, policy="identity:add_user_to_group")

@@ -171,7 +171,7 @@ async def test_a_domains_manager_works_in_his_domain_only(cloud):
     domain, other = await make(cloud, "domain"), await make(cloud, "domain")
     manager = await manager_of(cloud, domain)
     for kind in ("user", "group", "project"):
-        made = await manager.post(f"{V3}/{kind}s", {kind: {"name": "own"}})
+        made = await manager.post(f"{V3}/{kind}s", {kind: {"name": "own", "domain_id": domain["id"]}})
         assert made.status == 201 and made.body[kind]["domain_id"] == domain["id"], made.content
         await refused(await manager.post(f"{V3}/{kind}s", {kind: {"name": "x", "domain_id": other["id"]}}), 403)
         foreign = await make(cloud, kind, domain_id=other["id"])
