@@ -8,7 +8,7 @@ import pytest_asyncio
 
 sys.path.append(str(Path(__file__).parents[1] / "guest" / "hypervisor"))
 
-from hv_rig import Rig, config_below  # noqa: E402
+from hv_rig import Rig, config_below, content_of  # noqa: E402
 
 from cloudd.drivers.hypervisor.base import (  # noqa: E402
     DomainState,
@@ -98,6 +98,6 @@ async def test_a_snapshot_of_a_raw_image_is_still_a_valid_qcow2(rig):
     server_id = await rig.defined()
     target = Path(rig.config.instances_dir, server_id, "snapshot")
     await rig.hypervisor.export_disk(server_id, "root", target)
-    assert target.read_bytes() == empty_qcow2(1 << 30)
+    assert content_of(target) == empty_qcow2(1 << 30)
     await rig.hypervisor.export_disk(server_id, "root", target, "raw")
-    assert target.read_bytes() == rig.image.read_bytes()
+    assert content_of(target) == content_of(rig.image)

@@ -264,7 +264,7 @@ class HypervisorConfig:
     uri: str = "qemu:///system"
     virt_type: str = "auto"          # auto, kvm, qemu
     machine: str = "pc"
-    cpu_mode: str = "auto"           # auto, host-model, host-passthrough, maximum, custom, none
+    cpu_mode: str = "auto"           # auto, host-model, host-passthrough, maximum, custom, none, or a model
     cpu_model: str = ""              # for custom
     disk_cache: str = "auto"         # auto, none, writeback, writethrough, unsafe, directsync
     tb_cache_mib: int = 32           # translated code each emulated guest may keep

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hv_rig import content_of, names_in, size_of
 
 from cloudd.drivers.hypervisor.base import (
     BadImage,
@@ -187,7 +188,7 @@ async def test_devices_come_and_go_in_a_running_guest(rig):
     assert await hypervisor.attach_disk(server_id, volume) == "vdb"
     assert await hypervisor.attach_disk(server_id, volume) == "vdb"
     await hypervisor.resize_disk(server_id, volume.id, 128 << 20)
-    assert Path(volume.path).stat().st_size == 128 << 20
+    assert size_of(volume.path) == 128 << 20
     assert {disk.target for disk in (await hypervisor.stats(server_id)).disks} == {"vda", "hda", "vdb"}
     nic = NicSpec("11111111-2222-4333-8444-000000000001", "fa:16:3e:00:00:09", "hvtap9")
     await hypervisor.attach_nic(server_id, nic)
@@ -203,7 +204,7 @@ async def test_devices_come_and_go_in_a_running_guest(rig):
 async def _live_export(rig, server_id):
     target = Path(rig.config.instances_dir, server_id, "snapshot-live")
     await rig.hypervisor.export_disk(server_id, "root", target)
-    assert target.read_bytes()[:4] == b"QFI\xfb" and int.from_bytes(target.read_bytes()[24:32], "big") > 0
+    assert content_of(target)[:4] == b"QFI\xfb" and int.from_bytes(content_of(target)[24:32], "big") > 0
     assert await rig.hypervisor.state(server_id) is DomainState.RUNNING
 
 
@@ -226,10 +227,10 @@ async def test_export_of_a_guest_that_is_off(rig):
     server_id = await rig.defined()
     target = Path(rig.config.instances_dir, server_id, "snapshot")
     await rig.hypervisor.export_disk(server_id, "root", target)
-    assert target.read_bytes()[:4] == b"QFI\xfb"
+    assert content_of(target)[:4] == b"QFI\xfb"
     raw = target.with_name("snapshot-raw")
     await rig.hypervisor.export_disk(server_id, "root", raw, "raw")
-    assert raw.stat().st_size > 0
+    assert size_of(raw) > 0
     # what was exported is a complete image
     await rig.hypervisor.disks.cache_image(f"snapshot-{server_id}", target, "qcow2")
     await rig.hypervisor.disks.drop_image(f"snapshot-{server_id}")
@@ -295,7 +296,7 @@ async def test_callers_for_one_image_share_one_fetch(rig):
     disks = rig.hypervisor.disks
     got = await asyncio.gather(*(disks.cache_image("shared", slow, "raw") for _ in range(5)))
     assert len(fetches) == 1 and len({file.path for file in got}) == 1 and got[0].size == 3 * 8192
-    assert Path(got[0].path).read_bytes() == (bytes(4096) + b"x" * 4096) * 3
+    assert content_of(got[0].path) == (bytes(4096) + b"x" * 4096) * 3
     await disks.drop_image("shared")
     assert "shared" not in await disks.cached_images()
 
@@ -313,7 +314,7 @@ async def test_a_failed_fetch_leaves_nothing_and_may_be_tried_again(rig):
     assert "broken" not in await disks.cached_images()
     assert (await disks.cache_image("broken", whole, "raw")).size == 5
     await disks.drop_image("broken")
-    assert not [path for path in Path(rig.config.cache_dir).iterdir() if path.name.startswith("broken")]
+    assert not [name for name in names_in(rig.config.cache_dir) if name.startswith("broken")]
 
 
 @pytest.mark.parametrize("content, format", [

@@ -87,7 +87,7 @@ class Rig:
     async def says(self, server_id: str, words: bytes, times: int = 1) -> bytes:
         """Wait until the console log has the words."""
         async def look() -> bytes:
-            while (text := await self.hypervisor.consoles.log(server_id)).count(words) < times:
+            while (text := await self.hypervisor.consoles.log(server_id)).count(words) < times:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             return text
         try:
@@ -98,7 +98,7 @@ class Rig:
 
     async def becomes(self, server_id: str, state: DomainState) -> None:
         async with asyncio.timeout(self.patience):
-            while await self.hypervisor.state(server_id) is not state:
+            while await self.hypervisor.state(server_id) is not state:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def hears(self, stream, kind: EventKind, server_id: str | None) -> DomainEvent:
@@ -124,5 +124,13 @@ def config_below(folder: Path, **more) -> HypervisorConfig:
                             disk_cache=more.pop("disk_cache", "unsafe"), **more)
 
 
-def is_root() -> bool:
-    return os.geteuid() == 0
+def size_of(path: str | Path) -> int:
+    return Path(path).stat().st_size
+
+
+def content_of(path: str | Path) -> bytes:
+    return Path(path).read_bytes()
+
+
+def names_in(folder: str | Path) -> list[str]:
+    return os.listdir(folder)

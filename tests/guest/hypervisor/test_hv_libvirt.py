@@ -10,7 +10,15 @@ import pytest
 from conftest import GUEST
 from hv_rig import Rig
 
-from cloudd.drivers.hypervisor.base import DomainState, EventKind, HypervisorDown, KernelBoot, NicSpec, SerialLine
+from cloudd.drivers.hypervisor.base import (
+    DomainState,
+    EventKind,
+    HypervisorDown,
+    KernelBoot,
+    NicSpec,
+    SerialLine,
+    Unsupported,
+)
 from cloudd.drivers.hypervisor.libvirt import LibvirtHypervisor
 
 NIC = NicSpec("11111111-2222-4333-8444-00000000000a", "fa:16:3e:00:00:0a", "hvtap-a")
@@ -127,6 +135,20 @@ async def test_q35_boots_with_a_config_drive_on_scsi(rig):
     volume = rig.volume(server_id)
     await rig.hypervisor.attach_disk(server_id, replace(volume, bus="scsi"))
     await rig.hypervisor.detach_disk(server_id, volume.id)
+
+
+async def test_what_this_guest_or_machine_lacks_is_unsupported(rig):
+    hypervisor = rig.hypervisor
+    server_id = await rig.defined()
+    await hypervisor.start(server_id)
+    with pytest.raises(Unsupported, match="agent"):
+        await hypervisor.set_admin_password(server_id, "root", "secret")
+    await hypervisor.inject_nmi(server_id)
+    with pytest.raises(Unsupported, match="vCPU"):
+        await hypervisor.define(await rig.spec(vcpus=1000))
+    if not hypervisor.caps().uefi:
+        with pytest.raises(Unsupported, match="ovmf"):
+            await hypervisor.define(await rig.spec(firmware="uefi"))
 
 
 async def test_two_clouds_on_one_libvirt_do_not_see_each_other(rig):

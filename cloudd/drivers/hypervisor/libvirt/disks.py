@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudd.drivers.hypervisor import config_drive, image_check, qemu_img
-from cloudd.drivers.hypervisor.base import BadImage, DiskFile, Disks, HypervisorError, ImageSource
+from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
 from cloudd.drivers.hypervisor.image_cache import ImageCache, copy_sparse, described, settle
 from cloudd.drivers.hypervisor.layout import Layout
 
@@ -99,13 +99,7 @@ async def prepare(source: Path, format: str, target: Path) -> None:
     if format in image_check.VERBATIM:
         await asyncio.to_thread(copy_sparse, source, target)
         return
-    try:
-        await qemu_img.flatten(source, image_check.QEMU_NAME[format], target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
-    if target.stat().st_size == 0:
-        raise BadImage("the image is empty")
+    await qemu_img.flatten(source, image_check.QEMU_NAME[format], target)
 
 
 async def describe(path: Path) -> DiskFile:
@@ -118,6 +112,11 @@ async def describe(path: Path) -> DiskFile:
     if not head.startswith(QCOW2):
         raise HypervisorError(f"{path} is damaged: it is no qcow2")
     return described(path, "qcow2", int.from_bytes(head[24:32], "big"))
+
+
+def lengthen(path: Path, size: int) -> None:
+    if path.stat().st_size < size:
+        os.truncate(path, size)
 
 
 def whole_sectors(size: int) -> int:

@@ -27,13 +27,14 @@ from cloudd.drivers.hypervisor.layout import Layout
 from cloudd.drivers.hypervisor.libvirt import devices, domain_xml, host, power, probe
 from cloudd.drivers.hypervisor.libvirt.connection import Connection
 from cloudd.drivers.hypervisor.libvirt.console import SocketConsoles
-from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, direct_io_works
+from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, direct_io_works, lengthen
 from cloudd.drivers.hypervisor.libvirt.events import Events
 
 LOG = log.get("cloudd.hypervisor.libvirt")
 HEALTH_SECONDS = 5.0
 DETACH_TRIES, DETACH_SECONDS = 6, 8.0        # a guest that boots does not listen yet; asking again helps
 BACKUP_POLL_SECONDS = 0.1
+CPU_MODES = ("host-model", "host-passthrough", "maximum", "custom", "none")
 LIVE = (DomainState.RUNNING, DomainState.PAUSED)
 
 
@@ -65,15 +66,17 @@ class LibvirtHypervisor(Hypervisor):
         self._ours.update(status.server_id for status in power.list_ours(conn, self.config.cloud_id))
 
     def _gather_facts(self, virt_type: str) -> domain_xml.Facts:
-        cpu = self.config.cpu_mode
+        cpu, model = self.config.cpu_mode, self.config.cpu_model
         if cpu == "auto":
             cpu = "host-model" if virt_type == "kvm" else "maximum"
+        elif cpu not in CPU_MODES:
+            cpu, model = "custom", cpu
         cache = self.config.disk_cache
         if cache == "auto":
             cache = "none" if direct_io_works(self._layout.instances) else "writeback"
         return domain_xml.Facts(
             cloud_id=self.config.cloud_id, virt_type=virt_type, arch=self._found.caps.arch, machine=self.config.machine,
-            cpu_mode="" if cpu == "none" else cpu, cpu_model=self.config.cpu_model, disk_cache=cache,
+            cpu_mode="" if cpu == "none" else cpu, cpu_model=model, disk_cache=cache,
             video=self._found.video, tb_cache_mib=self.config.tb_cache_mib if self._found.tb_cache else 0)
 
     async def close(self) -> None:
@@ -195,25 +198,25 @@ class LibvirtHypervisor(Hypervisor):
         state, disk = await self._connection.run(devices.find_disk, server_id, disk_id)
         path = Path(disk.path)
         if state in LIVE:
-            if disk.format == "raw" and not disk.block_device and path.stat().st_size < size_bytes:
-                os.truncate(path, size_bytes)                # a raw file does not grow by being told
+            if disk.format == "raw" and not disk.block_device:
+                await asyncio.to_thread(lengthen, path, size_bytes)      # a raw file does not grow by being told
             await self._connection.run(devices.block_resize, server_id, disk.target, size_bytes)
         elif not disk.block_device:
             await qemu_img.grow(path, disk.format, size_bytes)
 
     async def export_disk(self, server_id: str, disk_id: str, target: Path, format: str = "qcow2") -> None:
         state, disk = await self._connection.run(devices.find_disk, server_id, disk_id)
-        target.unlink(missing_ok=True)
+        await asyncio.to_thread(target.unlink, missing_ok=True)
         if state not in LIVE:
             await qemu_img.copy(Path(disk.path), disk.format, target, format)
             return
         await self._connection.run(devices.begin_backup, server_id, disk.target, target, format)
         try:
-            while not await self._connection.run(devices.backup_ended, server_id):
+            while not await self._connection.run(devices.backup_ended, server_id):  # noqa: ASYNC110 (its event may be missed)
                 await asyncio.sleep(BACKUP_POLL_SECONDS)
         except BaseException:
             await self._connection.run(devices.abort_job, server_id)
-            target.unlink(missing_ok=True)
+            await asyncio.to_thread(target.unlink, missing_ok=True)
             raise
 
     # -- the guest itself -------------------------------------------------------------------------------------------

@@ -83,6 +83,8 @@ def cloud_of(domain: libvirt.virDomain) -> str | None:
 
 def start(conn: libvirt.virConnect, server_id: str, paused: bool) -> None:
     domain = find(conn, server_id)
+    if domain.state()[0] == libvirt.VIR_DOMAIN_SHUTDOWN:
+        _off(domain)                                     # it has powered itself off and is about to end
     if domain.isActive():
         return
     flags = libvirt.VIR_DOMAIN_START_FORCE_BOOT | (libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)

@@ -161,7 +161,8 @@ class SimulatedHypervisor(Hypervisor):
         domain = self._find(server_id)
         if domain.is_live:
             return
-        self._check_files(domain)
+        for disk in domain.config.disks.values():
+            _need_file(disk["path"])
         domain.live, domain.booted, domain.stopping, domain.started = domain.config.copy(), False, False, time.time()
         self._turn_on(domain, paused)
 
@@ -240,8 +241,7 @@ class SimulatedHypervisor(Hypervisor):
         self._hit("attach_disk")
         domain = self._find(server_id)
         present = domain.disk(disk.id)
-        if not os.path.exists(disk.path):
-            raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory")
+        _need_file(disk.path)
         if present is None:
             bus = disk.bus or default_bus(disk.device, domain.machine)
             taken = set().union(*(view.targets() for view in domain.views()))
@@ -259,9 +259,7 @@ class SimulatedHypervisor(Hypervisor):
 
     async def resize_disk(self, server_id: str, disk_id: str, size_bytes: int) -> None:
         self._hit("resize_disk")
-        path = Path(self._disk(server_id, disk_id).path)
-        if path.is_file() and path.stat().st_size < size_bytes:
-            os.truncate(path, size_bytes)
+        _lengthen(Path(self._disk(server_id, disk_id).path), size_bytes)
 
     async def export_disk(self, server_id: str, disk_id: str, target: Path, format: str = "qcow2") -> None:
         self._hit("export_disk")
@@ -312,11 +310,6 @@ class SimulatedHypervisor(Hypervisor):
         if disk is None:
             raise HypervisorError(f"the guest has no disk {disk_id}")
         return disk
-
-    def _check_files(self, domain: Domain) -> None:
-        for disk in domain.config.disks.values():
-            if not os.path.exists(disk["path"]):
-                raise HypervisorError(f"Cannot access storage file '{disk['path']}': No such file or directory")
 
     def _turn_on(self, domain: Domain, paused: bool) -> None:
         self._feed.tell(DomainEvent(EventKind.STARTED, domain.server_id))
@@ -370,3 +363,13 @@ class SimulatedHypervisor(Hypervisor):
         await asyncio.sleep(self.config.boot_seconds)
         self.consoles.guest_writes(server_id, b"\r\nreboot: Power down\r\n")
         self.guest_powers_off(server_id)
+
+
+def _need_file(path: str) -> None:
+    if not os.path.exists(path):
+        raise HypervisorError(f"Cannot access storage file '{path}': No such file or directory")
+
+
+def _lengthen(path: Path, size: int) -> None:
+    if path.is_file() and path.stat().st_size < size:
+        os.truncate(path, size)
