@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from cloudd.core import log
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
-from cloudd.drivers.network.base import NetworkConfig, NetworkDriver, NetworkDriverError
+from cloudd.drivers.network.base import DataplaneSpec, NetworkConfig, NetworkDriver, NetworkDriverError
 from cloudd.network import dataplane, jobs
 from cloudd.network.api import (
     API,
@@ -33,6 +33,7 @@ from cloudd.network.config import CONFIG, DEFAULT_QUOTAS, QUOTAS
 from cloudd.network.metadata import MetadataDesk
 from cloudd.network.models import FloatingIp, Network, Port, Router
 from cloudd.network.pulse import Pulse
+from cloudd.network.turns import Turns
 
 LOG = log.get("cloudd.network")
 REGISTERED = (jobs, agents, extensions, floatingips, misc, networks, ports, quotas, rbac, routers, security_groups, subnetpools,
@@ -52,6 +53,7 @@ class NetworkModule(Module):
         desk = MetadataDesk()
         self.parts.services[MetadataDesk] = desk
         self.parts.services[Pulse] = Pulse()
+        self.parts.services[Turns] = Turns()
         kind = load_driver("network", self.parts.settings.network.driver)
         driver: NetworkDriver = kind(driver_config(self.parts.settings))
         try:
@@ -72,6 +74,13 @@ class NetworkModule(Module):
         if report.created or report.removed:
             LOG.info("the dataplane was repaired", created=len(report.created), removed=len(report.removed))
         await self._correct_statuses(set(report.failed))
+
+    async def purge(self) -> None:
+        """Wanted is nothing: the driver removes all that is ours."""
+        await self.open()
+        if self.driver is not None:
+            await self.driver.restore(DataplaneSpec())
+            await self.driver.close()
 
     async def _correct_statuses(self, failed: set[str]) -> None:
         plugged = await self.driver.plugged() if self.driver else frozenset()

@@ -1,5 +1,7 @@
 """Taking a guest's port to the wire and off it, once its tap exists: called by compute's jobs."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import internal
@@ -9,6 +11,7 @@ from cloudd.drivers.network.base import NetworkDriver
 from cloudd.network import dataplane, standard
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Port
+from cloudd.network.turns import Turns
 
 ACTIVE, DOWN = "ACTIVE", "DOWN"
 
@@ -18,19 +21,29 @@ async def wire(parts: Parts, port_id: str) -> None:
     async with parts.database.write() as tx:
         port = await _bound(tx, port_id)
         network_id = port.network_id
-    driver = parts.driver(NetworkDriver)
-    async with parts.database.read() as tx:
-        networks = await dataplane.network_specs(tx, [network_id])
-        ports = await dataplane.port_specs(tx, [port_id])
-        groups = await dataplane.group_specs(tx, ports[0].security_groups) if ports else []
-    for network in networks:
-        await driver.apply_network(network)
-    for group in groups:
-        await driver.apply_security_group(group)
-    for spec in ports:
-        await driver.apply_port(spec)
-        await driver.plug(port_id)
+    driver, turns = parts.driver(NetworkDriver), parts.service(Turns)
+    async with turns.of(network_id):
+        async with parts.database.read() as tx:
+            networks = await dataplane.network_specs(tx, [network_id])
+        for network in networks:
+            await driver.apply_network(network)
+    async with turns.of(port_id):
+        async with parts.database.read() as tx:
+            ports = await dataplane.port_specs(tx, [port_id])
+        for spec in ports:
+            await _groups(parts, spec.security_groups)
+            await driver.apply_port(spec)
+            await driver.plug(port_id)
     await mark(parts, port_id, ACTIVE)
+
+
+async def _groups(parts: Parts, group_ids: Iterable[str]) -> None:
+    for group_id in group_ids:
+        async with parts.service(Turns).of(group_id):
+            async with parts.database.read() as tx:
+                groups = await dataplane.group_specs(tx, [group_id])
+            for group in groups:
+                await parts.driver(NetworkDriver).apply_security_group(group)
 
 
 async def _bound(tx: AsyncSession, port_id: str) -> Port:

@@ -5,19 +5,21 @@ from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.network import changes, dataplane
 from cloudd.network.jobs.attempts import attempt
+from cloudd.network.turns import Turns
 
 LOG = log.get("cloudd.network")
 
 
 async def apply(run: Run) -> None:
     group_id = run.input["id"]
-    async with run.read() as tx:
-        specs = await dataplane.group_specs(tx, [group_id])
-    driver = run.driver(NetworkDriver)
-    if specs:
-        await attempt("applying a security group", group_id, lambda: driver.apply_security_group(specs[0]))
-    else:
-        await attempt("removing a security group", group_id, lambda: driver.remove_security_group(group_id))
+    async with run.parts.service(Turns).of(group_id):
+        async with run.read() as tx:
+            specs = await dataplane.group_specs(tx, [group_id])
+        driver = run.driver(NetworkDriver)
+        if specs:
+            await attempt("applying a security group", group_id, lambda: driver.apply_security_group(specs[0]))
+        else:
+            await attempt("removing a security group", group_id, lambda: driver.remove_security_group(group_id))
 
 
 async def tell(run: Run, error: BaseException) -> None:

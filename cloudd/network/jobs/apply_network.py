@@ -7,6 +7,7 @@ from cloudd.drivers.network.base import NetworkDriver
 from cloudd.network import changes, dataplane
 from cloudd.network.jobs.attempts import attempt
 from cloudd.network.models import Network, Port
+from cloudd.network.turns import Turns
 
 DHCP = "network:dhcp"
 
@@ -14,13 +15,14 @@ DHCP = "network:dhcp"
 async def apply(run: Run) -> None:
     """Tell the driver of the network, or of its end; its DHCP port is on the wire then."""
     network_id = run.input["id"]
-    async with run.read() as tx:
-        specs = await dataplane.network_specs(tx, [network_id])
-    driver = run.driver(NetworkDriver)
-    if not specs:
-        await attempt("removing a network", network_id, lambda: driver.remove_network(network_id))
-        return
-    await attempt("applying a network", network_id, lambda: driver.apply_network(specs[0]))
+    async with run.parts.service(Turns).of(network_id):
+        async with run.read() as tx:
+            specs = await dataplane.network_specs(tx, [network_id])
+        driver = run.driver(NetworkDriver)
+        if not specs:
+            await attempt("removing a network", network_id, lambda: driver.remove_network(network_id))
+            return
+        await attempt("applying a network", network_id, lambda: driver.apply_network(specs[0]))
     async with run.save() as tx:
         await tx.execute(update(Port).where(Port.network_id == network_id, Port.device_owner == DHCP, Port.status != "ACTIVE")
                          .values(status="ACTIVE"))

@@ -7,17 +7,19 @@ from cloudd.drivers.network.base import NetworkDriver
 from cloudd.network import changes, dataplane
 from cloudd.network.jobs.attempts import attempt
 from cloudd.network.models import Port
+from cloudd.network.turns import Turns
 
 
 async def apply(run: Run) -> None:
     port_id = run.input["id"]
-    async with run.read() as tx:
-        specs = await dataplane.port_specs(tx, [port_id])
-    driver = run.driver(NetworkDriver)
-    if specs:
-        await attempt("applying a port", port_id, lambda: driver.apply_port(specs[0]))
-    else:
-        await attempt("removing a port", port_id, lambda: driver.remove_port(port_id))
+    async with run.parts.service(Turns).of(port_id):
+        async with run.read() as tx:
+            specs = await dataplane.port_specs(tx, [port_id])
+        driver = run.driver(NetworkDriver)
+        if specs:
+            await attempt("applying a port", port_id, lambda: driver.apply_port(specs[0]))
+        else:
+            await attempt("removing a port", port_id, lambda: driver.remove_port(port_id))
 
 
 async def mark_down(run: Run, error: BaseException) -> None:
