@@ -50,7 +50,8 @@ class Machine:
     def usage(self) -> dict[str, int]:
         """Nova's counters. Used is what servers were promised, not what they touch."""
         info, holds = self.info, self.holds
-        vcpus, memory, disk = (info.vcpus, info.memory_mb, info.disk_gb) if info else (CONFIG.vcpus, CONFIG.memory_mb, CONFIG.disk_gb)
+        known = info or CONFIG
+        vcpus, memory, disk = known.vcpus, known.memory_mb, known.disk_gb
         memory_used = holds.memory_mb + CONFIG.reserved_memory_mb
         least = disk - info.disk_used_gb if info else disk - holds.disk_gb
         return {"current_workload": holds.busy, "disk_available_least": least, "free_disk_gb": disk - holds.disk_gb,

@@ -99,8 +99,8 @@ async def delete(tx: AsyncSession, service: Service) -> None:
     """Forget a service that no longer runs. Raises Conflict while it runs or has servers."""
     query = select(func.count()).select_from(Server).where(Server.host == service.host, Server.deleted_at.is_(None))
     if service.binary == COMPUTE and (count := (await tx.execute(query)).scalar()):
-        raise Conflict(f"Unable to delete compute service that is hosting instances. {service.host} hosts {count}; delete or move "
-                       "them first.")
+        raise Conflict(f"Unable to delete compute service that is hosting instances. {service.host} hosts {count}; delete or "
+                       "move them first.")
     if service.host == CONFIG.host:
         raise Conflict(f"Service {service.binary} runs in this daemon: it would come back. Disable it instead.")
     await tx.delete(service)

@@ -1,0 +1,258 @@
+"""What is answered of servers: one shape, each field with its lifetime."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd import image as images
+from cloudd import network
+from cloudd.compute import states
+from cloudd.compute import versions as v
+from cloudd.compute.api import bookmark, links
+from cloudd.compute.config import CONFIG
+from cloudd.compute.models import BlockDevice, Server, ServerFault, ServerGroupMember, Service
+from cloudd.compute.models.servers import metadata_of, tags_of
+from cloudd.core import clock
+from cloudd.core.http import Field, Request, Shape
+from cloudd.core.http.shapes import UNSET
+from cloudd.network import PortView
+
+PROGRESSING = {"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
+FAULTY = {"ERROR", "DELETED"}
+RULE = "os_compute_api:"
+
+
+@dataclass(slots=True)
+class Eyes:
+    """What this caller may see, found out once a request."""
+
+    admin: bool
+    host_status: str | None
+    extra_specs: bool
+    groups: bool = True
+    full: bool = True
+
+
+@dataclass(slots=True)
+class Seen:
+    """A server with what lies in other tables, and the eyes that look at it."""
+
+    server: Server
+    eyes: Eyes
+    status: str
+    metadata: dict[str, str] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    volumes: list[BlockDevice] = field(default_factory=list)
+    ports: list[PortView] = field(default_factory=list)
+    fault: ServerFault | None = None
+    groups: list[str] = field(default_factory=list)
+    image_properties: dict[str, str] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+async def eyes(request: Request, tx: AsyncSession, *, groups: bool = True, full: bool = True) -> Eyes:
+    admin = request.allows(RULE + "os-extended-server-attributes")
+    extra_specs = request.has(v.FLAVOR_EMBEDDED) and request.allows(RULE + "servers:show:flavor-extra-specs")
+    status = None
+    if request.has(v.HOST_STATUS) and request.allows(RULE + "servers:show:host_status"):
+        query = select(Service).where(Service.host == CONFIG.host, Service.binary == "nova-compute")
+        service = (await tx.execute(query)).scalar()
+        status = "UP" if service is None else "DOWN" if service.forced_down else "MAINTENANCE" if service.disabled else "UP"
+    return Eyes(admin, status, extra_specs, groups, full)
+
+
+async def see(request: Request, tx: AsyncSession, servers: list[Server], look: Eyes) -> list[Seen]:
+    """The servers with all that is shown of them, in a constant number of queries."""
+    ids = [server.id for server in servers]
+    if not ids:
+        return []
+    metadata = await metadata_of(tx, ids)
+    tags = await tags_of(tx, ids) if request.has(v.SERVER_TAGS) else {}
+    ports = await network.ports_of(tx, ids)
+    volumes = await _volumes(tx, ids)
+    seen = [Seen(server, look, states.status(server.vm_state, server.task_state), metadata.get(server.id, {}),
+                 tags.get(server.id, []), volumes.get(server.id, []), ports.get(server.id, [])) for server in servers]
+    await _add_faults(tx, seen)
+    if look.groups and request.has(v.SERVER_GROUPS_OF_SERVER):
+        await _add_groups(tx, seen)
+    if request.has(v.IMAGE_PROPERTIES):
+        await _add_images(request, tx, seen)
+    return seen
+
+
+async def _volumes(tx: AsyncSession, ids: list[str]) -> dict[str, list[BlockDevice]]:
+    query = select(BlockDevice).where(BlockDevice.server_id.in_(ids), BlockDevice.volume_id.is_not(None))
+    found: dict[str, list[BlockDevice]] = {}
+    for row in (await tx.execute(query.order_by(BlockDevice.number))).scalars():
+        found.setdefault(row.server_id, []).append(row)
+    return found
+
+
+async def _add_faults(tx: AsyncSession, seen: list[Seen]) -> None:
+    faulty = {item.server.id: item for item in seen if item.status in FAULTY}
+    if faulty:
+        query = select(ServerFault).where(ServerFault.server_id.in_(list(faulty))).order_by(ServerFault.id)
+        for row in (await tx.execute(query)).scalars():
+            faulty[row.server_id].fault = row
+
+
+async def _add_groups(tx: AsyncSession, seen: list[Seen]) -> None:
+    by_id = {item.server.id: item for item in seen}
+    query = select(ServerGroupMember).where(ServerGroupMember.server_id.in_(list(by_id)))
+    for row in (await tx.execute(query)).scalars():
+        by_id[row.server_id].groups.append(row.group_id)
+
+
+async def _add_images(request: Request, tx: AsyncSession, seen: list[Seen]) -> None:
+    """What the image says now; of an image that is gone, what the server remembers."""
+    found = await images.many(request.context, tx, {item.server.image_id for item in seen if item.server.image_id})
+    for item in seen:
+        image = found.get(item.server.image_id or "")
+        item.image_properties = image.properties if image is not None else item.server.image.get("properties", {})
+
+
+# -- one field each ---------------------------------------------------------------------------------------------------
+
+
+def _attribute(name: str) -> Any:
+    return lambda seen, request: getattr(seen.server, name)
+
+
+def _admin(name: str) -> Any:
+    return lambda seen, request: getattr(seen.server, name) if seen.eyes.admin else UNSET
+
+
+def _progress(seen: Seen, request: Request) -> Any:
+    return seen.server.progress if seen.status in PROGRESSING else UNSET
+
+
+def _host_id(seen: Seen, request: Request) -> str:
+    server = seen.server
+    return hashlib.sha224(f"{server.project_id}{server.host}".encode()).hexdigest() if server.host else ""
+
+
+def image(seen: Seen, request: Request) -> Any:
+    image_id = seen.server.image_id
+    if not image_id:
+        return ""
+    shown = {"id": image_id, "links": [bookmark(request, "images", image_id)]}
+    return shown if seen.image_properties is None else {**shown, "properties": seen.image_properties}
+
+
+def _flavor_link(seen: Seen, request: Request) -> dict[str, Any]:
+    return {"id": seen.server.flavor_id, "links": [bookmark(request, "flavors", seen.server.flavor_id)]}
+
+
+def _flavor(seen: Seen, request: Request) -> dict[str, Any]:
+    flavor = seen.server.flavor
+    shown = {"vcpus": flavor["vcpus"], "ram": flavor["ram"], "disk": flavor["disk"], "ephemeral": flavor["ephemeral"],
+             "swap": flavor["swap"], "original_name": flavor["name"]}
+    if seen.eyes.extra_specs:
+        shown["extra_specs"] = flavor.get("extra_specs", {})
+    return shown
+
+
+def addresses(ports: list[PortView], *, full: bool = True) -> dict[str, list[dict[str, Any]]]:
+    """Addresses by the network's name; `full` tells their kind and MAC as well."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for port in ports:
+        entries = found.setdefault(port.network_name, [])
+        floating = port.floating_ips
+        for fixed in port.fixed_ips:
+            entries.append(_address(fixed.version, fixed.address, "fixed", port, full))
+            for public, behind in floating:
+                if behind == fixed.address:
+                    entries.append(_address(4, public, "floating", port, full))
+    return found
+
+
+def _address(version: int, address: str, kind: str, port: PortView, full: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"version": version, "addr": address}
+    return {**shown, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac_address} if full else shown
+
+
+def _groups(seen: Seen, request: Request) -> Any:
+    names = dict.fromkeys(name for port in seen.ports for _, name in port.security_groups)
+    return [{"name": name} for name in names] if names else UNSET
+
+
+def _volume(row: BlockDevice, request: Request) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": row.volume_id}
+    return {**shown, "delete_on_termination": row.delete_on_termination} if request.has(v.ADMIN_ATTRIBUTES) else shown
+
+
+def _fault(seen: Seen, request: Request) -> Any:
+    fault = seen.fault
+    if fault is None or seen.status not in FAULTY:
+        return UNSET
+    shown = {"code": fault.code, "created": clock.iso(fault.created_at), "message": fault.message}
+    if fault.details and (seen.eyes.admin or fault.code != 500):
+        shown["details"] = fault.details
+    return shown
+
+
+BASIC = (
+    Field("id", of=_attribute("id")),
+    Field("name", of=_attribute("name")),
+    Field("status", of="status"),
+    Field("tenant_id", of=_attribute("project_id")),
+    Field("user_id", of=_attribute("user_id")),
+    Field("metadata", of="metadata"),
+    Field("hostId", of=_host_id),
+    Field("image", of=image),
+    Field("flavor", of=_flavor_link, until="2.46"),
+    Field("flavor", of=_flavor, since=v.FLAVOR_EMBEDDED),
+    Field("created", of=lambda seen, request: clock.iso(seen.server.created_at)),
+    Field("updated", of=lambda seen, request: clock.iso(seen.server.updated_at)),
+    Field("addresses", of=lambda seen, request: addresses(seen.ports, full=seen.eyes.full)),
+    Field("accessIPv4", of=lambda seen, request: seen.server.access_ip_v4 or ""),
+    Field("accessIPv6", of=lambda seen, request: seen.server.access_ip_v6 or ""),
+    Field("links", of=lambda seen, request: links(request, "servers", seen.server.id)),
+    Field("OS-DCF:diskConfig", of=_attribute("disk_config")),
+    Field("progress", of=_progress),
+    Field("fault", of=_fault),
+    Field("locked", of=_attribute("locked"), since=v.LOCKED),
+    Field("description", of=_attribute("description"), since=v.DESCRIPTION),
+    Field("tags", of="tags", since=v.SERVER_TAGS),
+    Field("trusted_image_certificates", of=_attribute("trusted_certs"), since=v.TRUSTED_CERTIFICATES),
+    Field("server_groups", of=lambda seen, request: seen.groups if seen.eyes.groups else UNSET, since=v.SERVER_GROUPS_OF_SERVER),
+    Field("locked_reason", of=_attribute("locked_reason"), since=v.LOCKED_REASON),
+    Field("pinned_availability_zone", of=_attribute("pinned_zone"), since=v.PINNED_ZONE),
+    Field("scheduler_hints", of=lambda seen, request: seen.server.scheduler_hints or {}, since=v.SCHEDULER_HINTS),
+)
+EXTENDED = (
+    Field("key_name", of=_attribute("key_name")),
+    Field("config_drive", of=lambda seen, request: "True" if seen.server.config_drive else ""),
+    Field("security_groups", of=_groups),
+    Field("OS-SRV-USG:launched_at", of=lambda seen, request: clock.iso_naive(seen.server.launched_at)),
+    Field("OS-SRV-USG:terminated_at", of=lambda seen, request: clock.iso_naive(seen.server.terminated_at)),
+    Field("OS-EXT-AZ:availability_zone", of=lambda seen, request: seen.server.availability_zone or ""),
+    Field("OS-EXT-STS:task_state", of=_attribute("task_state")),
+    Field("OS-EXT-STS:vm_state", of=_attribute("vm_state")),
+    Field("OS-EXT-STS:power_state", of=_attribute("power_state")),
+    Field("os-extended-volumes:volumes_attached", of=lambda seen, request: [_volume(row, request) for row in seen.volumes]),
+    Field("OS-EXT-SRV-ATTR:host", of=_admin("host")),
+    Field("OS-EXT-SRV-ATTR:hypervisor_hostname", of=_admin("node")),
+    Field("OS-EXT-SRV-ATTR:instance_name",
+          of=lambda seen, request: CONFIG.instance_name(seen.server.number) if seen.eyes.admin else UNSET),
+    Field("OS-EXT-SRV-ATTR:reservation_id", of=_admin("reservation_id"), since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:launch_index", of=_admin("launch_index"), since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:hostname", of=_admin("hostname"), since=v.ADMIN_ATTRIBUTES, until="2.89"),
+    Field("OS-EXT-SRV-ATTR:hostname", of=_attribute("hostname"), since=v.HOSTNAME),
+    Field("OS-EXT-SRV-ATTR:kernel_id", of=lambda seen, request: seen.server.kernel_id or "" if seen.eyes.admin else UNSET,
+          since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:ramdisk_id", of=lambda seen, request: seen.server.ramdisk_id or "" if seen.eyes.admin else UNSET,
+          since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:root_device_name", of=_admin("root_device_name"), since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:user_data", of=_admin("user_data"), since=v.ADMIN_ATTRIBUTES),
+    Field("host_status", of=lambda seen, request: UNSET if seen.eyes.host_status is None else seen.eyes.host_status,
+          since=v.HOST_STATUS),
+)
+SERVER = Shape("server", *BASIC, *EXTENDED)
+CHANGED = Shape("server", *BASIC)
+"""The reply to a change, before 2.75."""
+BRIEF = Shape("server", Field("id", of="id"), Field("name", of="name"),
+              Field("links", of=lambda server, request: links(request, "servers", server.id)))
