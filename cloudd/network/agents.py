@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock
 from cloudd.core.context import Context
-from cloudd.core.errors import NotFound
+from cloudd.core.errors import Conflict, NotFound
+from cloudd.network import changes, dhcp
 from cloudd.network.config import CONFIG
 from cloudd.network.models import AgentNote, FloatingIp, Network, Port, Router, Subnet
 
@@ -75,6 +76,46 @@ async def one(context: Context, tx: AsyncSession, wanted: str, *, alive: bool) -
         if agent.id == wanted:
             return agent
     raise NotFound(f"Agent {wanted} could not be found.", type="AgentNotFound")
+
+
+async def networks_of(tx: AsyncSession) -> list[Network]:
+    """The networks that the DHCP agent serves: those with a subnet that wants it, unless an administrator said otherwise."""
+    wanted = exists().where(Subnet.network_id == Network.id, Subnet.enable_dhcp)
+    query = select(Network).where(or_(Network.dhcp_served, and_(Network.dhcp_served.is_(None), wanted))).order_by(Network.id)
+    return list((await tx.execute(query)).scalars())
+
+
+async def routers_of(tx: AsyncSession) -> list[Router]:
+    return list((await tx.execute(select(Router).where(Router.served).order_by(Router.id))).scalars())
+
+
+async def serve_network(context: Context, tx: AsyncSession, network: Network, agent: Agent, wanted: bool) -> None:
+    """Give a network to the DHCP agent, or take it from it: its DHCP port comes and goes. Raises Conflict if it is so already."""
+    _require(agent, DHCP)
+    if (network.id in {one.id for one in await networks_of(tx)}) == wanted:
+        words, kind = ("has been already hosted", "NetworkHostedByDHCPAgent") if wanted else (
+            "is not hosted", "NetworkNotHostedByDhcpAgent")
+        raise Conflict(f"The network {network.id} {words} by the DHCP Agent {agent.id}.", type=kind)
+    network.dhcp_served = wanted
+    await dhcp.ensure(context, tx, network.id)
+    await changes.network(tx, context, network.id)
+
+
+async def serve_router(context: Context, tx: AsyncSession, router: Router, agent: Agent, wanted: bool) -> None:
+    """Give a router to the L3 agent, or take it from it: then it forwards nothing. Raises Conflict if it is so already."""
+    _require(agent, L3)
+    if router.served == wanted:
+        words, kind = ("has been already hosted", "RouterHostedByL3Agent") if wanted else (
+            "is not hosted", "RouterNotHostedByL3Agent")
+        raise Conflict(f"The router {router.id} {words} by the L3 Agent {agent.id}.", type=kind)
+    router.served = wanted
+    await changes.router(tx, context, router.id)
+
+
+def _require(agent: Agent, kind: str) -> None:
+    if agent.agent_type != kind:
+        raise Conflict(f"Agent {agent.id} is not a {kind}: it is a {agent.agent_type}.",
+                       type="InvalidDHCPAgent" if kind == DHCP else "InvalidL3Agent")
 
 
 async def note(tx: AsyncSession, agent: Agent, values: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def _host(port: Port) -> base.DhcpHost:
 
 async def router_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.RouterSpec]:
     """These routers, or all, with interfaces, gateway and floating addresses."""
-    routers = (await tx.execute(_some(select(Router), Router.id, ids))).scalars().all()
+    routers = (await tx.execute(_some(select(Router).where(Router.served), Router.id, ids))).scalars().all()
     query = select(Port).where(Port.device_owner == INTERFACE)
     interfaces: dict[str, list[Port]] = defaultdict(list)
     for port in (await tx.execute(_some(query, Port.device_id, ids))).scalars():

@@ -24,15 +24,15 @@ async def port_of(tx: AsyncSession, network_id: str) -> Port | None:
 async def ensure(context: Context, tx: AsyncSession, network_id: str) -> None:
     """Give the network's DHCP port an address in every subnet with DHCP; make it, or let it go, as needed."""
     await tx.flush()
+    network = await tx.get_one(Network, network_id)
     query = select(Subnet).where(Subnet.network_id == network_id, Subnet.enable_dhcp).order_by(Subnet.created_at, Subnet.id)
     subnets = list((await tx.execute(query)).scalars())
     port = await port_of(tx, network_id)
-    if not subnets:
+    if not subnets or network.dhcp_served is False:
         if port is not None:
             await ports.drop(context, tx, port)
         return
     if port is None:
-        network = await tx.get_one(Network, network_id)
         port = await ports.make(context, tx, network, network.project_id, {
             "device_owner": OWNER, "device_id": device_id(network_id), "host_id": CONFIG.host, "fixed_ips": []})
     await _addresses(tx, port, subnets)

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
-from cloudd.network import changes, dhcp, ports, standard
+from cloudd.network import changes, dhcp, floatingips, ports, standard
 from cloudd.network.config import CONFIG, QUOTAS
-from cloudd.network.models import Network, Port, Rbac, Subnet
+from cloudd.network.models import FloatingIp, Network, Port, Rbac, Subnet
 
 PLAIN = ("name", "description", "admin_state_up", "port_security_enabled", "dns_domain", "is_default")
 TYPES = ("local", "flat", "vlan", "vxlan", "geneve", "gre")
@@ -192,6 +192,8 @@ async def require_unshared(tx: AsyncSession, network: Network, target: str) -> N
 
 async def delete(context: Context, tx: AsyncSession, network: Network) -> None:
     """Delete a network with its subnets and DHCP port; other ports hold it."""
+    for row in await _idle_floating(tx, network):
+        await floatingips.delete(context, tx, row)
     held = select(Port.id).where(Port.network_id == network.id, Port.device_owner != dhcp.OWNER).order_by(Port.id)
     holders = list((await tx.execute(held.limit(20))).scalars())
     if holders:
@@ -207,6 +209,12 @@ async def delete(context: Context, tx: AsyncSession, network: Network) -> None:
     await tx.flush()
     await tx.delete(network)
     await tx.flush()
+
+
+async def _idle_floating(tx: AsyncSession, network: Network) -> list[FloatingIp]:
+    """Floating addresses that lead nowhere do not hold their network."""
+    query = select(FloatingIp).where(FloatingIp.floating_network_id == network.id, FloatingIp.port_id.is_(None))
+    return list((await tx.execute(query)).scalars())
 
 
 def shared_clause(project_id: str | None, *, all_of_them: bool = False) -> Any:

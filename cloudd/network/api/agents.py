@@ -1,17 +1,16 @@
 """/agents, and which of them serves a network or router: always the one of this host"""
 
-from sqlalchemy import select
-
 from cloudd.core import clock
 from cloudd.core.errors import Conflict
 from cloudd.core.http import Field, Page, Shape
 from cloudd.core.http import types as t
-from cloudd.network import agents
+from cloudd.network import agents, standard
 from cloudd.network.api import API
+from cloudd.network.api.collections import filtered
 from cloudd.network.api.networks import NETWORK
 from cloudd.network.api.routers import ROUTER
 from cloudd.network.api.shapes import BOOL, NeutronShape
-from cloudd.network.models import Network, Router, Subnet
+from cloudd.network.models import Router
 from cloudd.network.pulse import is_alive
 
 
@@ -41,9 +40,11 @@ async def load(request, tx, value):
     return await agents.one(request.context, tx, value, alive=await is_alive(request.parts))
 
 
-@resource.get("", policy="get_agent", reply=AGENT)
+@resource.get("", policy="get_agent", reply=AGENT, guard=filtered)
 async def index(request, tx):
-    """List the agents."""
+    """List the agents; who may see none gets an empty list."""
+    if not request.allows("get_agent"):
+        return Page([])
     rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
     for name in FILTERS:
         if wanted := [text.lower() for text in request.query.getall(name, [])]:
@@ -74,53 +75,46 @@ async def delete(request, tx, agent):
 @resource.get("/{agent}/dhcp-networks", policy="get_dhcp-networks", reply=NETWORK)
 async def networks_of(request, tx, agent):
     """List the networks that a DHCP agent serves."""
-    if agent.agent_type != agents.DHCP:
-        return Page([])
-    served = select(Subnet.network_id).where(Subnet.enable_dhcp)
-    return Page(list((await tx.execute(select(Network).where(Network.id.in_(served)).order_by(Network.id))).scalars()))
+    return Page(await agents.networks_of(tx) if agent.agent_type == agents.DHCP else [])
 
 
 @resource.get("/{agent}/l3-routers", policy="get_l3-routers", reply=ROUTER)
 async def routers_of(request, tx, agent):
     """List the routers that an L3 agent serves."""
-    if agent.agent_type != agents.L3:
-        return Page([])
-    return Page(list((await tx.execute(select(Router).order_by(Router.id))).scalars()))
+    return Page(await agents.routers_of(tx) if agent.agent_type == agents.L3 else [])
 
 
 @resource.post("/{agent}/dhcp-networks", policy="create_dhcp-network", body=NETWORK_ID, status=201)
 async def add_network(request, tx, agent, body):
-    """Give a network to the DHCP agent, which has all."""
-    raise Conflict(f"The network {body['network_id']} has been already hosted by the DHCP Agent {agent.id}.",
-                   type="NetworkHostedByDHCPAgent")
+    """Give a network to the DHCP agent."""
+    network = await standard.network(request.context, tx, body["network_id"])
+    await agents.serve_network(request.context, tx, network, agent, True)
 
 
 @resource.post("/{agent}/l3-routers", policy="create_l3-router", body=ROUTER_ID, status=201)
 async def add_router(request, tx, agent, body):
-    """Give a router to the L3 agent, which has all."""
-    raise Conflict(f"The router {body['router_id']} has been already hosted by the L3 Agent {agent.id}.",
-                   type="RouterHostedByL3Agent")
+    """Give a router to the L3 agent."""
+    router = await standard.owned(request.context, tx, Router, body["router_id"], "Router")
+    await agents.serve_router(request.context, tx, router, agent, True)
 
 
 @resource.delete("/{agent}/dhcp-networks/{network}", policy="delete_dhcp-network")
 async def remove_network(request, tx, agent, network):
-    """Refused: no other agent could serve the network."""
-    raise Conflict(f"The network {network.id} cannot be taken from agent {agent.id}: there is no other.",
-                   type="NetworkNotHostedByDhcpAgent")
+    """Take a network from the DHCP agent."""
+    await agents.serve_network(request.context, tx, network, agent, False)
 
 
 @resource.delete("/{agent}/l3-routers/{router}", policy="delete_l3-router")
 async def remove_router(request, tx, agent, router):
-    """Refused: no other agent could serve the router."""
-    raise Conflict(f"The router {router.id} cannot be taken from agent {agent.id}: there is no other.",
-                   type="RouterNotHostedByL3Agent")
+    """Take a router from the L3 agent."""
+    await agents.serve_router(request.context, tx, router, agent, False)
 
 
 @API.resource("/networks/{network}/dhcp-agents").get("", policy="get_dhcp-agents", reply=AGENT)
 async def dhcp_agents(request, tx, network):
     """List the DHCP agents that serve a network."""
     rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
-    served = (await tx.execute(select(Subnet.id).where(Subnet.network_id == network.id, Subnet.enable_dhcp).limit(1))).scalar()
+    served = network.id in {one.id for one in await agents.networks_of(tx)}
     return Page([row for row in rows if row.agent_type == agents.DHCP and served])
 
 
@@ -128,4 +122,4 @@ async def dhcp_agents(request, tx, network):
 async def l3_agents(request, tx, router):
     """List the L3 agents that serve a router."""
     rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
-    return Page([row for row in rows if row.agent_type == agents.L3])
+    return Page([row for row in rows if row.agent_type == agents.L3 and router.served])

@@ -65,6 +65,8 @@ class Collection(Records):
     before_list: Callable[[Request, AsyncSession], Awaitable[None]] | None = None
 
     async def index(self, request: Request, tx: AsyncSession) -> Page:
+        if not request.allows(f"get_{self.shape.name}", own(request)):
+            return Page([])
         if self.before_list:
             await self.before_list(request, tx)
         return await super().index(request, tx)
@@ -107,6 +109,10 @@ class Collection(Records):
             for inner in sorted(_inner(values.get(name))):
                 if ("network", f"{rule}:{name}:{inner}") in rules:
                     request.require(f"{rule}:{name}:{inner}", target)
+
+
+async def filtered(request: Request, tx: AsyncSession, body: Any) -> None:
+    """Policy of a list: nobody is refused, everybody sees what he may."""
 
 
 def _many(body: Any) -> list[dict[str, Any]]:
@@ -186,7 +192,7 @@ def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, vis
     name = loader or shape.name or ""
     API.loaders[name] = made.load
     resource, item = API.resource(path), f"/{{{name}}}"
-    resource.get("", policy=f"get_{shape.name}", reply=shape, write=before_list is not None)(made.index)
+    resource.get("", policy=f"get_{shape.name}", reply=shape, write=before_list is not None, guard=filtered)(made.index)
     resource.get(item, policy=f"get_{shape.name}", reply=shape)(made.show)
     if logic.create:
         resource.post("", policy=f"create_{shape.name}", reply=shape, body=shape, status=201, guard=made.may_create)(made.create)

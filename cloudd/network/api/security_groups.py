@@ -10,8 +10,7 @@ from cloudd.network.api.shapes import (
     BOOL,
     CIDR_OR_NULL,
     LOOSE_INT,
-    UUID,
-    UUID_OR_NULL,
+    TEXT,
     NeutronShape,
     is_shared,
     standard_fields,
@@ -25,7 +24,7 @@ ETHERTYPE = t.Raw({"enum": [*ETHERTYPES, *ETHERTYPES.values(), None]}, lambda va
 RULE = NeutronShape(
     "security_group_rule",
     *standard_fields(name=False, tags=False),
-    Field("security_group_id", UUID, required=True),
+    Field("security_group_id", TEXT, required=True),
     Field("direction", t.Enum("ingress", "egress"), required=True),
     Field("ethertype", ETHERTYPE, default="IPv4"),
     Field("protocol", PROTOCOL),
@@ -33,7 +32,7 @@ RULE = NeutronShape(
     Field("port_range_max", LOOSE_INT),
     Field("remote_ip_prefix", CIDR_OR_NULL),
     Field("normalized_cidr", readonly=True, of=lambda row, request: group_rules.normalized(row)),
-    Field("remote_group_id", UUID_OR_NULL),
+    Field("remote_group_id", t.Text(0, 255, null=True)),
     Field("remote_address_group_id", readonly=True, of=lambda row, request: None),
     Field("belongs_to_default_sg", readonly=True),
 )

@@ -92,6 +92,7 @@ class Network(Standard, Shared, Base):
     segmentation_id: Mapped[int | None] = mapped_column(Integer)
     dns_domain: Mapped[str] = mapped_column(Name, default="")
     availability_zone_hints: Mapped[list[str]] = mapped_column(Json, default=list)
+    dhcp_served: Mapped[bool | None] = mapped_column()        # None: as soon as a subnet wants it; else as an administrator said
 
     subnets: Mapped[list["SubnetId"]] = relationship("SubnetId", lazy="selectin", viewonly=True, order_by="SubnetId.id")
 

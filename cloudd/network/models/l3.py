@@ -20,6 +20,7 @@ class Router(Standard, Base):
     gw_port_id: Mapped[str | None] = mapped_column(Id, ForeignKey("network_ports.id"))
     routes: Mapped[list[dict[str, str]]] = mapped_column(Json, default=list)
     availability_zone_hints: Mapped[list[str]] = mapped_column(Json, default=list)
+    served: Mapped[bool] = mapped_column(default=True)        # False: an administrator took it from the L3 agent
 
     gw_port: Mapped[Port | None] = relationship(Port, lazy="selectin")
 
