@@ -5,11 +5,11 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import actions, servers_images, states
-from cloudd.compute.models import Keypair, Server, ServerMetadata
+from cloudd.compute.models import BlockDevice, Keypair, Server, ServerMetadata
 from cloudd.compute.quotas import QUOTAS
 from cloudd.compute.servers import require_unlocked, touch
 from cloudd.compute.servers_create import new_password, require_user_data
@@ -53,6 +53,8 @@ async def rebuild(context: Context, tx: AsyncSession, server: Server, changes: C
     was = server.vm_state
     await states.SERVER.enter(tx, server, "rebuild")
     _write(server, changes, image)
+    root = (BlockDevice.server_id == server.id) & (BlockDevice.name == "root") & BlockDevice.volume_id.is_(None)
+    await tx.execute(update(BlockDevice).where(root).values(image_id=image["id"], source_type="image"))
     if changes.metadata is not None:
         await tx.execute(delete(ServerMetadata).where(ServerMetadata.server_id == server.id))
         tx.add_all(ServerMetadata(server_id=server.id, key=key, value=value) for key, value in changes.metadata.items())

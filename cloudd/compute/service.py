@@ -11,7 +11,28 @@ from typing import ClassVar
 from sqlalchemy import select
 
 from cloudd.compute import guests, jobs, quotas
-from cloudd.compute.api import API, servers, servers_actions, servers_admin, versions
+from cloudd.compute.api import (
+    API,
+    aggregates,
+    availability_zones,
+    extensions,
+    flavor_access,
+    flavors,
+    hypervisors,
+    instance_actions,
+    keypairs,
+    limits,
+    quota_sets,
+    server_groups,
+    server_metadata,
+    server_tags,
+    servers,
+    servers_actions,
+    servers_admin,
+    services,
+    usage,
+    versions,
+)
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Node, Service
 from cloudd.core import clock, ids, tasks
@@ -19,7 +40,9 @@ from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.hypervisor.base import EventStream, Hypervisor, HypervisorConfig, HypervisorError
 
-REGISTERED = (jobs, servers, servers_actions, servers_admin)
+REGISTERED = (jobs, aggregates, availability_zones, extensions, flavor_access, flavors, hypervisors, instance_actions, keypairs,
+              limits, quota_sets, server_groups, server_metadata, server_tags, servers, servers_actions, servers_admin, services,
+              usage)
 BINARIES = ("nova-conductor", "nova-scheduler", "nova-compute")
 SOCKET_DIR_MAX = 50
 

@@ -71,7 +71,8 @@ def _networks(*, tag: bool, words: bool) -> t.Raw:
 
 def _devices(*, tag: bool, volume_type: bool = False) -> t.List:
     members: dict[str, t.Type] = {
-        "device_name": t.Text(0, 255, pattern="^[a-zA-Z0-9._/-]*$"), "source_type": t.Enum("volume", "image", "snapshot", "blank"),
+        "device_name": t.Text(0, 255, pattern="^[a-zA-Z0-9._/-]*$"),
+        "source_type": t.Enum("volume", "image", "snapshot", "blank"),
         "uuid": t.Text(1, 255, pattern="^[a-zA-Z0-9._-]*$"), "image_id": t.Uuid(),
         "destination_type": t.Enum("local", "volume"), "guest_format": t.Text(0, 255, null=True),
         "device_type": t.Text(0, 255, null=True), "disk_bus": t.Text(0, 255, null=True),
