@@ -13,8 +13,7 @@ from cloudd.identity.policies import POLICIES
 DEFAULT_DOMAIN = "default"
 
 
-LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", "application_credentialNotFound", ("DELETE", "groupNotFound"),
-                    ("PATCH", "domainNotFound")}
+LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", ("DELETE", "/groups/{group}"), ("PATCH", "/domains/{domain}")}
 """What Keystone looks for before it asks who wants it: 404 for everybody when it is not there. Elsewhere 403 comes first."""
 
 
@@ -39,7 +38,8 @@ class Keystone(Dialect):
         return NotFound(f"Could not find {kind.replace('_', ' ')}: {value}.", type=f"{kind}NotFound")
 
     def forbids_before(self, request: Request, missing: NotFound) -> bool:
-        return missing.type not in LOOKED_FOR_FIRST and (request.operation.method, missing.type) not in LOOKED_FOR_FIRST
+        operation = request.operation
+        return missing.type not in LOOKED_FOR_FIRST and (operation.method, operation.path) not in LOOKED_FOR_FIRST
 
     def target(self, request: Request) -> dict[str, Any]:
         """What Keystone's rules refer to: the rows of the path by name, on create the body, on lists the domain asked for."""

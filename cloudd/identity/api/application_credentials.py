@@ -30,13 +30,15 @@ resource = API.resource("/users/{user_id}/application_credentials")
 @API.loader("application_credential")
 async def load(request: Request, tx: Any, value: str) -> ApplicationCredential:
     row = await tx.get(ApplicationCredential, value)
-    if row is None or row.user_id != request.path["user_id"]:
+    if row is None:
         raise API.dialect.missing("application_credential", value)
     return row
 
 
 def _target(request: Request) -> dict[str, Any]:
-    return {"user_id": request.path["user_id"]}
+    """Its owner, whatever user the address names."""
+    row = request.loaded.get("application_credential")
+    return {"user_id": row.user_id if row else request.path["user_id"]}
 
 
 def _unrestricted(request: Request) -> None:
