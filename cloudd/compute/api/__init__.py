@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import servers
 from cloudd.compute.models import Server
 from cloudd.compute.policies import POLICIES
+from cloudd.compute.servers import find
 from cloudd.compute.versions import HISTORY
 from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http import Api, Request
@@ -52,7 +52,7 @@ API = Api("compute", prefixes=("/compute/v2.1", "/compute/v2"), dialect=Nova(), 
 
 @API.loader("server")
 async def load_server(request: Request, tx: AsyncSession, server_id: str) -> Server:
-    return await servers.find(tx, request.context, server_id)
+    return await find(tx, request.context, server_id)
 
 
 def bookmark(request: Request, kind: str, key: Any) -> dict[str, str]:
