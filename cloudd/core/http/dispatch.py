@@ -64,7 +64,7 @@ class Dispatcher:
         segments = [segment for segment in path.split("/") if segment]
         for length in range(min(3, len(segments)), -1, -1):
             prefix = "/" + "/".join(segments[:length]) if length else ""
-            if prefix in self._mounts:
+            if prefix in self._mounts and (prefix or not segments):      # an API at the root has the root's document only
                 return self._mounts[prefix], prefix, segments[length:]
         return None
 

@@ -240,3 +240,8 @@ async def test_versions_are_told_without_a_token(cloud):
         answer = await cloud.anonymous.get(path)
         assert answer.status == 200 and answer.body["version"]["status"] == "stable"
         assert answer.body["version"]["media-types"]
+
+
+async def test_what_is_not_served_is_404(cloud):
+    answer = await cloud.anonymous.get("/nothing/here")
+    assert answer.status == 404 and "/nothing/here" in answer.body["error"]["message"]
