@@ -6,27 +6,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute.config import CONFIG
-from cloudd.compute.models import Aggregate, Node, Server, Service
-from cloudd.core import clock, ids
+from cloudd.compute.models import Aggregate, Server, Service
+from cloudd.core import ids
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
 
 COMPUTE = "nova-compute"
-BINARIES = ("nova-scheduler", "nova-conductor", COMPUTE)
 INTERNAL = "internal"
-
-
-async def register(tx: AsyncSession) -> None:
-    """See to it that this host's services and node have rows. Called at every start; a second time changes nothing."""
-    query = select(Service.binary).where(Service.host == CONFIG.host)
-    known = set((await tx.execute(query)).scalars())
-    now = clock.now()
-    tx.add_all(Service(uuid=ids.new_uuid(), host=CONFIG.host, binary=name, created_at=now)
-               for name in BINARIES if name not in known)
-    node = (await tx.execute(select(Node).where(Node.host == CONFIG.host))).scalar()
-    if node is None:
-        tx.add(Node(uuid=ids.new_uuid(), host=CONFIG.host, hypervisor_hostname=CONFIG.node, created_at=now))
-    await tx.flush()
 
 
 def is_up(service: Service) -> bool:

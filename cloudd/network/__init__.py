@@ -21,18 +21,33 @@ from cloudd.network.claims import (
 from cloudd.network.groups import default_id as default_security_group
 from cloudd.network.groups import named as security_groups
 from cloudd.network.metadata import on_metadata
-from cloudd.network.models import Network, Port, SecurityGroup
+from cloudd.network.models import GroupRule, Network, Port, SecurityGroup
+from cloudd.network.proxies import (
+    add_address,
+    create_security_group,
+    create_security_group_rule,
+    delete_security_group,
+    delete_security_group_rule,
+    find_security_group,
+    find_security_group_rule,
+    list_security_groups,
+    security_groups_by_id,
+    update_port,
+    update_security_group,
+)
 from cloudd.network.standard import network as get_network
 from cloudd.network.standard import port as get_port
 from cloudd.network.views import FixedIp, PortView
 from cloudd.network.views import by_address as port_by_address
 from cloudd.network.views import of_devices as ports_of
 from cloudd.network.views import of_ids as port_views
-from cloudd.network.wiring import unwire, wire
+from cloudd.network.wiring import port_counters, unwire, wire
 
 __all__ = [
-    "FixedIp", "Network", "Port", "PortView", "SecurityGroup", "associate_floating_ip", "auto_network", "bind_port",
-    "create_port", "default_security_group", "delete_port", "disassociate_floating_ip", "get_network", "get_port", "has_subnets",
-    "limits", "on_metadata", "port_by_address", "port_views", "ports_of", "release_port", "security_groups", "unwire",
-    "usable_networks", "used", "validate_auto_network", "wire",
+    "FixedIp", "GroupRule", "Network", "Port", "PortView", "SecurityGroup", "add_address", "associate_floating_ip",
+    "auto_network", "bind_port", "create_port", "create_security_group", "create_security_group_rule", "default_security_group",
+    "delete_port", "delete_security_group", "delete_security_group_rule", "disassociate_floating_ip", "find_security_group",
+    "find_security_group_rule", "get_network", "get_port", "has_subnets", "limits", "list_security_groups", "on_metadata",
+    "port_by_address", "port_counters", "port_views", "ports_of", "release_port", "security_groups", "security_groups_by_id",
+    "unwire", "update_port", "update_security_group", "usable_networks", "used", "validate_auto_network", "wire",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.context import internal
 from cloudd.core.errors import NotFound
 from cloudd.core.parts import Parts
-from cloudd.drivers.network.base import NetworkDriver
+from cloudd.drivers.network.base import NetworkDriver, PortCounters
 from cloudd.network import dataplane, standard
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Port
@@ -59,6 +59,11 @@ async def unwire(parts: Parts, port_id: str) -> None:
     """Take the port's tap off the wire and mark the port DOWN; a port that is gone is no fault."""
     await parts.driver(NetworkDriver).unplug(port_id)
     await mark(parts, port_id, DOWN)
+
+
+async def port_counters(parts: Parts, port_ids: Iterable[str]) -> dict[str, PortCounters]:
+    """The traffic of those of the ports that are on the wire."""
+    return await parts.driver(NetworkDriver).counters(port_ids)
 
 
 async def mark(parts: Parts, port_id: str, status: str) -> None:
