@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cloudd", description="An OpenStack-compatible cloud in one process.")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, help="configuration file (default: /etc/cloudd/cloudd.conf where there is one)")
-    common.add_argument("--state-dir", help="directory of everything that must survive")
-    common.add_argument("--listen", help="HOST:PORT to listen on")
-    common.add_argument("--simulated", action="store_true", help="simulated hypervisor and network: no root, no libvirt")
+    common = _common(None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str, **options: object) -> argparse.ArgumentParser:
@@ -49,15 +45,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _common(default: object) -> argparse.ArgumentParser:
+    """The options of every command; they may stand before its action or after it, where `default` must not undo the former."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=default)
+    common.add_argument("--config", type=Path, help="configuration file (default: /etc/cloudd/cloudd.conf where there is one)")
+    common.add_argument("--state-dir", help="directory of everything that must survive")
+    common.add_argument("--listen", help="HOST:PORT to listen on")
+    common.add_argument("--simulated", action="store_const", const=True, help="simulated hypervisor and network: no root, no libvirt")
+    return common
+
+
 def _nested(parent: argparse.ArgumentParser, *children: tuple[str, str]) -> dict[str, argparse.ArgumentParser]:
     actions = parent.add_subparsers(dest="action", required=True, metavar="ACTION")
-    return {name: actions.add_parser(name, help=text, description=text) for name, text in children}
+    common = _common(argparse.SUPPRESS)
+    return {name: actions.add_parser(name, help=text, description=text, parents=[common]) for name, text in children}
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
     from cloudd import settings
 
-    return settings.load(options.config, state_dir=options.state_dir, listen=options.listen, simulated=options.simulated)
+    return settings.load(options.config, state_dir=options.state_dir, listen=options.listen, simulated=bool(options.simulated))
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -34,10 +34,12 @@ from cloudd.compute.api import (
     versions,
 )
 from cloudd.compute.config import CONFIG
+from cloudd.compute.metadata import MetadataServer
 from cloudd.compute.models import Node, Service
 from cloudd.core import clock, ids, tasks
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
+from cloudd.core.parts import Parts
 from cloudd.drivers.hypervisor.base import EventStream, Hypervisor, HypervisorConfig, HypervisorError
 
 REGISTERED = (jobs, aggregates, availability_zones, extensions, flavor_access, flavors, hypervisors, instance_actions, keypairs,
@@ -52,6 +54,10 @@ class ComputeModule(Module):
     apis: ClassVar[tuple[Api, ...]] = (API, versions.VERSIONS)
     _events: EventStream | None = None
     _watch: "asyncio.Task[None] | None" = None
+
+    def __init__(self, parts: Parts):
+        super().__init__(parts)
+        self._metadata = MetadataServer(parts)
 
     async def open(self) -> None:
         settings = self.parts.settings
@@ -82,6 +88,7 @@ class ComputeModule(Module):
     async def start(self) -> None:
         await self._register_host()
         driver = self.parts.driver(Hypervisor)
+        await self._metadata.start()
         self._events = driver.events()
         await guests.reconcile(self.parts)
         self._watch = tasks.start("guests", guests.follow(self.parts, self._events))
@@ -100,11 +107,23 @@ class ComputeModule(Module):
     async def stop(self) -> None:
         if self._events is not None:
             self._events.close()
+        await self._metadata.stop()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         if Hypervisor in self.parts.drivers:
             await self.parts.driver(Hypervisor).close()
+
+    async def purge(self) -> None:
+        """Destroy every guest of this cloud on this host, with its disks."""
+        await self.open()
+        driver = self.parts.driver(Hypervisor)
+        for server_id in await driver.list():
+            await driver.destroy(server_id)
+            await driver.undefine(server_id)
+        for server_id in await driver.disks.owners():
+            await driver.disks.delete(server_id)
+        await driver.close()
 
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {"hypervisor": self._answers}
