@@ -118,9 +118,9 @@ class ComputeModule(Module):
         """Destroy every guest of this cloud on this host, with its disks."""
         await self.open()
         driver = self.parts.driver(Hypervisor)
-        for server_id in await driver.list():
-            await driver.destroy(server_id)
-            await driver.undefine(server_id)
+        for domain in await driver.list():
+            await driver.destroy(domain.server_id)
+            await driver.undefine(domain.server_id)
         for server_id in await driver.disks.owners():
             await driver.disks.delete(server_id)
         await driver.close()
