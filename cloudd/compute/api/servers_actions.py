@@ -94,6 +94,7 @@ async def rebuild(request: Request, tx: Any, server: Server, body: dict[str, Any
     if request.has(v.PERSONALITY_GONE):
         extra["user_data"] = server.user_data
     reply = await changed(request, tx, server, **extra)
+    reply["server"].pop("OS-EXT-SRV-ATTR:user_data", None)       # a rebuild's reply has it as user_data, for everybody
     return Reply(reply, headers={"Location": request.link(f"/servers/{server.id}")})
 
 
