@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -47,6 +48,7 @@ class Daemon:
         identity.catalog_of(self.modules)
         self.dispatcher = Dispatcher(self.parts, identity.authenticate)
         self.ready = False
+        self.tls: ssl.SSLContext | None = None
         self.front = Front(self.parts, self.dispatcher, self._health())
 
     def _health(self) -> dict[str, Callable[..., object]]:
@@ -81,11 +83,10 @@ class Daemon:
             module.routes(self.front)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
-        context = None
         if paths := tls.wanted(self.settings):
-            context = tls.ssl_context(paths)
+            self.tls = tls.ssl_context(paths)
         stack.push_async_callback(self.front.stop)
-        await self.front.start(self.settings.server.addresses(), context)
+        await self.front.start(self.settings.server.addresses(), self.tls)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         await self.parts.bus.start()
@@ -100,7 +101,14 @@ class Daemon:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             await self.parts.bus.forget_old()
+            await asyncio.to_thread(self.renew_certificate)
             await jobs.forget_old(self.parts, clock.now() - timedelta(days=self.settings.jobs.retention_days))
+
+
+    def renew_certificate(self) -> None:
+        """Ours is renewed before its end, and an operator's read again: new connections get the newest, none is cut."""
+        if self.tls is not None and (paths := tls.wanted(self.settings)):
+            self.tls.load_cert_chain(paths.certificate, paths.key)
 
 
 @contextlib.contextmanager

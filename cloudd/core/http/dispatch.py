@@ -48,6 +48,7 @@ class Dispatcher:
         self.parts, self.authenticate = parts, authenticate
         self._mounts: dict[str, Api] = {}
         self.apis: list[Api] = []
+        self.aliases: dict[int, str] = {}                     # classic port -> mount point that its paths lie below
 
     def mount(self, api: Api) -> None:
         self.apis.append(api)
@@ -68,12 +69,19 @@ class Dispatcher:
                 return self._mounts[prefix], prefix, segments[length:]
         return None
 
+    def mounted(self, raw: web.Request) -> tuple[Api, str, list[str]] | None:
+        """The API of a request; on a classic port, paths lie below that service's own mount point."""
+        alias = self.aliases.get(_local_port(raw)) if self.aliases else None
+        if alias and not raw.path.startswith(tuple(prefix for prefix in self._mounts if prefix.startswith(alias))):
+            return self.find_mount(alias + raw.path)
+        return self.find_mount(raw.path)
+
     async def handle(self, raw: web.Request) -> web.StreamResponse:
         """Answer any request below a mount point."""
         request_id = ids.new_request_id()
         token = log.request_id.set(request_id)
         raw[REQUEST_ID] = request_id
-        found = self.find_mount(raw.path)
+        found = self.mounted(raw)
         try:
             if found is None:
                 raise NotFound(f"Nothing is served at {raw.path}. The services stand in the catalog: openstack catalog list.")
@@ -239,6 +247,10 @@ def base_url(raw: web.Request, settings: Any) -> str:
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
     return f"{scheme}://{host}"
+
+
+def _local_port(raw: web.Request) -> int:
+    return raw.transport.get_extra_info("sockname")[1] if raw.transport else 0
 
 
 def _method(raw: web.Request, node: Any) -> str:

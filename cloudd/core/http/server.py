@@ -15,6 +15,7 @@ from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url
 from cloudd.core.parts import Parts
 
 LOG = log.get("cloudd.access")
+CLASSIC_PORTS = {5000: "/identity", 8774: "/compute", 9292: "/image", 9696: "/networking"}
 Health = Callable[[], Awaitable[None]]
 CORS_HEADERS = ("X-Auth-Token, X-Subject-Token, Content-Type, OpenStack-API-Version, X-OpenStack-Nova-API-Version, "
                 "X-OpenStack-Request-ID")
@@ -59,6 +60,10 @@ class Front:
         self.app.router.add_route("*", "/{path:.*}", self._logged(self.dispatcher.handle))
         self._runner = web.AppRunner(self.app, access_log=None, handle_signals=False, shutdown_timeout=5, auto_decompress=False)
         await self._runner.setup()
+        if self.parts.settings.server.classic_ports:
+            self.dispatcher.aliases = dict(CLASSIC_PORTS)
+            listen = listen + [(host, port) for host in dict.fromkeys(host for host, _ in listen) for port in CLASSIC_PORTS
+                               if (host, port) not in listen]
         for host, port in listen:
             await web.TCPSite(self._runner, host, port, ssl_context=tls, reuse_address=True, backlog=512).start()
 
@@ -83,7 +88,7 @@ class Front:
         return answer
 
     def _note(self, raw: web.Request, response: web.StreamResponse, seconds: float) -> None:
-        found = self.dispatcher.find_mount(raw.path)
+        found = self.dispatcher.mounted(raw)
         service = found[0].service if found else "other"
         self.metrics.requests.labels(service, raw.method, str(response.status)).inc()
         self.metrics.seconds.labels(service).observe(seconds)

@@ -1,0 +1,63 @@
+"""The one port: TLS with our own CA, addresses in links behind a proxy and on classic ports."""
+
+import asyncio
+import ssl
+
+import aiohttp
+import yaml
+
+from cloudd.core import database, tls
+from cloudd.core.http import server
+from cloudd.daemon import Daemon
+from tests.api.conftest import free_port, make_settings, run_cloud
+
+
+async def test_links_follow_the_callers_host(cloud):
+    answer = await cloud.anonymous.get("/identity/v3", headers={"Host": "cloud.example:8080"})
+    assert answer.body["version"]["links"][0]["href"].startswith("http://cloud.example:8080/identity/v3")
+
+
+async def test_forwarded_headers_of_strangers_are_not_believed(cloud):
+    answer = await cloud.anonymous.get("/identity/v3", headers={"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"})
+    assert "evil.example" not in answer.content.decode()
+
+
+async def test_a_trusted_proxy_tells_the_host_and_scheme(tmp_path):
+    settings = make_settings(tmp_path, "[server]\ntrusted_proxies = 127.0.0.1\n")
+    async for cloud in run_cloud(settings):
+        headers = {"X-Forwarded-Host": "cloud.example", "X-Forwarded-Proto": "https"}
+        answer = await cloud.anonymous.get("/identity/v3", headers=headers)
+        assert answer.body["version"]["links"][0]["href"].startswith("https://cloud.example/identity/v3")
+
+
+async def test_classic_ports_serve_the_paths_that_they_always_had(tmp_path, monkeypatch):
+    ports = {free_port(): prefix for prefix in server.CLASSIC_PORTS.values()}
+    monkeypatch.setattr(server, "CLASSIC_PORTS", ports)
+    async for cloud in run_cloud(make_settings(tmp_path, "[server]\nclassic_ports = on\n")):
+        of = {prefix: f"http://127.0.0.1:{port}" for port, prefix in ports.items()}
+        for prefix, path, status in (("/identity", "/v3", 200), ("/compute", "/v2.1/flavors", 200), ("/image", "/v2/images", 200),
+                                     ("/image", "/", 300), ("/networking", "/v2.0/networks", 200), ("/compute", "/v9", 404)):
+            async with cloud.session.get(of[prefix] + path, headers=cloud.admin.headers) as answer:
+                assert answer.status == status, (prefix, path, await answer.text())
+        async with cloud.session.get(of["/compute"] + "/compute/v2.1/flavors", headers=cloud.admin.headers) as answer:
+            assert answer.status == 200
+
+
+async def test_tls_with_the_files_named_and_renewed_while_it_runs(tmp_path):
+    paths = tls.ensure(tmp_path / "made", ["127.0.0.1"])
+    settings = make_settings(tmp_path, f"[server]\ntls_cert = {paths.certificate}\ntls_key = {paths.key}\n")
+    await asyncio.to_thread(database.upgrade, settings.database.url)
+    url = f"https://127.0.0.1:{settings.server.addresses()[0][1]}/identity/v3"
+
+    async def trusted():
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url, ssl=ssl.create_default_context(cafile=str(paths.ca))) as answer:
+                return (await answer.json())["version"]["links"][0]["href"]
+    async with Daemon(settings).running() as daemon:
+        assert (await trusted()).startswith("https://")
+        clouds = yaml.safe_load((tmp_path / "state" / "clouds.yaml").read_text())["clouds"]
+        assert clouds["demo"]["auth"]["auth_url"].startswith("https://")
+        paths.certificate.unlink()
+        tls.ensure(tmp_path / "made", ["127.0.0.1"])
+        daemon.renew_certificate()
+        assert (await trusted()).startswith("https://")
