@@ -87,7 +87,7 @@ class NetworkModule(Module):
         ill = {word.rstrip(":") for line in failed for word in line.split()}
         async with self.parts.database.write() as tx:
             guests = select(Port.id, Port.status).where(Port.host_id != "", Port.device_owner.not_like("network:%"))
-            for port_id, status in (await tx.execute(guests)).tuples().all():
+            for port_id, status in (await tx.execute(guests)).all():
                 right = "ACTIVE" if port_id in plugged else "DOWN"
                 if status != right:
                     await tx.execute(update(Port).where(Port.id == port_id).values(status=right))
