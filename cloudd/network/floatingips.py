@@ -128,7 +128,7 @@ async def _router_between(tx: AsyncSession, row: FloatingIp, port: Port, subnet_
              .join(Port, (Port.device_id == Router.id) & (Port.device_owner == INTERFACE))
              .join(Allocation, Allocation.port_id == Port.id).join(Subnet, Subnet.id == Allocation.subnet_id)
              .where(Allocation.subnet_id == subnet_id, Router.gw_port_id.in_(gateways)))
-    found = sorted((await tx.execute(query)).tuples(), key=lambda one: (not one[1], one[0]))
+    found = sorted((await tx.execute(query)), key=lambda one: (not one[1], one[0]))
     if not found:
         raise NotFound(f"External network {row.floating_network_id} is not reachable from subnet {subnet_id}.  Therefore, cannot "
                        f"associate Port {port.id} with a Floating IP.", type="ExternalGatewayForFloatingIPNotFound")

@@ -16,6 +16,7 @@ TYPES = ("local", "flat", "vlan", "vxlan", "geneve", "gre")
 TENANT_TYPE = "vxlan"
 SEGMENTS = {"vlan": (1, 4094), "vxlan": (1, 2**24 - 1), "geneve": (1, 2**24 - 1), "gre": (1, 2**24 - 1)}
 LEAST_MTU = 68
+NAT_PHYSICAL = "public"                              # always there: ends on this host unless the settings give it an interface
 Values = dict[str, Any]
 
 
@@ -71,6 +72,9 @@ async def _segment(tx: AsyncSession, values: Values) -> tuple[str, str | None, i
     if kind not in ("flat", "vlan") and physical:
         raise BadRequest(f"Invalid input for operation: provider:physical_network specified for {kind} network.",
                          type="InvalidInput")
+    if physical and physical not in (NAT_PHYSICAL, *CONFIG.bridged):
+        raise BadRequest(f"Invalid input for operation: physical_network '{physical}' unknown for {kind} provider network; there "
+                         f"are: {', '.join((NAT_PHYSICAL, *CONFIG.bridged))}.", type="InvalidInput")
     if kind in SEGMENTS:
         number = await _number(tx, kind, physical, number)
     elif number is not None:

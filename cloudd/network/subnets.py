@@ -212,4 +212,4 @@ def _lets_go(subnet: Subnet, port: Port) -> bool:
 async def count_used(tx: AsyncSession, subnet_ids: list[str]) -> dict[str, int]:
     """How many addresses of each subnet are in use."""
     query = select(Allocation.subnet_id, func.count()).where(Allocation.subnet_id.in_(subnet_ids)).group_by(Allocation.subnet_id)
-    return dict((await tx.execute(query)).tuples().all())
+    return dict((await tx.execute(query)).all())

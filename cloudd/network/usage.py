@@ -14,4 +14,4 @@ COUNTED = {"network": Network, "subnet": Subnet, "subnetpool": SubnetPool, "port
 async def count(tx: AsyncSession, project_id: str) -> Mapping[str, int]:
     """How many of each countable resource a project has, in one query."""
     parts = [select(literal(name), func.count()).where(model.project_id == project_id) for name, model in COUNTED.items()]
-    return {name: number for name, number in (await tx.execute(union_all(*parts))).tuples()}
+    return {name: number for name, number in (await tx.execute(union_all(*parts)))}

@@ -106,11 +106,11 @@ async def _views(tx: AsyncSession, ports: list[Port]) -> list[PortView]:
     subnets = {row.id: row for row in (await tx.execute(select(Subnet).where(Subnet.network_id.in_(nets)))).scalars()}
     groups = {group_id for port in ports for group_id in port.security_groups}
     named = select(SecurityGroup.id, SecurityGroup.name).where(SecurityGroup.id.in_(groups))
-    names = dict((await tx.execute(named)).tuples().all()) if groups else {}
+    names = dict((await tx.execute(named)).all()) if groups else {}
     floating: dict[str, list[tuple[str, str]]] = defaultdict(list)
     query = select(FloatingIp.port_id, FloatingIp.floating_ip_address, FloatingIp.fixed_ip_address).where(
         FloatingIp.port_id.in_(ids)).order_by(FloatingIp.created_at)
-    for port_id, public, fixed in (await tx.execute(query)).tuples():
+    for port_id, public, fixed in (await tx.execute(query)):
         floating[port_id].append((public, fixed))
     servers = await _dhcp_servers(tx, nets)
     return [_view(port, networks[port.network_id], subnets, names, floating[port.id], servers) for port in ports]
@@ -119,7 +119,7 @@ async def _views(tx: AsyncSession, ports: list[Port]) -> list[PortView]:
 async def _dhcp_servers(tx: AsyncSession, networks: Iterable[str]) -> dict[str, str]:
     query = select(Allocation.subnet_id, Allocation.ip_address).join(Port, Allocation.port_id == Port.id).where(
         Port.network_id.in_(list(networks)), Port.device_owner == "network:dhcp")
-    return dict((await tx.execute(query)).tuples().all())
+    return dict((await tx.execute(query)).all())
 
 
 def _view(port: Port, network: Network, subnets: dict[str, Subnet], names: dict[str, str], floating: list[tuple[str, str]],

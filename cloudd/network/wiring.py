@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import internal
-from cloudd.core.errors import NotFound
+from cloudd.core.errors import NotFound, Unavailable
 from cloudd.core.parts import Parts
-from cloudd.drivers.network.base import NetworkDriver, PortCounters
+from cloudd.drivers.network.base import NetworkDriver, NetworkDriverError, PortCounters
 from cloudd.network import dataplane, standard
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Port
@@ -62,8 +62,11 @@ async def unwire(parts: Parts, port_id: str) -> None:
 
 
 async def port_counters(parts: Parts, port_ids: Iterable[str]) -> dict[str, PortCounters]:
-    """The traffic of those of the ports that are on the wire."""
-    return await parts.driver(NetworkDriver).counters(port_ids)
+    """The traffic of those of the ports that are on the wire. Raises Unavailable."""
+    try:
+        return await parts.driver(NetworkDriver).counters(port_ids)
+    except NetworkDriverError as exc:
+        raise Unavailable(f"The ports' counters cannot be had: {exc}") from exc
 
 
 async def mark(parts: Parts, port_id: str, status: str) -> None:
