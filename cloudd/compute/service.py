@@ -15,16 +15,23 @@ from cloudd.compute.api import (
     API,
     aggregates,
     availability_zones,
+    consoles,
     extensions,
+    external_events,
     flavor_access,
     flavors,
     hypervisors,
     instance_actions,
+    interfaces,
     keypairs,
     limits,
+    migrations,
     quota_sets,
+    security_groups,
+    server_diagnostics,
     server_groups,
     server_metadata,
+    server_password,
     server_tags,
     servers,
     servers_actions,
@@ -34,16 +41,19 @@ from cloudd.compute.api import (
     versions,
 )
 from cloudd.compute.config import CONFIG
+from cloudd.compute.consoles import ConsoleProxy
 from cloudd.compute.metadata import MetadataServer
 from cloudd.compute.models import Node, Service
 from cloudd.core import clock, ids, tasks
 from cloudd.core.http.api import Api
+from cloudd.core.http.server import Front
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.core.parts import Parts
 from cloudd.drivers.hypervisor.base import EventStream, Hypervisor, HypervisorConfig, HypervisorError
 
-REGISTERED = (jobs, aggregates, availability_zones, extensions, flavor_access, flavors, hypervisors, instance_actions, keypairs,
-              limits, quota_sets, server_groups, server_metadata, server_tags, servers, servers_actions, servers_admin, services,
+REGISTERED = (jobs, aggregates, availability_zones, consoles, extensions, external_events, flavor_access, flavors, hypervisors,
+              instance_actions, interfaces, keypairs, limits, migrations, quota_sets, security_groups, server_diagnostics,
+              server_groups, server_metadata, server_password, server_tags, servers, servers_actions, servers_admin, services,
               usage)
 BINARIES = ("nova-conductor", "nova-scheduler", "nova-compute")
 SOCKET_DIR_MAX = 50
@@ -58,6 +68,9 @@ class ComputeModule(Module):
     def __init__(self, parts: Parts):
         super().__init__(parts)
         self._metadata = MetadataServer(parts)
+
+    def routes(self, front: Front) -> None:
+        ConsoleProxy(self.parts).routes(front)
 
     async def open(self) -> None:
         settings = self.parts.settings

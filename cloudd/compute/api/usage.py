@@ -42,10 +42,11 @@ def _moment(request: Request, name: str, default: datetime) -> datetime:
 
 
 def server_view(one: Used) -> dict[str, Any]:
-    return {"instance_id": one.server.id, "name": one.server.name, "hours": one.hours,
-            "flavor": one.server.flavor.get("name", ""), "vcpus": one.server.vcpus, "memory_mb": one.server.memory_mb, "local_gb": one.local_gb,
-            "tenant_id": one.server.project_id, "state": one.state, "uptime": one.uptime,
-            "started_at": clock.iso_naive(one.started_at), "ended_at": clock.iso_naive(one.ended_at)}
+    server = one.server
+    return {"instance_id": server.id, "name": server.name, "hours": one.hours, "flavor": server.flavor.get("name", ""),
+            "vcpus": server.vcpus, "memory_mb": server.memory_mb, "local_gb": one.local_gb, "tenant_id": server.project_id,
+            "state": one.state, "uptime": one.uptime, "started_at": clock.iso_naive(one.started_at),
+            "ended_at": clock.iso_naive(one.ended_at)}
 
 
 def project_view(project_id: str, found: list[Used], start: datetime, stop: datetime, detailed: bool) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """The long operations of compute; importing this registers them."""
 
 from cloudd.compute.jobs import (
+    attach_interface,
+    cache_image,
     create_server,
     delete_server,
+    detach_interface,
     observe_server,
     pause_server,
     reboot_server,
@@ -15,5 +18,6 @@ from cloudd.compute.jobs import (
     suspend_server,
 )
 
-__all__ = ["create_server", "delete_server", "observe_server", "pause_server", "reboot_server", "rebuild_server", "rescue_server",
-           "resize_server", "snapshot_server", "start_server", "stop_server", "suspend_server"]
+__all__ = ["attach_interface", "cache_image", "create_server", "delete_server", "detach_interface", "observe_server",
+           "pause_server", "reboot_server", "rebuild_server", "rescue_server", "resize_server", "snapshot_server",
+           "start_server", "stop_server", "suspend_server"]
