@@ -4,14 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from cloudd.core.context import internal
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.store.base import Store, StoreError
 from cloudd.image import data, jobs
-from cloudd.image.api import API, images, members, schemas
+from cloudd.image.api import API, images, members, metadefs, metadefs_contents, metadefs_schemas, schemas
 from cloudd.image.api import data as data_api
+from cloudd.image.metadefs import load_shipped
 
-REGISTERED = (jobs, images, members, data_api)
+REGISTERED = (jobs, images, members, metadefs, metadefs_contents, metadefs_schemas, data_api)
 
 
 class ImageModule(Module):
@@ -28,6 +30,8 @@ class ImageModule(Module):
             raise DriverError(str(exc)) from exc
         self.parts.drivers[Store] = store
         await data.recover(self.parts)
+        async with self.parts.database.write() as tx:
+            await load_shipped(tx, internal())
 
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {"images": self._room}

@@ -38,6 +38,71 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_image_images_project_id'), 'image_images', ['project_id'], unique=False)
     op.create_index('ix_image_images_visibility', 'image_images', ['visibility', 'status'], unique=False)
+    op.create_table('image_md_namespaces',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace', sa.String(length=80), nullable=False),
+    sa.Column('display_name', sa.String(length=80), nullable=True),
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('visibility', sa.String(length=16), nullable=False),
+    sa.Column('protected', sa.Boolean(), nullable=False),
+    sa.Column('project_id', sa.String(length=36), nullable=True),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_md_namespaces')),
+    sa.UniqueConstraint('namespace', name=op.f('uq_image_md_namespaces_namespace'))
+    )
+    op.create_table('image_md_resource_types',
+    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_image_md_resource_types'))
+    )
+    op.create_table('image_md_associations',
+    sa.Column('prefix', sa.String(length=255), nullable=True),
+    sa.Column('properties_target', sa.String(length=255), nullable=True),
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['namespace_id'], ['image_md_namespaces.id'], name=op.f('fk_image_md_associations_namespace_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_md_associations')),
+    sa.UniqueConstraint('namespace_id', 'name', name=op.f('uq_image_md_associations_namespace_id_name'))
+    )
+    op.create_table('image_md_objects',
+    sa.Column('description', sa.Text(), nullable=True),
+    sa.Column('required', cloudd.core.database.Json(), nullable=False),
+    sa.Column('properties', cloudd.core.database.Json(), nullable=False),
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['namespace_id'], ['image_md_namespaces.id'], name=op.f('fk_image_md_objects_namespace_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_md_objects')),
+    sa.UniqueConstraint('namespace_id', 'name', name=op.f('uq_image_md_objects_namespace_id_name'))
+    )
+    op.create_table('image_md_properties',
+    sa.Column('definition', cloudd.core.database.Json(), nullable=False),
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['namespace_id'], ['image_md_namespaces.id'], name=op.f('fk_image_md_properties_namespace_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_md_properties')),
+    sa.UniqueConstraint('namespace_id', 'name', name=op.f('uq_image_md_properties_namespace_id_name'))
+    )
+    op.create_table('image_md_tags',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['namespace_id'], ['image_md_namespaces.id'], name=op.f('fk_image_md_tags_namespace_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_md_tags')),
+    sa.UniqueConstraint('namespace_id', 'name', name=op.f('uq_image_md_tags_namespace_id_name'))
+    )
     op.create_table('image_members',
     sa.Column('image_id', sa.String(length=36), nullable=False),
     sa.Column('member_id', sa.String(length=36), nullable=False),
@@ -66,6 +131,12 @@ def downgrade() -> None:
     op.drop_table('image_tags')
     op.drop_table('image_properties')
     op.drop_table('image_members')
+    op.drop_table('image_md_tags')
+    op.drop_table('image_md_properties')
+    op.drop_table('image_md_objects')
+    op.drop_table('image_md_associations')
+    op.drop_table('image_md_resource_types')
+    op.drop_table('image_md_namespaces')
     op.drop_index('ix_image_images_visibility', table_name='image_images')
     op.drop_index(op.f('ix_image_images_project_id'), table_name='image_images')
     op.drop_table('image_images')

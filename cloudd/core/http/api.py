@@ -81,14 +81,15 @@ class Api:
     """One service: where it is mounted, how it negotiates versions, words its errors and pages its lists.
 
     `prefixes`: mount points, the first is the one in links made without a request. `project_in_path`: the project id may
-    stand behind the prefix. `negotiation`: None for a service of one version.
+    stand behind the prefix. `trailing_slash`: whether `/images/` is `/images` (not for Glance). `negotiation`: None for a service of one version.
     """
 
     def __init__(self, service: str, *, prefixes: Iterable[str], dialect: Any, policies: Iterable[Rule] = (),
-                 negotiation: Negotiation | None = None, project_in_path: bool = False, title: str = ""):
+                 negotiation: Negotiation | None = None, project_in_path: bool = False, title: str = "",
+                 trailing_slash: bool = True):
         self.service, self.prefixes, self.dialect = service, tuple(prefixes), dialect
         self.policies, self.negotiation, self.project_in_path = tuple(policies), negotiation, project_in_path
-        self.title = title or service
+        self.title, self.trailing_slash = title or service, trailing_slash
         self.router = Router()
         self.operations: list[Operation] = []
         self.loaders: dict[str, Loader] = {}

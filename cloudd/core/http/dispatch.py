@@ -119,6 +119,8 @@ class Dispatcher:
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
         found = api.router.find(segments)
+        if segments and raw.path.endswith("/") and not api.trailing_slash:
+            found = None
         version: Version = (0, 0)
         if api.negotiation:
             raw[VERSION_HEADERS] = {"Vary": ", ".join(filter(None, ("OpenStack-API-Version", api.negotiation.legacy)))}

@@ -8,6 +8,7 @@ from cloudd.core.errors import BadRequest, CloudError, OverQuota
 from cloudd.core.http import Api, Page, Request
 from cloudd.core.http.dialects import Dialect, ListQuery
 from cloudd.image.images import find
+from cloudd.image.metadefs_policies import POLICIES as METADEF_POLICIES
 from cloudd.image.models import Image
 from cloudd.image.policies import POLICIES
 
@@ -64,7 +65,8 @@ def _link(path: str, pairs: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
-API = Api("image", prefixes=("/image/v2",), dialect=Glance(), policies=POLICIES, title="Images (Glance v2)")
+API = Api("image", prefixes=("/image/v2",), dialect=Glance(), policies=POLICIES + METADEF_POLICIES, title="Images (Glance v2)",
+          trailing_slash=False)
 
 
 @API.loader("image")

@@ -1,0 +1,162 @@
+"""Metadata definitions: the objects, properties and tags of a namespace."""
+
+from typing import Any
+
+from cloudd.core.http import Field, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.image import metadefs
+from cloudd.image.api import API
+from cloudd.image.api.metadefs import DEFINITION, NAME, OBJECT_MEMBERS, object_view, tag_view
+from cloudd.image.metadefs_models import MetaObject, MetaProperty, MetaTag, Namespace
+
+OBJECT = Shape(None, *(Field(name, kind, required=name == "name") for name, kind in OBJECT_MEMBERS.items()), extra=True)
+PROPERTY = Shape(None, Field("name", NAME, required=True),
+                 *(Field(name, t.Raw(schema), required=name in DEFINITION["required"])
+                   for name, schema in DEFINITION["properties"].items() if name != "name"), extra=True)
+TAG = Shape(None, Field("name", NAME, required=True), extra=True)
+TAGS = Shape(None, Field("tags", t.List(t.Obj({"name": NAME}, ("name",), extra=True)), required=True), extra=True)
+
+OBJECTS = API.resource("/metadefs/namespaces/{namespace}/objects")
+PROPS = API.resource("/metadefs/namespaces/{namespace}/properties")
+LABELS = API.resource("/metadefs/namespaces/{namespace}/tags")
+
+
+def _definition(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "name"}
+
+
+def property_view(row: MetaProperty) -> dict[str, Any]:
+    return {"name": row.name, **row.definition}
+
+
+@OBJECTS.get(policy="get_metadef_objects")
+async def objects(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
+    """List the objects of a namespace."""
+    rows = await metadefs.listed(tx, namespace, MetaObject)
+    return {"objects": [object_view(namespace, row) for row in rows], "schema": "/v2/schemas/metadefs/objects",
+            "first": f"/v2/metadefs/namespaces/{namespace.namespace}/objects"}
+
+
+@OBJECTS.post(policy="add_metadef_object", body=OBJECT, status=201)
+async def add_object(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
+    """Make an object."""
+    columns = metadefs.object_columns(body)
+    return object_view(namespace, await metadefs.add(tx, request.context, namespace, MetaObject, body["name"], **columns))
+
+
+@OBJECTS.get("/{name}", policy="get_metadef_object")
+async def show_object(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
+    """Show an object."""
+    return object_view(namespace, await metadefs.get(tx, namespace, MetaObject, name))
+
+
+@OBJECTS.put("/{name}", policy="modify_metadef_object", body=OBJECT, use="create")
+async def change_object(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Replace an object."""
+    row = await metadefs.get(tx, namespace, MetaObject, name)
+    columns = metadefs.object_columns(body)
+    return object_view(namespace, await metadefs.change(tx, request.context, namespace, row, body["name"], **columns))
+
+
+@OBJECTS.delete("/{name}", policy="delete_metadef_object")
+async def delete_object(request: Request, tx: Any, namespace: Namespace, name: str) -> None:
+    """Delete an object."""
+    await metadefs.drop(tx, namespace, MetaObject, name)
+
+
+@OBJECTS.delete(policy="delete_metadef_namespace")
+async def delete_objects(request: Request, tx: Any, namespace: Namespace) -> None:
+    """Delete all objects of a namespace."""
+    await metadefs.drop_all(tx, namespace, MetaObject)
+
+
+@PROPS.get(policy="get_metadef_properties")
+async def properties(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
+    """List the properties of a namespace."""
+    rows = await metadefs.listed(tx, namespace, MetaProperty)
+    return {"properties": {row.name: property_view(row) for row in rows}}
+
+
+@PROPS.post(policy="add_metadef_property", body=PROPERTY, status=201)
+async def add_property(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
+    """Make a property."""
+    definition = _definition(body)
+    return property_view(await metadefs.add(tx, request.context, namespace, MetaProperty, body["name"], definition=definition))
+
+
+@PROPS.get("/{name}", policy="get_metadef_property")
+async def show_property(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
+    """Show a property; for a resource type, under its name with the prefix."""
+    wanted = request.query.get("resource_type")
+    associated = (await metadefs.associations(tx, [namespace])).get(namespace.id, ()) if wanted else ()
+    prefix = next((item.prefix or "" for item in associated if item.name == wanted), "")
+    shown = property_view(await metadefs.get(tx, namespace, MetaProperty, name.removeprefix(prefix)))
+    return {**shown, "name": prefix + shown["name"]}
+
+
+@PROPS.put("/{name}", policy="modify_metadef_property", body=PROPERTY, use="create")
+async def change_property(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Replace a property."""
+    row = await metadefs.get(tx, namespace, MetaProperty, name)
+    definition = _definition(body)
+    return property_view(await metadefs.change(tx, request.context, namespace, row, body["name"], definition=definition))
+
+
+@PROPS.delete("/{name}", policy="remove_metadef_property")
+async def delete_property(request: Request, tx: Any, namespace: Namespace, name: str) -> None:
+    """Delete a property."""
+    await metadefs.drop(tx, namespace, MetaProperty, name)
+
+
+@PROPS.delete(policy="delete_metadef_namespace")
+async def delete_properties(request: Request, tx: Any, namespace: Namespace) -> None:
+    """Delete all properties of a namespace."""
+    await metadefs.drop_all(tx, namespace, MetaProperty)
+
+
+@LABELS.get(policy="get_metadef_tags")
+async def tags(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
+    """List the tags of a namespace."""
+    rows = await metadefs.listed(tx, namespace, MetaTag)
+    return {"tags": [{"name": row.name} for row in rows], "schema": "/v2/schemas/metadefs/tags",
+            "first": f"/v2/metadefs/namespaces/{namespace.namespace}/tags"}
+
+
+@LABELS.post(policy="add_metadef_tags", body=TAGS, status=201)
+async def replace_tags(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
+    """Replace all tags, or with `X-Openstack-Append` add to them."""
+    if request.raw.headers.get("X-Openstack-Append", "").lower() not in ("true", "1", "yes", "on"):
+        await metadefs.drop_all(tx, namespace, MetaTag)
+    for item in body["tags"]:
+        await metadefs.add(tx, request.context, namespace, MetaTag, item["name"])
+    return {"tags": [{"name": row.name} for row in await metadefs.listed(tx, namespace, MetaTag)]}
+
+
+@LABELS.delete(policy="delete_metadef_tags")
+async def delete_tags(request: Request, tx: Any, namespace: Namespace) -> None:
+    """Delete all tags of a namespace."""
+    await metadefs.drop_all(tx, namespace, MetaTag)
+
+
+@LABELS.post("/{name}", policy="add_metadef_tag", status=201)
+async def add_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
+    """Make a tag."""
+    return tag_view(await metadefs.add(tx, request.context, namespace, MetaTag, TAG.read({"name": name}, request.version)["name"]))
+
+
+@LABELS.get("/{name}", policy="get_metadef_tag")
+async def show_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
+    """Show a tag."""
+    return tag_view(await metadefs.get(tx, namespace, MetaTag, name))
+
+
+@LABELS.put("/{name}", policy="modify_metadef_tag", body=TAG, use="create")
+async def change_tag(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Rename a tag."""
+    return tag_view(await metadefs.change(tx, request.context, namespace, await metadefs.get(tx, namespace, MetaTag, name), body["name"]))
+
+
+@LABELS.delete("/{name}", policy="delete_metadef_tag")
+async def delete_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> None:
+    """Delete a tag."""
+    await metadefs.drop(tx, namespace, MetaTag, name)
