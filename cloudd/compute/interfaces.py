@@ -50,6 +50,8 @@ async def attach(context: Context, tx: AsyncSession, server: Server, wanted: Wan
         if not wishes:
             raise BadRequest(f"No network was named, and project {context.project_id} has none to choose.")
         have = await listed(tx, server)
+        if wishes[0].port_id in [row.port_id for row, _ in have]:
+            raise Conflict(f"Port {wishes[0].port_id} is still in use.", type="PortInUse")
         first = max((row.number for row, _ in have), default=-1) + 1
         rows = await servers_networks.claim(context, tx, server, wishes[:1], None, first=first)
     except BadRequest as exc:

@@ -6,7 +6,6 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
-from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server, ServerTag
 from cloudd.compute.models.servers import tags_of
 from cloudd.compute.servers import require_unlocked, touch
@@ -14,7 +13,7 @@ from cloudd.compute.servers_events import tell
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, NotFound
 
-LONGEST = 60
+LONGEST, MOST = 60, 50
 
 
 def check(tag: str) -> None:
@@ -47,8 +46,8 @@ async def replace(context: Context, tx: AsyncSession, server: Server, tags: Iter
     """Make these the server's tags."""
     _require_changeable(context, server)
     wanted = sorted(set(tags))
-    if len(wanted) > CONFIG.max_tags:
-        raise BadRequest(f"The number of tags exceeded the per-server limit {CONFIG.max_tags}: {len(wanted)} were sent.")
+    if len(wanted) > MOST:
+        raise BadRequest(f"The number of tags exceeded the per-server limit {MOST}: {len(wanted)} were sent.")
     await tx.execute(delete(ServerTag).where(ServerTag.server_id == server.id))
     tx.add_all(ServerTag(server_id=server.id, tag=tag) for tag in wanted)
     await _changed(context, tx, server)
@@ -62,8 +61,8 @@ async def add(context: Context, tx: AsyncSession, server: Server, tag: str) -> b
     known = await of(tx, server)
     if tag in known:
         return False
-    if len(known) >= CONFIG.max_tags:
-        raise BadRequest(f"The number of tags exceeded the per-server limit {CONFIG.max_tags}.")
+    if len(known) >= MOST:
+        raise BadRequest(f"The number of tags exceeded the per-server limit {MOST}.")
     tx.add(ServerTag(server_id=server.id, tag=tag))
     await _changed(context, tx, server)
     return True

@@ -71,7 +71,7 @@ async def page(request: Request, form: Any) -> dict[str, Any]:
     cut = found[start:end]
     views = [form(request, machine, servers) for machine in cut]
     return request.api.dialect.page(request, "hypervisors", views,
-                                    Page(cut, limit, end < len(found) and bool(cut), keys[end - 1] if cut else None))
+                                    Page(cut, limit, end < len(found) and bool(cut), keys[start + len(cut) - 1] if cut else None))
 
 
 @resource.get("", policy=RULE.format("list"), query=FILTERS)

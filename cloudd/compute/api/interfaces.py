@@ -18,8 +18,9 @@ from cloudd.core.http.types import Ip, List, Obj, Text, Uuid
 RULE = "os_compute_api:os-attach-interfaces:{}"
 TAG = Text(1, 60, pattern="^[^,/]*$")
 OLD_LAST = "2.43"
-ATTACH = Shape("interfaceAttachment", Field("net_id", Uuid()), Field("port_id", Uuid()),
-               Field("fixed_ips", List(Obj({"ip_address": Ip()}, ["ip_address"]), 1, 1)), Field("tag", TAG, since=TAGGED_ATTACH))
+MEMBERS = {"net_id": Uuid(), "port_id": Uuid(), "fixed_ips": List(Obj({"ip_address": Ip()}, ["ip_address"]), 1, 1)}
+ATTACH = Shape(None, Field("interfaceAttachment", Obj(MEMBERS), until="2.48"),
+               Field("interfaceAttachment", Obj({**MEMBERS, "tag": TAG}), since=TAGGED_ATTACH))
 ADD_FIXED = Shape(None, Field("addFixedIp", Obj({"networkId": Text(1, 255)}, ["networkId"], extra=True), required=True))
 REMOVE_FIXED = Shape(None, Field("removeFixedIp", Obj({"address": Ip()}, ["address"], extra=True), required=True))
 ADD_FLOATING = Shape(None, Field("addFloatingIp", Obj({"address": Ip(), "fixed_address": Ip()}, ["address"]), required=True))
@@ -50,22 +51,21 @@ async def show(request: Request, tx: AsyncSession, server: Server, port_id: str)
     return {"interfaceAttachment": view(request, await interfaces.find(tx, server, port_id))}
 
 
-@resource.post("", policy=RULE.format("create"))
-async def attach(request: Request, tx: AsyncSession, server: Server) -> dict[str, Any]:
+@resource.post("", body=ATTACH, policy=RULE.format("create"))
+async def attach(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Give a server a NIC; its port becomes ACTIVE when it is plugged."""
-    sent = request.sent if request.sent is not None else {}
-    body = ATTACH.read(sent, request.version) if sent else {}
-    network_id, port_id, fixed = body.get("net_id"), body.get("port_id"), body.get("fixed_ips")
+    asked = body.get("interfaceAttachment") or {}
+    network_id, port_id, fixed = asked.get("net_id"), asked.get("port_id"), asked.get("fixed_ips")
     if network_id and port_id:
         raise BadRequest("Must not input both network_id and port_id")
     if fixed and not network_id:
         raise BadRequest("Must input network_id when request IP address")
     address = fixed[0]["ip_address"] if fixed else None
-    wanted = Wanted(network_id, port_id, address, body.get("tag")) if network_id or port_id else None
+    wanted = Wanted(network_id, port_id, address, asked.get("tag")) if network_id or port_id else None
     allowed = request.allows("network:attach_external_network")
     made = await interfaces.attach(request.context, tx, server, wanted, external_allowed=allowed)
-    if wanted is None and body.get("tag"):
-        made[0].tag = body["tag"]
+    if wanted is None:
+        made[0].tag = asked.get("tag")
     return {"interfaceAttachment": view(request, made)}
 
 
