@@ -170,6 +170,8 @@ class Image:
     driver: str = option("file", "Store of image data.")
     store_dir: str = option("", "Directory of the file store. Empty: images in the state directory.")
     max_image_size: int = option(1 << 40, "Largest image in bytes.")
+    import_hosts: tuple[str, ...] = option((), "Hosts (HOST or HOST:PORT) that web-download may fetch from although they are "
+                                               "inside: loopback, link-local or this machine's own.")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailab
 from cloudd.core.parts import Parts
 from cloudd.drivers.store.base import Store, StoreError, StoreFull
 from cloudd.image import images, inspect, states
+from cloudd.image.imports import staged_key
 from cloudd.image.models import Image
+from cloudd.image.staging import Staging
 
 BATCH = 4 << 20
 HASH = "sha512"
@@ -45,7 +47,7 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
         image = await images.find(tx, context, image.id)
         await states.IMAGE.enter(tx, image, "upload")
     try:
-        stored = await _store(parts.driver(Store), image, chunks, most)
+        stored = await store(parts.driver(Store), image, chunks, most)
     except BaseException as exc:
         await asyncio.shield(_back_to_queued(parts, image.id))
         if isinstance(exc, StoreError):
@@ -60,13 +62,14 @@ def _words(error: StoreError, image: Image) -> CloudError:
     return Unavailable(f"The image store does not work: {error}.")
 
 
-async def _store(store: Store, image: Image, chunks: AsyncIterable[bytes], most: int) -> Stored:
+async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: int) -> Stored:
+    """Put data into a store while it is summed and inspected. Raises BadRequest, TooLarge, StoreError; then nothing stays."""
     blob = ids.new_uuid()
-    writer = await store.writer(blob)
+    writer = await where.writer(blob)
     try:
         md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
         size, head = 0, b""
-        async for batch in _batches(chunks):
+        async for batch in batches(chunks):
             size += len(batch)
             if size > most:
                 raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
@@ -87,7 +90,34 @@ def _hash(digests: tuple[Any, ...], data: bytes | bytearray) -> None:
         digest.update(data)
 
 
-async def _batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
+async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int) -> None:
+    """Keep data in the staging area until it is imported; the image is `uploading`. On a failure it is queued again."""
+    async with parts.database.write() as tx:
+        image = await images.find(tx, context, image.id)
+        await states.IMAGE.enter(tx, image, "stage")
+    writer = await parts.service(Staging).store.writer(staged_key(image.id))
+    try:
+        size = 0
+        async for batch in batches(chunks):
+            size += len(batch)
+            if size > most:
+                raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
+            await writer.write(batch)
+        await writer.commit()
+    except BaseException as exc:
+        await asyncio.shield(_back_to_queued(parts, image.id, states.UPLOADING, "stage failed"))
+        if isinstance(exc, StoreError):
+            raise _words(exc, image) from exc
+        raise
+    finally:
+        await asyncio.shield(writer.abort())
+    async with parts.database.write() as tx:
+        row = await tx.get(Image, image.id)
+        if row is not None:
+            row.size, row.updated_at = size, context.now()
+
+
+async def batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
     """The same bytes in pieces large enough that a thread's switch does not count."""
     batch = bytearray()
     async for chunk in chunks:
@@ -99,11 +129,11 @@ async def _batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
         yield batch
 
 
-async def _back_to_queued(parts: Parts, image_id: str) -> None:
+async def _back_to_queued(parts: Parts, image_id: str, status: str = states.SAVING, move: str = "upload failed") -> None:
     async with parts.database.write() as tx:
         image = await tx.get(Image, image_id)
-        if image is not None and image.status == states.SAVING:
-            await states.IMAGE.enter(tx, image, "upload failed")
+        if image is not None and image.status == status:
+            await states.IMAGE.enter(tx, image, move)
 
 
 async def _activate(parts: Parts, context: Context, image_id: str, stored: Stored) -> None:
@@ -154,6 +184,21 @@ async def recover(parts: Parts) -> None:
         for image in [one for one in saving if one.id not in at_work]:
             await states.IMAGE.enter(tx, image, "upload failed")
         known = set((await tx.execute(select(Image.blob))).scalars())
-    store = parts.driver(Store)
-    for blob in set(await store.keys()) - known:
-        await store.delete(blob)
+    for blob in set(await parts.driver(Store).keys()) - known:
+        await parts.driver(Store).delete(blob)
+    await _recover_staged(parts)
+
+
+async def _recover_staged(parts: Parts) -> None:
+    """An image is `uploading` exactly as long as its staged data is whole."""
+    staging = parts.service(Staging).store
+    there = set(await staging.keys())
+    async with parts.database.write() as tx:
+        at_work = await jobs.locked(tx)
+        rows = (await tx.execute(select(Image).where(Image.status == states.UPLOADING))).scalars().all()
+        for image in rows:
+            if staged_key(image.id) not in there:
+                await states.IMAGE.enter(tx, image, "stage failed")
+    wanted = {staged_key(image.id) for image in rows} | {staged_key(lock) for lock in at_work}
+    for key in there - wanted:
+        await staging.delete(key)

@@ -117,8 +117,9 @@ async def delete(tx: AsyncSession, context: Context, image: Image) -> None:
         raise Forbidden(f"Image {image.id} is protected and cannot be deleted. Unprotect it first: "
                         "openstack image set --unprotected ID.", type="ProtectedImageDelete")
     await tell(tx, context, image, "image.delete")
-    if image.blob:
-        await jobs.ask(tx, context, "image.delete_data", locks=[image.id], blob=image.blob)
+    if image.blob or image.status in (states.UPLOADING, states.IMPORTING):
+        await jobs.cancel(tx, image.id, ("image.import",))
+        await jobs.ask(tx, context, "image.delete_data", locks=[image.id], blob=image.blob, image=image.id)
     await tx.delete(image)
     await tx.flush()
 

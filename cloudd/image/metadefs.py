@@ -37,8 +37,7 @@ async def find(tx: AsyncSession, context: Context, name: str) -> Namespace:
 async def create(tx: AsyncSession, context: Context, body: Mapping[str, Any]) -> Namespace:
     """A namespace with all that was sent in it. Raises Conflict for a name that is taken, also by one unseen."""
     name = body["namespace"]
-    if (await tx.execute(select(Namespace.id).where(Namespace.namespace == name))).scalar():
-        raise Conflict(f"The metadata definition namespace={name} already exists.", type="MetadefDuplicateNamespace")
+    await _name_free(tx, name)
     moment = context.now()
     row = Namespace(id=ids.new_uuid(), namespace=name, display_name=body.get("display_name"), created_at=moment,
                     description=body.get("description"), visibility=body.get("visibility", "private"), updated_at=moment,
@@ -56,11 +55,15 @@ async def create(tx: AsyncSession, context: Context, body: Mapping[str, Any]) ->
     return row
 
 
+async def _name_free(tx: AsyncSession, name: str) -> None:
+    if (await tx.execute(select(Namespace.id).where(Namespace.namespace == name))).scalar():
+        raise Conflict(f"The metadata definition namespace={name} already exists.", type="MetadefDuplicateNamespace")
+
+
 async def update(tx: AsyncSession, context: Context, row: Namespace, body: Mapping[str, Any]) -> Namespace:
     """Replace a namespace's own members; what is in it stays."""
     if body["namespace"] != row.namespace:
-        if (await tx.execute(select(Namespace.id).where(Namespace.namespace == body["namespace"]))).scalar():
-            raise Conflict(f"The metadata definition namespace={body['namespace']} already exists.", type="MetadefDuplicateNamespace")
+        await _name_free(tx, body["namespace"])
     row.namespace, row.display_name, row.description = body["namespace"], body.get("display_name"), body.get("description")
     row.visibility, row.protected = body.get("visibility", "private"), body.get("protected", False)
     row.project_id = body.get("owner") or row.project_id

@@ -27,5 +27,6 @@ POLICIES = (
     Rule("modify_member", "rule:context_is_admin or (role:member and project_id:%(member_id)s)", PROJECT),
     Rule("deactivate", OWNER, PROJECT),
     Rule("reactivate", OWNER, PROJECT),
+    Rule("tasks_api_access", ADMIN, PROJECT),
     Rule("stores_info_detail", "rule:context_is_admin or role:service", PROJECT),
 )

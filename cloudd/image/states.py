@@ -4,7 +4,8 @@ from cloudd.core.errors import Conflict
 from cloudd.core.states import Machine, Move
 from cloudd.image.models import Image
 
-QUEUED, SAVING, ACTIVE, DEACTIVATED, KILLED, DELETED = "queued", "saving", "active", "deactivated", "killed", "deleted"
+QUEUED, SAVING, ACTIVE, DEACTIVATED = "queued", "saving", "active", "deactivated"
+UPLOADING, IMPORTING = "uploading", "importing"
 
 
 def _refusal(image: Image, move: Move) -> Conflict:
@@ -14,7 +15,11 @@ def _refusal(image: Image, move: Move) -> Conflict:
 
 IMAGE = Machine(Image.status, conflict=_refusal, moves=[
     Move("upload", {QUEUED}, target=SAVING),
-    Move("activate", {SAVING}, target=ACTIVE),
+    Move("stage", {QUEUED}, target=UPLOADING),
+    Move("stage failed", {UPLOADING}, target=QUEUED),
+    Move("import", {QUEUED, UPLOADING}, target=IMPORTING),
+    Move("import failed", {IMPORTING}, target=QUEUED),
+    Move("activate", {SAVING, IMPORTING}, target=ACTIVE),
     Move("upload failed", {SAVING}, target=QUEUED),
     Move("deactivate", {ACTIVE, DEACTIVATED}, target=DEACTIVATED),
     Move("reactivate", {ACTIVE, DEACTIVATED}, target=ACTIVE),

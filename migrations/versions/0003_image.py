@@ -57,6 +57,23 @@ def upgrade() -> None:
     sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_image_md_resource_types'))
     )
+    op.create_table('image_tasks',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('image_id', sa.String(length=36), nullable=False),
+    sa.Column('type', sa.String(length=30), nullable=False),
+    sa.Column('status', sa.String(length=16), nullable=False),
+    sa.Column('input', cloudd.core.database.Json(), nullable=False),
+    sa.Column('result', cloudd.core.database.Json(), nullable=True),
+    sa.Column('message', sa.Text(), nullable=False),
+    sa.Column('project_id', sa.String(length=36), nullable=True),
+    sa.Column('user_id', sa.String(length=36), nullable=True),
+    sa.Column('request_id', sa.String(length=64), nullable=True),
+    sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('updated_at', cloudd.core.database.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', cloudd.core.database.Moment(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_image_tasks'))
+    )
+    op.create_index(op.f('ix_image_tasks_image_id'), 'image_tasks', ['image_id'], unique=False)
     op.create_table('image_md_associations',
     sa.Column('prefix', sa.String(length=255), nullable=True),
     sa.Column('properties_target', sa.String(length=255), nullable=True),
@@ -135,6 +152,8 @@ def downgrade() -> None:
     op.drop_table('image_md_properties')
     op.drop_table('image_md_objects')
     op.drop_table('image_md_associations')
+    op.drop_index(op.f('ix_image_tasks_image_id'), table_name='image_tasks')
+    op.drop_table('image_tasks')
     op.drop_table('image_md_resource_types')
     op.drop_table('image_md_namespaces')
     op.drop_index('ix_image_images_visibility', table_name='image_images')

@@ -81,7 +81,8 @@ class Api:
     """One service: where it is mounted, how it negotiates versions, words its errors and pages its lists.
 
     `prefixes`: mount points, the first is the one in links made without a request. `project_in_path`: the project id may
-    stand behind the prefix. `trailing_slash`: whether `/images/` is `/images` (not for Glance). `negotiation`: None for a service of one version.
+    stand behind the prefix. `trailing_slash`: whether `/images/` is `/images` (not for Glance). `negotiation`: None for a
+    service of one version.
     """
 
     def __init__(self, service: str, *, prefixes: Iterable[str], dialect: Any, policies: Iterable[Rule] = (),

@@ -146,9 +146,8 @@ class Dispatcher:
         return await self._run(request)
 
     def _project(self, api: Api, segments: list[str]) -> tuple[str | None, list[str]]:
-        if api.project_in_path and segments and not api.router.knows(segments[0]):
-            if ids.is_uuid(segments[0]):
-                return segments[0], segments[1:]
+        if api.project_in_path and segments and not api.router.knows(segments[0]) and ids.is_uuid(segments[0]):
+            return segments[0], segments[1:]
         return None, segments
 
     def _candidates(self, raw: web.Request, node: Any) -> list[Operation]:

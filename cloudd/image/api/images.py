@@ -15,6 +15,7 @@ from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
 from cloudd.image import images, patches
 from cloudd.image.api import API, target
+from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
 
 MEMBERS = (
@@ -41,6 +42,7 @@ def view(image: Image) -> dict[str, Any]:
     shown = {row.name: row.value for row in image.property_rows}
     shown |= {name: getattr(image, name) for name in SHOWN}
     shown |= {"owner": image.project_id, "created_at": clock.iso(image.created_at), "updated_at": clock.iso(image.updated_at),
+              **({"stores": image.store} if image.store else {}),
               "self": f"/v2/images/{image.id}", "file": f"/v2/images/{image.id}/file", "schema": "/v2/schemas/image"}
     return shown
 
@@ -171,7 +173,8 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
         raise Forbidden("It's not allowed to add locations if locations are invisible.", type="Forbidden")
     _may_show(request, body.get("visibility"), request.own())
     image = await images.create(tx, request.context, body)
-    return Reply(view(image), headers={"Location": request.link(f"/images/{image.id}")})
+    return Reply(view(image), headers={"Location": request.link(f"/images/{image.id}"),
+                                       "OpenStack-image-import-methods": ",".join(METHODS)})
 
 
 def _owner(request: Request) -> str | None:

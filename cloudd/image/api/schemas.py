@@ -6,6 +6,7 @@ from cloudd.core.http import Api, Reply, Request
 from cloudd.image.api import API
 from cloudd.image.api.images import MEMBERS
 from cloudd.image.api.members import STATUSES
+from cloudd.image.imports import METHODS
 
 MOMENT = {"type": "string", "readOnly": True}
 READ = {"type": ["null", "string"], "readOnly": True}
@@ -71,12 +72,12 @@ for _name in SCHEMAS:
 @API.resource("/info/import").get(policy="get_images")
 async def import_info() -> dict[str, Any]:
     """Say which import methods there are."""
-    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": []}}
+    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": list(METHODS)}}
 
 
 VERSIONS = Api("image-versions", prefixes=("/image",), dialect=API.dialect, title="Images: versions")
-# 2.6 is the import API, 2.8 several stores: not listed while they are not served
-SERVED = ("2.9", "2.7", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
+# 2.8 and up to 2.13 are several stores, 2.14 and on the cache and the locations API: not listed while they are not served
+SERVED = ("2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
 
 
 def versions(request: Request) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """The long operations of images; importing them registers them."""
 
-from cloudd.image.jobs import delete_data
+from cloudd.image.jobs import delete_data, import_image
 
-__all__ = ["delete_data"]
+__all__ = ["delete_data", "import_image"]

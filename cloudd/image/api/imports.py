@@ -1,0 +1,101 @@
+"""Staged upload, import, tasks, stores: the ways in that are not a plain upload."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from cloudd.core import clock
+from cloudd.core.errors import Conflict, NotFound, UnsupportedMedia
+from cloudd.core.http import Field, Reply, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.lists import Listing
+from cloudd.drivers.store.base import Store
+from cloudd.image import data, imports, states
+from cloudd.image.api import API, target
+from cloudd.image.api.data import PIECE
+from cloudd.image.models import Image, ImageTask
+
+IMPORT = Shape(None, Field("method", t.Obj({"name": t.Text(1, 64), "uri": t.Text(1, 2048), "glance_image_id": t.Text(0, 64),
+                                            "glance_region": t.Text(0, 255), "glance_service_interface": t.Text(0, 32)}, ("name",)),
+                           required=True),
+               Field("stores", t.List(t.Text(1, 64))), Field("all_stores", t.Bool(text=True)),
+               Field("all_stores_must_succeed", t.Bool(text=True)), extra=True)
+
+
+
+@API.resource("/images/{image}/stage", target=target, stream=True).put(policy="modify_image", status=204)
+async def stage(request: Request, image: Image) -> None:
+    """Send data to be imported later."""
+    if request.raw.content_type != "application/octet-stream":
+        raise UnsupportedMedia(f"The content type {request.raw.content_type} is not served here: send application/octet-stream.")
+    if image.status != states.QUEUED:
+        raise Conflict(f"Image status transition from {image.status} to uploading is not allowed.", type="InvalidImageStatusTransition")
+    await data.stage(request.parts, request.context, image, request.raw.content.iter_chunked(PIECE),
+                     request.settings.image.max_image_size)
+
+
+@API.resource("/images/{image}/import", target=target).post(policy="modify_image", body=IMPORT, status=202)
+async def begin(request: Request, tx: Any, image: Image, body: dict[str, Any]) -> Reply:
+    """Import an image's data by one of the methods of /info/import."""
+    store = request.driver(Store).name
+    task = await imports.begin(tx, request.context, image, body, store, request.settings.image.import_hosts)
+    return Reply(None, headers={"OpenStack-image-import-task": task.id})
+
+
+@API.resource("/images/{image}/tasks", target=target).get(policy="get_image")
+async def tasks_of_image(request: Request, tx: Any, image: Image) -> dict[str, Any]:
+    """List the tasks that worked on an image."""
+    query = select(ImageTask).where(ImageTask.image_id == image.id).order_by(ImageTask.created_at.desc())
+    return {"tasks": [task_view(row) for row in (await tx.execute(query)).scalars()]}
+
+
+def task_view(row: ImageTask) -> dict[str, Any]:
+    return {**task_brief(row), "image_id": row.image_id, "request_id": row.request_id, "user_id": row.user_id,
+            "input": row.input, "result": row.result, "message": row.message}
+
+
+def task_brief(row: ImageTask) -> dict[str, Any]:
+    brief = {"id": row.id, "type": row.type, "status": row.status, "owner": row.project_id, "created_at": clock.iso(row.created_at),
+             "updated_at": clock.iso(row.updated_at), "self": f"/v2/tasks/{row.id}", "schema": "/v2/schemas/task"}
+    return {**brief, "expires_at": clock.iso(row.expires_at)} if row.expires_at else brief
+
+
+TASKS = Listing(ImageTask, {"type": ImageTask.type, "status": ImageTask.status},
+                {name: getattr(ImageTask, name) for name in ("type", "status", "created_at", "updated_at", "expires_at", "id")},
+                (("created_at", "desc"), ("id", "desc")))
+
+
+@API.resource("/tasks").get(policy="tasks_api_access")
+async def tasks(request: Request, tx: Any) -> dict[str, Any]:
+    """List the tasks."""
+    page = await TASKS.page(request, tx, select(ImageTask))
+    return API.dialect.page(request, "tasks", [task_brief(row) for row in page.rows], page)
+
+
+@API.resource("/tasks").get("/{task_id}", policy="tasks_api_access")
+async def task(request: Request, tx: Any, task_id: str) -> dict[str, Any]:
+    """Show a task."""
+    row = await tx.get(ImageTask, task_id)
+    if row is None:
+        raise NotFound(f"No task found with ID {task_id}", type="TaskNotFound")
+    return task_view(row)
+
+
+@API.resource("/info/stores").get(policy="get_images")
+async def stores(request: Request) -> dict[str, Any]:
+    """List the stores."""
+    return {"stores": [{"id": request.driver(Store).name, "description": "Image data in this machine's files", "default": "true"}]}
+
+
+@API.resource("/info/stores/detail", live=True).get(policy="stores_info_detail")
+async def stores_detail(request: Request) -> dict[str, Any]:
+    """List the stores with what only operators are told."""
+    store = request.driver(Store)
+    return {"stores": [{"id": store.name, "type": store.name, "description": "Image data in this machine's files", "default": "true",
+                        "weight": 0, "properties": {"chunk_size": PIECE, "data_dir": str(store.local_path("x") or "/x")[:-2]}}]}
+
+
+@API.resource("/info/usage").get(policy="get_images")
+async def usage(request: Request) -> dict[str, Any]:
+    """Say what a project uses of its image quotas: there are none unless limits are registered, so nothing is listed."""
+    return {"usage": {}}

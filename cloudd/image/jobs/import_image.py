@@ -1,0 +1,92 @@
+"""Brings staged or fetched data into the store as the data of an image."""
+
+import contextlib
+
+from cloudd.core import fetch
+from cloudd.core.errors import NotFound, TooLarge
+from cloudd.core.jobs import Job, Run, Step
+from cloudd.drivers.store.base import BlobMissing, Store
+from cloudd.image import data, images, imports, states
+from cloudd.image.models import Image
+from cloudd.image.staging import Staging
+
+
+async def _image(run: Run) -> Image:
+    async with run.read() as tx:
+        image = await tx.get(Image, run.input["image"])
+    if image is None:
+        raise NotFound(f"Image {run.input['image']} was deleted while it was imported.")
+    return image
+
+
+async def download(run: Run) -> None:
+    """For web-download: the address's data into the staging area, from its beginning (a part of it is never used)."""
+    await _image(run)
+    async with run.write() as tx:
+        await imports.note(tx, run.input["task"], run.context, "processing")
+    if run.input["method"] != "web-download":
+        return
+    settings = run.parts.settings
+    writer = await run.parts.service(Staging).store.writer(imports.staged_key(run.input["image"]))
+    try:
+        size = 0
+        async with fetch.get(run.input["uri"], allowed=settings.image.import_hosts) as response:
+            async for batch in data.batches(response.content.iter_chunked(256 * 1024)):
+                size += len(batch)
+                if size > settings.image.max_image_size:
+                    raise TooLarge(f"What lies at {run.input['uri']} is larger than {settings.image.max_image_size} bytes.")
+                await writer.write(batch)
+        await writer.commit()
+    finally:
+        await writer.abort()
+
+
+async def remove_staged(run: Run) -> None:
+    await run.parts.service(Staging).store.delete(imports.staged_key(run.input["image"]))
+
+
+async def take(run: Run) -> None:
+    """Inspect, sum and store the staged data."""
+    image, staging = await _image(run), run.parts.service(Staging).store
+    key = imports.staged_key(image.id)
+    try:
+        await staging.size(key)
+    except BlobMissing as exc:
+        raise NotFound(f"The staged data of image {image.id} is not there any more.") from exc
+    stored = await data.store(run.driver(Store), image, staging.read(key), run.parts.settings.image.max_image_size)
+    run.memory["stored"] = {"blob": stored.blob, "size": stored.size, "virtual_size": stored.virtual_size,
+                            "checksum": stored.checksum, "os_hash_value": stored.os_hash_value}
+
+
+async def remove_stored(run: Run) -> None:
+    if "stored" in run.memory:
+        await run.driver(Store).delete(run.memory["stored"]["blob"])
+
+
+async def finish(run: Run) -> None:
+    await remove_staged(run)
+    stored = data.Stored(**run.memory["stored"])
+    async with run.save() as tx:
+        image = await tx.get(Image, run.input["image"])
+        if image is None:
+            raise NotFound(f"Image {run.input['image']} was deleted while it was imported.")
+        image.set_properties({**image.properties, imports.IMPORTING: "", imports.FAILED: ""})
+        await data.finish(tx, run.context, image, stored, run.driver(Store).name)
+        await imports.note(tx, run.input["task"], run.context, "success")
+
+
+async def back_to_queued(run: Run, error: BaseException) -> None:
+    """The image can be tried again; the task, and the image's own property, say that and why it failed."""
+    message = getattr(error, "message", str(error))
+    async with run.write() as tx:
+        image = await tx.get(Image, run.input["image"])
+        if image is not None and image.status == states.IMPORTING:
+            await states.IMAGE.enter(tx, image, "import failed")
+            image.set_properties({**image.properties, imports.IMPORTING: "", imports.FAILED: run.driver(Store).name})
+            await images.tell(tx, run.context, image, "image.import.error")
+        with contextlib.suppress(NotFound):
+            await imports.note(tx, run.input["task"], run.context, "failure", message)
+
+
+IMPORT = Job("image.import", [Step(download, undo=remove_staged), Step(take, undo=remove_stored), Step(finish)],
+             on_fail=back_to_queued, limit=4)
