@@ -1,15 +1,16 @@
-"""Consoles of guests that are not there: a log, a serial line that echoes, a screen that greets."""
+"""Consoles of guests that are not there: a log, a serial line that echoes, a screen with colour bars."""
 
 import asyncio
 import base64
 import socket
 
+from cloudd.core import tasks
 from cloudd.drivers.hypervisor.base import Consoles, DomainNotFound, HypervisorError, SerialLine, Unsupported
 from cloudd.drivers.hypervisor.layout import Layout, tail
 from cloudd.drivers.hypervisor.simulated.domains import Domain, Register
 from cloudd.drivers.hypervisor.simulated.faults import Faults
+from cloudd.drivers.hypervisor.simulated.screen import Screen
 
-RFB_GREETING = b"RFB 003.008\n"
 BLACK_PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
 BACKLOG = 256
@@ -47,7 +48,7 @@ class SimulatedConsoles(Consoles):
     def __init__(self, layout: Layout, register: Register, faults: Faults):
         self._layout, self._register, self._faults = layout, register, faults
         self._lines: dict[str, set[SimulatedLine]] = {}
-        self._screens: dict[str, list[socket.socket]] = {}
+        self._screens: dict[str, list[asyncio.StreamWriter]] = {}
 
     async def log(self, server_id: str, max_bytes: int = 1 << 20) -> bytes:
         self._faults.hit("log")
@@ -68,8 +69,9 @@ class SimulatedConsoles(Consoles):
         if not domain.vnc:
             raise Unsupported("the guest has no screen")
         ours, theirs = socket.socketpair()
-        theirs.send(RFB_GREETING)
-        self._screens.setdefault(server_id, []).append(theirs)
+        screen = Screen(*await asyncio.open_unix_connection(sock=theirs), domain.name)
+        self._screens.setdefault(server_id, []).append(screen.writer)
+        tasks.start(f"screen of {server_id}", screen.serve())
         return await asyncio.open_unix_connection(sock=ours)
 
     async def screenshot(self, server_id: str) -> bytes:
