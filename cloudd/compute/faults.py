@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloudd import network
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server, ServerFault
 from cloudd.core import clock
@@ -15,7 +16,7 @@ def words(error: BaseException) -> str:
     """One sentence for the owner. What nobody expected is told by its kind alone: its text may speak of the machine."""
     if isinstance(error, TimeoutError):
         return "It did not end in time."
-    if isinstance(error, CloudError | HypervisorError | OSError) or error.__class__.__name__ == "NetworkDriverError":
+    if isinstance(error, CloudError | HypervisorError | network.NetworkDriverError | OSError):
         text = getattr(error, "message", None) or str(error)
         return text[:1].upper() + text[1:]
     return f"cloudd met an error that it did not expect ({type(error).__name__}); the log tells more."

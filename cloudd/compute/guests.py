@@ -1,6 +1,7 @@
 """The watch over the guests: what they do by themselves is written down, what should run and does not is started."""
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import actions, states
@@ -8,6 +9,7 @@ from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server
 from cloudd.core import jobs, log
 from cloudd.core.context import internal
+from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.drivers.hypervisor.base import DomainEvent, DomainState, EventKind, EventStream, Hypervisor, HypervisorError
 
@@ -25,7 +27,7 @@ async def follow(parts: Parts, events: EventStream) -> None:
     async for event in events:
         try:
             await _heard(parts, event)
-        except Exception as exc:                              # a driver's event loop: it must outlive every event
+        except (CloudError, HypervisorError, SQLAlchemyError) as exc:
             LOG.error("an event of the hypervisor could not be followed", server=event.server_id, kind=event.kind,
                       error=repr(exc), exc_info=exc)
 

@@ -1,4 +1,4 @@
-"""Locks, forced states, and the guest's own affairs: its password, its diagnostics, its crash dump."""
+"""Locks, forced states, and the guest's own affairs: its password, its crash dump."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +10,7 @@ from cloudd.core import jobs
 from cloudd.core.context import Context
 from cloudd.core.errors import Conflict, Forbidden
 from cloudd.core.parts import Parts
-from cloudd.drivers.hypervisor.base import DomainStats, Hypervisor, HypervisorError
+from cloudd.drivers.hypervisor.base import Hypervisor, HypervisorError
 
 
 async def lock(context: Context, tx: AsyncSession, server: Server, reason: str | None) -> None:
@@ -80,11 +80,3 @@ async def crash_dump(parts: Parts, context: Context, server: Server) -> None:
         server = await tx.get_one(Server, server.id)
         await actions.begin(tx, context, server, "trigger_crash_dump")
         await actions.finish(tx, server.id, context.request_id)
-
-
-async def diagnostics(parts: Parts, server: Server) -> DomainStats:
-    """The guest's figures. Raises Conflict when it does not run."""
-    try:
-        return await parts.driver(Hypervisor).stats(server.id)
-    except HypervisorError as exc:
-        raise Conflict(f"Cannot 'get_diagnostics' instance {server.id}: {exc}", type="InstanceInvalidState") from exc

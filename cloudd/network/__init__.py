@@ -4,6 +4,7 @@ This is the face: what other modules may call. Functions take the caller's conte
 and `on_metadata`, which touch the machine and take the parts. Logic writes rows; jobs bring the dataplane after them.
 """
 
+from cloudd.drivers.network.base import NetworkDriverError
 from cloudd.network.auto_topology import get as auto_network
 from cloudd.network.auto_topology import validate as validate_auto_network
 from cloudd.network.claims import (
@@ -44,7 +45,7 @@ from cloudd.network.views import of_ids as port_views
 from cloudd.network.wiring import port_counters, unwire, wire
 
 __all__ = [
-    "FixedIp", "GroupRule", "Network", "Port", "PortView", "SecurityGroup", "add_address", "associate_floating_ip",
+    "FixedIp", "GroupRule", "Network", "NetworkDriverError", "Port", "PortView", "SecurityGroup", "add_address", "associate_floating_ip",
     "auto_network", "bind_port", "create_port", "create_security_group", "create_security_group_rule", "default_security_group",
     "delete_port", "delete_security_group", "delete_security_group_rule", "disassociate_floating_ip", "find_security_group",
     "find_security_group_rule", "get_network", "get_port", "has_subnets", "limits", "list_security_groups", "on_metadata",

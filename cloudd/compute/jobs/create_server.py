@@ -39,4 +39,4 @@ CREATE = Job("compute.server.create", [
     Step(steps.wire, undo=steps.unwire),
     Step(steps.let_run),
     Step(steps.marked(states.ACTIVE, "create", progress=0, admin_pass=None, injected_files=None)),
-], on_fail=steps.failed(states.ERROR, "create", "The server could not be built"))
+], on_fail=steps.failed("create", "The server could not be built", broken=True))

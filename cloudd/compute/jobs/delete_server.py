@@ -32,6 +32,7 @@ async def forget(run: Run) -> None:
 
 
 async def mark_failed(run: Run, error: BaseException) -> None:
+    await steps.unwire_if_off(run)
     async with run.write() as tx:
         server = await tx.get_one(Server, run.input["server"])
         states.SERVER.force(server, state=states.ERROR, busy=None, updated_at=clock.now())

@@ -8,8 +8,6 @@ from cloudd.core import clock
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.hypervisor.base import DomainState
 
-SEEN = {DomainState.RUNNING: states.ACTIVE, DomainState.PAUSED: states.PAUSED, DomainState.SHUTOFF: states.STOPPED,
-        DomainState.CRASHED: states.STOPPED, DomainState.SUSPENDED: states.SUSPENDED, None: states.STOPPED}
 FOLLOWS = (states.ACTIVE, states.PAUSED, states.STOPPED, states.SUSPENDED, states.RESCUED)
 ACTIONS = {states.STOPPED: "stop", states.ACTIVE: "start", states.PAUSED: "pause", states.SUSPENDED: "suspend"}
 NOTICES = {states.STOPPED: "power_off", states.ACTIVE: "power_on", states.PAUSED: "pause", states.SUSPENDED: "suspend"}
@@ -18,7 +16,7 @@ NOTICES = {states.STOPPED: "power_off", states.ACTIVE: "power_on", states.PAUSED
 async def follow(run: Run) -> None:
     """Look again, since all may have changed since the news came; then write what is so."""
     domain = await steps.state_of(run)
-    seen = SEEN[domain]
+    seen = steps.SEEN[domain]
     async with run.save() as tx:
         server = await tx.get_one(Server, run.input["server"])
         idle = server.task_state is None and server.deleted_at is None and server.vm_state in FOLLOWS

@@ -10,6 +10,6 @@ async def hold(run: Run) -> None:
 
 
 PAUSE = Job("compute.server.pause", [Step(hold), Step(steps.marked(states.PAUSED, "pause"))],
-            on_fail=steps.failed(states.ACTIVE, "pause", "The server could not be paused"))
+            on_fail=steps.failed("pause", "The server could not be paused"))
 UNPAUSE = Job("compute.server.unpause", [Step(steps.let_run), Step(steps.marked(states.ACTIVE, "unpause"))],
-              on_fail=steps.failed(states.PAUSED, "unpause", "The server could not be unpaused"))
+              on_fail=steps.failed("unpause", "The server could not be unpaused"))

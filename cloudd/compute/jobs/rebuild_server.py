@@ -39,6 +39,6 @@ async def mark(run: Run) -> None:
 
 
 REBUILD = Job("compute.server.rebuild", [
-    Step(fetch_images), Step(steps.switch_off), Step(replace_disks), Step(steps.define), Step(start_paused), Step(wire),
-    Step(let_run), Step(mark),
-], on_fail=steps.failed(states.ERROR, "rebuild", "The server could not be rebuilt"))
+    Step(fetch_images), Step(steps.switch_off), Step(replace_disks), Step(steps.define),
+    Step(start_paused, undo=steps.switch_off), Step(wire, undo=steps.unwire), Step(let_run), Step(mark),
+], on_fail=steps.failed("rebuild", "The server could not be rebuilt", broken=True))

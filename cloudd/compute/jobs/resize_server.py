@@ -69,11 +69,11 @@ async def mark_reverted(run: Run) -> None:
     await steps.marked(states.ACTIVE if runs else states.STOPPED, "resize.revert")(run)
 
 
-AGAIN = (Step(steps.define), Step(start_paused), Step(wire), Step(let_run))
+AGAIN = (Step(steps.define), Step(start_paused, undo=steps.switch_off), Step(wire, undo=steps.unwire), Step(let_run))
 RESIZE = Job("compute.server.resize", [
     Step(steps.shut_down), Step(take_flavor, undo=give_flavor_back), Step(grow_disks), *AGAIN,
     Step(steps.marked(states.RESIZED, "resize")),
-], on_fail=steps.failed(states.ERROR, "resize", "The server could not be resized"))
+], on_fail=steps.failed("resize", "The server could not be resized", broken=True))
 REVERT = Job("compute.server.revert_resize", [
     Step(steps.shut_down), Step(give_flavor_back), *AGAIN, Step(mark_reverted),
-], on_fail=steps.failed(states.ERROR, "resize.revert", "The server's resize could not be reverted"))
+], on_fail=steps.failed("resize.revert", "The server's resize could not be reverted", broken=True))

@@ -12,6 +12,6 @@ SWITCH_ON = (
 )
 
 START = Job("compute.server.start", [*SWITCH_ON, Step(steps.marked(states.ACTIVE, "power_on"))],
-            on_fail=steps.failed(states.STOPPED, "power_on", "The server could not be started"))
+            on_fail=steps.failed("power_on", "The server could not be started"))
 RESTORE = Job("compute.server.restore", [*SWITCH_ON, Step(steps.marked(states.ACTIVE, "power_on"))],
-              on_fail=steps.failed(states.ERROR, "power_on", "The server could not be started again after the host came back"))
+              on_fail=steps.failed("power_on", "The server could not be started again after the host came back", broken=True))

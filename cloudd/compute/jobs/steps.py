@@ -12,12 +12,24 @@ from cloudd.compute import actions, boot_disks, boot_spec, faults, states
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server, ServerPort
 from cloudd.compute.servers_events import tell
-from cloudd.core import clock
+from cloudd.core import clock, log
 from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Cancelled, Run
-from cloudd.drivers.hypervisor.base import DomainNotFound, DomainSpec, DomainState, EventStream, Hypervisor, with_targets
+from cloudd.drivers.hypervisor.base import (
+    DomainNotFound,
+    DomainSpec,
+    DomainState,
+    EventStream,
+    Hypervisor,
+    HypervisorError,
+    with_targets,
+)
 
+LOG = log.get("cloudd.servers")
 LIVE = (DomainState.RUNNING, DomainState.PAUSED)
+SEEN = {DomainState.RUNNING: states.ACTIVE, DomainState.PAUSED: states.PAUSED, DomainState.SHUTOFF: states.STOPPED,
+        DomainState.CRASHED: states.STOPPED, DomainState.SUSPENDED: states.SUSPENDED, None: states.STOPPED}
+"""What a domain's state makes of its server."""
 PRESS_AGAIN_SECONDS = 10.0
 """A guest that is still booting misses the power button, so it is pressed again."""
 
@@ -168,21 +180,40 @@ def marked(vm_state: str | None, notice: str, **values: Any) -> Callable[[Run], 
     return mark
 
 
-def failed(vm_state: str | None, notice: str, doing: str) -> Callable[[Run, BaseException], Awaitable[None]]:
-    """What a job leaves when it was turned round: this state (None: the one it was in), and why, for the owner.
+def failed(notice: str, doing: str, *, broken: bool = False) -> Callable[[Run, BaseException], Awaitable[None]]:
+    """What a job leaves when it was turned round: why, for the owner, and the state that its domain is in.
 
-    A cancelled job leaves the state to whoever cancelled it.
+    `broken`: the server is in ERROR whatever its domain does. A cancelled job leaves the state to whoever cancelled it.
     """
     async def fail(run: Run, error: BaseException) -> None:
+        left = states.ERROR if broken else await _left(run)
+        await unwire_if_off(run)
         async with run.write() as tx:
             server = await tx.get(Server, run.input["server"])
             if server is None:
                 return
             await actions.finish(tx, server.id, run.row.request_id, error)
-            if isinstance(error, Cancelled) or (run.row.error or "") == "cancelled":
+            if isinstance(error, Cancelled) or run.row.error == "cancelled":
                 return
-            states.settle(server, vm_state)
+            states.settle(server, left)
             server.updated_at = clock.now()
             await faults.record(tx, server, error, doing=doing)
             await tell(tx, run.context, server, f"{notice}.error", error=faults.words(error))
     return fail
+
+
+async def unwire_if_off(run: Run) -> None:
+    """Ports of a guest that is off are DOWN, however it went off. Nothing is lost when that cannot be done now."""
+    try:
+        if await state_of(run) not in LIVE:
+            await unwire(run)
+    except (HypervisorError, network.NetworkDriverError) as exc:
+        LOG.warning("the ports of a failed server stay as they are", server=run.input["server"], error=str(exc))
+
+
+async def _left(run: Run) -> str | None:
+    """The state that a server's domain was left in; None, which is as it was, while the hypervisor cannot be asked."""
+    try:
+        return SEEN[await state_of(run)]
+    except HypervisorError:
+        return None

@@ -8,4 +8,4 @@ STOP = Job("compute.server.stop", [
     Step(steps.shut_down),
     Step(steps.unwire),
     Step(steps.marked(states.STOPPED, "power_off")),
-], on_fail=steps.failed(None, "power_off", "The server could not be stopped"))
+], on_fail=steps.failed("power_off", "The server could not be stopped"))

@@ -22,7 +22,8 @@ async def restore_memory(run: Run) -> None:
 
 SUSPEND = Job("compute.server.suspend", [
     Step(save_memory), Step(steps.unwire), Step(steps.marked(states.SUSPENDED, "suspend")),
-], on_fail=steps.failed(states.ACTIVE, "suspend", "The server could not be suspended"))
+], on_fail=steps.failed("suspend", "The server could not be suspended"))
 RESUME = Job("compute.server.resume", [
-    Step(restore_memory), Step(steps.wire), Step(steps.let_run), Step(steps.marked(states.ACTIVE, "resume")),
-], on_fail=steps.failed(states.SUSPENDED, "resume", "The server could not be resumed"))
+    Step(restore_memory, undo=save_memory), Step(steps.wire, undo=steps.unwire), Step(steps.let_run),
+    Step(steps.marked(states.ACTIVE, "resume")),
+], on_fail=steps.failed("resume", "The server could not be resumed"))

@@ -18,6 +18,7 @@ class Room:
     flavor: str
     network: str
     subnet: str
+    name: str = ""
 
     def order(self, **more: Any) -> dict[str, Any]:
         return {"server": {"name": "one", "imageRef": self.image, "flavorRef": self.flavor, **more}}
@@ -60,12 +61,13 @@ COUNT = 0
 async def make_room(cloud: Cloud, *, networked: bool = True) -> Room:
     global COUNT
     COUNT += 1
-    user = await cloud.project_user(f"room-{COUNT}")
+    name = f"room-{COUNT}"
+    user = await cloud.project_user(name)
     flavor = {"name": f"tiny-{COUNT}", "ram": 128, "vcpus": 1, "disk": 1}
     made = await cloud.admin.post(f"{C}/flavors", {"flavor": flavor})
     assert made.status == 200, made.content
     image = await make_image(user)
-    room = Room(cloud, user, image, made.body["flavor"]["id"], "", "")
+    room = Room(cloud, user, image, made.body["flavor"]["id"], "", "", name)
     if networked:
         room.network = (await room.networks(name="net"))["id"]
         subnet = {"subnet": {"network_id": room.network, "cidr": "10.1.0.0/24", "ip_version": 4}}
