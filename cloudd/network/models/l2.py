@@ -62,7 +62,7 @@ class Standard(Owned):
 
     @property
     def tags(self) -> list[str]:
-        return [row.tag for row in self.tag_rows]
+        return sorted(row.tag for row in self.tag_rows)
 
 
 class Shared:

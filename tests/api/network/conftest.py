@@ -101,6 +101,6 @@ async def external(admin) -> dict[str, Any]:
     """An external network with a range of its own."""
     network = await admin.make("network", name="outside", **{"router:external": True})
     number = next(NUMBERS)
-    subnet = await admin.make("subnet", network_id=network["id"], ip_version=4, cidr=f"172.{number // 256 + 20}.{number % 256}.0/24",
-                              enable_dhcp=False)
+    cidr = f"172.{number // 256 + 20}.{number % 256}.0/24"
+    subnet = await admin.make("subnet", network_id=network["id"], ip_version=4, cidr=cidr, enable_dhcp=False)
     return {**network, "subnet": subnet}
