@@ -13,8 +13,9 @@ from cloudd.compute.servers import require_unlocked, touch
 from cloudd.compute.servers_events import tell
 from cloudd.compute.servers_networks import Wanted
 from cloudd.core import jobs
-from cloudd.core.context import Context
+from cloudd.core.context import Context, internal
 from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.events import Happened
 from cloudd.network import PortView
 
 Attached = tuple[ServerPort, PortView]
@@ -84,6 +85,15 @@ async def _ask(context: Context, tx: AsyncSession, server: Server, verb: str, po
     await actions.begin(tx, context, server, f"{verb}_interface")
     await tell(tx, context, server, f"interface_{verb}.start")
     await jobs.ask(tx, context, f"compute.server.{verb}_interface", locks=[server.id], server=server.id, port=port_id)
+
+
+async def port_gone(tx: AsyncSession, happened: Happened) -> None:
+    """Somebody deleted a server's port behind our back: its NIC goes as well."""
+    row = await tx.get(ServerPort, happened.resource_id)
+    server = await tx.get(Server, row.server_id) if row is not None else None
+    if row is not None and server is not None and server.deleted_at is None:
+        await jobs.ask(tx, internal(server.project_id, server.user_id), "compute.server.detach_interface", locks=[server.id],
+                       server=server.id, port=row.port_id)
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------

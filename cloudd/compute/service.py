@@ -11,6 +11,7 @@ from typing import ClassVar
 from sqlalchemy import select
 
 from cloudd.compute import guests, jobs, quotas
+from cloudd.compute import interfaces as interface_rules
 from cloudd.compute.api import (
     API,
     aggregates,
@@ -85,6 +86,8 @@ class ComputeModule(Module):
         CONFIG.vcpus, CONFIG.memory_mb, CONFIG.disk_gb = host.vcpus, host.memory_mb, host.disk_gb
         CONFIG.caps = driver.caps()
         quotas.from_settings(settings)
+        if self.parts.bus is not None:
+            self.parts.bus.subscribe("compute.ports", ("port.delete.end",), interface_rules.port_gone)
         if self.parts.jobs is not None:
             self.parts.jobs.limits.setdefault("compute.server.create", settings.compute.max_concurrent_builds)
 

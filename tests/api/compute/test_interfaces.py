@@ -1,5 +1,7 @@
 """NICs, addresses and security groups of servers, and the security group proxies of old."""
 
+import asyncio
+
 import pytest
 
 from cloudd.drivers.hypervisor.base import Hypervisor
@@ -116,6 +118,16 @@ async def test_a_nic_that_the_guest_keeps_stays(room, server):
     assert (await room.user.delete(f"{C}/servers/{server}/os-interface/{port}")).status == 202
     await room.cloud.settled()
     assert [row["port_state"] for row in await nics(room, server)] == ["ACTIVE", "ACTIVE"]
+
+
+async def test_a_port_that_is_deleted_takes_its_nic_along(room, server):
+    port = (await nics(room, server))[0]["port_id"]
+    async with room.cloud.parts.bus.stream() as news:
+        assert (await room.user.delete(f"{N}/ports/{port}")).status == 204
+        while (await asyncio.wait_for(news.get(), 10)).name != "compute.instance.interface_detach.end":
+            pass
+    assert await nics(room, server) == []
+    assert (await room.show(server))["addresses"] == {}
 
 
 async def test_addresses(room, server):
