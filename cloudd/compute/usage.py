@@ -63,7 +63,7 @@ async def used(tx: AsyncSession, start: datetime, stop: datetime, now: datetime,
 
 def _one(server: Server, start: datetime, stop: datetime, now: datetime) -> Used:
     began, ended = server.launched_at or server.created_at, server.terminated_at
-    seconds = (min(ended or stop, stop) - max(began, start)).total_seconds()
+    seconds = (min(ended or now, stop) - max(began, start)).total_seconds()
     uptime = int(((ended or now) - began).total_seconds())
     return Used(server, began, ended, max(seconds, 0.0) / HOUR, max(uptime, 0))
 
