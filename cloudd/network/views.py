@@ -4,12 +4,17 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.network.config import CONFIG
-from cloudd.network.models import Allocation, FloatingIp, Network, Port, SecurityGroup, Subnet
+from cloudd.network.models import Allocation, FloatingIp, Network, Port, PortGroup, SecurityGroup, Subnet
+from cloudd.network.models.l2 import tap_of
+
+COLUMNS = (Port.id, Port.name, Port.network_id, Port.project_id, Port.mac_address, Port.admin_state_up, Port.status, Port.device_id,
+           Port.device_owner, Port.vnic_type, Port.port_security_enabled, Port.dns_name, Port.dns_domain)
 
 
 @dataclass(frozen=True)
@@ -68,26 +73,26 @@ async def of_devices(tx: AsyncSession, device_ids: Iterable[str]) -> dict[str, l
     result: dict[str, list[PortView]] = {device: [] for device in wanted}
     if not wanted:
         return result
-    query = select(Port).where(Port.device_id.in_(wanted)).order_by(Port.created_at, Port.id)
-    for view in await _views(tx, list((await tx.execute(query)).scalars())):
+    query = select(*COLUMNS).where(Port.device_id.in_(wanted)).order_by(Port.created_at, Port.id)
+    for view in await _views(tx, query):
         result[view.device_id].append(view)
     return result
 
 
 async def of_ids(tx: AsyncSession, port_ids: Iterable[str]) -> dict[str, PortView]:
-    query = select(Port).where(Port.id.in_(list(port_ids)))
-    return {view.id: view for view in await _views(tx, list((await tx.execute(query)).scalars()))}
+    query = select(*COLUMNS).where(Port.id.in_(list(port_ids)))
+    return {view.id: view for view in await _views(tx, query)}
 
 
 async def by_address(tx: AsyncSession, network_id: str, address: str) -> PortView | None:
     """The guest's port that has an address in a network; an IPv6 link-local one is told by the MAC in it (RFC 4291, EUI-64)."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    query = select(Port).where(Port.network_id == network_id)
+    query = select(*COLUMNS).where(Port.network_id == network_id)
     if parsed.version == 6 and parsed.is_link_local:
         query = query.where(Port.mac_address == _mac_of(parsed))
     else:
         query = query.join(Allocation, Allocation.port_id == Port.id).where(Allocation.ip_address == str(parsed))
-    views = await _views(tx, list((await tx.execute(query)).scalars()))
+    views = await _views(tx, query)
     return views[0] if views else None
 
 
@@ -97,23 +102,42 @@ def _mac_of(address: ipaddress.IPv6Address) -> str:
     return ":".join(f"{byte:02x}" for byte in last[:3] + last[5:])
 
 
-async def _views(tx: AsyncSession, ports: list[Port]) -> list[PortView]:
+async def _views(tx: AsyncSession, query: Select[Any]) -> list[PortView]:
+    """Plain columns, not rows with all their relatives: a list of servers asks for a thousand ports at once."""
+    ports = (await tx.execute(query)).all()
     if not ports:
         return []
     ids = [port.id for port in ports]
     nets = {port.network_id for port in ports}
     networks = {row.id: row for row in (await tx.execute(select(Network).where(Network.id.in_(nets)))).scalars()}
     subnets = {row.id: row for row in (await tx.execute(select(Subnet).where(Subnet.network_id.in_(nets)))).scalars()}
-    groups = {group_id for port in ports for group_id in port.security_groups}
-    named = select(SecurityGroup.id, SecurityGroup.name).where(SecurityGroup.id.in_(groups))
-    names = dict((await tx.execute(named)).all()) if groups else {}
     floating: dict[str, list[tuple[str, str]]] = defaultdict(list)
     query = select(FloatingIp.port_id, FloatingIp.floating_ip_address, FloatingIp.fixed_ip_address).where(
         FloatingIp.port_id.in_(ids)).order_by(FloatingIp.created_at)
     for port_id, public, fixed in (await tx.execute(query)):
         floating[port_id].append((public, fixed))
-    servers = await _dhcp_servers(tx, nets)
-    return [_view(port, networks[port.network_id], subnets, names, floating[port.id], servers) for port in ports]
+    servers, groups, addresses = await _dhcp_servers(tx, nets), await _groups(tx, ids), await _addresses(tx, ids)
+    return [_view(port, networks[port.network_id],
+                  tuple(_fixed(address, subnets[subnet_id], servers) for subnet_id, address in addresses[port.id]),
+                  floating[port.id], groups[port.id]) for port in ports]
+
+
+async def _groups(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
+    query = select(PortGroup.port_id, SecurityGroup.id, SecurityGroup.name).join(
+        SecurityGroup, SecurityGroup.id == PortGroup.group_id).where(PortGroup.port_id.in_(port_ids))
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for port_id, group_id, name in await tx.execute(query.order_by(PortGroup.port_id, PortGroup.position)):
+        found[port_id].append((group_id, name))
+    return found
+
+
+async def _addresses(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
+    query = select(Allocation.port_id, Allocation.subnet_id, Allocation.ip_address).where(Allocation.port_id.in_(port_ids))
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for port_id, subnet_id, address in await tx.execute(
+            query.order_by(Allocation.port_id, Allocation.position, Allocation.ip_address)):
+        found[port_id].append((subnet_id, address))
+    return found
 
 
 async def _dhcp_servers(tx: AsyncSession, networks: Iterable[str]) -> dict[str, str]:
@@ -122,22 +146,20 @@ async def _dhcp_servers(tx: AsyncSession, networks: Iterable[str]) -> dict[str, 
     return dict((await tx.execute(query)).all())
 
 
-def _view(port: Port, network: Network, subnets: dict[str, Subnet], names: dict[str, str], floating: list[tuple[str, str]],
-          servers: dict[str, str]) -> PortView:
+def _view(port: Any, network: Network, fixed: tuple[FixedIp, ...], floating: list[tuple[str, str]],
+          groups: list[tuple[str, str]]) -> PortView:
     return PortView(
         id=port.id, name=port.name, network_id=network.id, network_name=network.name, network_project_id=network.project_id,
-        external=network.external, project_id=port.project_id, mac_address=port.mac_address, mtu=network.mtu, tap=port.tap,
-        status=port.status, admin_state_up=port.admin_state_up, device_id=port.device_id, device_owner=port.device_owner,
-        vnic_type=port.vnic_type, port_security_enabled=port.port_security_enabled, dns_name=port.dns_name,
-        dns_domain=port.dns_domain or network.dns_domain or CONFIG.dns_domain,
-        fixed_ips=tuple(_fixed(row.ip_address, subnets[row.subnet_id], servers) for row in port.fixed_ips),
-        floating_ips=tuple(floating),
-        security_groups=tuple((group_id, names.get(group_id, group_id)) for group_id in port.security_groups))
+        external=network.external, project_id=port.project_id, mac_address=port.mac_address, mtu=network.mtu,
+        tap=tap_of(port.id), status=port.status, admin_state_up=port.admin_state_up, device_id=port.device_id,
+        device_owner=port.device_owner, vnic_type=port.vnic_type, port_security_enabled=port.port_security_enabled,
+        dns_name=port.dns_name, dns_domain=port.dns_domain or network.dns_domain or CONFIG.dns_domain, fixed_ips=fixed,
+        floating_ips=tuple(floating), security_groups=tuple(groups))
 
 
 def _fixed(address: str, subnet: Subnet, servers: dict[str, str]) -> FixedIp:
     return FixedIp(
         address=address, subnet_id=subnet.id, version=subnet.ip_version, cidr=subnet.cidr,
-        prefix=ipaddress.ip_network(subnet.cidr).prefixlen, gateway=subnet.gateway_ip, dns=tuple(subnet.dns_nameservers),
+        prefix=int(subnet.cidr.rpartition("/")[2]), gateway=subnet.gateway_ip, dns=tuple(subnet.dns_nameservers),
         routes=tuple((one["destination"], one["nexthop"]) for one in subnet.host_routes), dhcp_enabled=subnet.enable_dhcp,
         dhcp_server=servers.get(subnet.id), ipv6_ra_mode=subnet.ipv6_ra_mode, ipv6_address_mode=subnet.ipv6_address_mode)

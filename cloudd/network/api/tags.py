@@ -1,5 +1,6 @@
 """/{resource}/{id}/tags of every standard resource"""
 
+from dataclasses import dataclass
 from typing import Any
 
 from cloudd.core.errors import BadRequest, NotFound
@@ -17,66 +18,73 @@ REPLACE = Shape(None, Field("tags", TAGS, required=True))
 CREATE = Shape(None, Field("tags", t.List(t.Text(1, LONGEST, pattern="^[^,/]*$"), 1, MOST), required=True))
 
 
-def declare(path: str, name: str) -> None:
-    """The tags of one kind of resource."""
-    resource = API.resource(f"/{path}/{{{name}}}/tags")
+@dataclass(frozen=True)
+class Tags:
+    """The operations on the tags of one kind of resource, by the name under which its row is loaded."""
 
-    def row(request: Any) -> Any:
-        return request.loaded[name]
+    name: str
 
-    async def change(request: Any, tx: Any, tags: list[str]) -> dict[str, list[str]]:
-        check_revision(request, row(request))
+    def row(self, request: Any) -> Any:
+        return request.loaded[self.name]
+
+    async def _change(self, request: Any, tx: Any, tags: list[str]) -> dict[str, list[str]]:
+        row = self.row(request)
+        check_revision(request, row)
         if len(set(tags)) > MOST:
             raise BadRequest(f"A resource has at most {MOST} tags.", type="HTTPBadRequest")
-        standard.set_tags(row(request), tags)
-        standard.touch(request.context, row(request))
+        standard.set_tags(row, tags)
+        standard.touch(request.context, row)
         await tx.flush()
-        return {"tags": row(request).tags}
+        return {"tags": row.tags}
 
-    @resource.get("", policy=f"get_{name}")
-    async def index(request, tx):
+    def _require(self, request: Any, tag: str) -> None:
+        if tag not in self.row(request).tags:
+            raise NotFound(f"Tag {tag} could not be found.", type="TagNotFound")
+
+    async def index(self, request: Any) -> dict[str, list[str]]:
         """List the tags of a resource."""
-        return {"tags": row(request).tags}
+        return {"tags": self.row(request).tags}
 
-    @resource.put("", policy=f"update_{name}", body=REPLACE)
-    async def replace(request, tx, body):
+    async def replace(self, request: Any, tx: Any, body: Any) -> dict[str, list[str]]:
         """Replace all tags of a resource."""
-        return await change(request, tx, body["tags"])
+        return await self._change(request, tx, body["tags"])
 
-    @resource.post("", policy=f"update_{name}", body=CREATE)
-    async def add_many(request, tx, body):
+    async def add_many(self, request: Any, tx: Any, body: Any) -> dict[str, list[str]]:
         """Add tags to a resource."""
-        return await change(request, tx, [*row(request).tags, *body["tags"]])
+        return await self._change(request, tx, [*self.row(request).tags, *body["tags"]])
 
-    @resource.delete("", policy=f"update_{name}")
-    async def clear(request, tx):
+    async def clear(self, request: Any, tx: Any) -> None:
         """Take all tags off a resource."""
-        await change(request, tx, [])
+        await self._change(request, tx, [])
 
-    @resource.get("/{tag}", policy=f"get_{name}", status=204)
-    async def show(request, tx, tag):
+    async def show(self, request: Any, tag: str) -> None:
         """Tell whether a resource has a tag."""
-        require(request, tag)
+        self._require(request, tag)
 
-    @resource.put("/{tag}", policy=f"update_{name}", status=201)
-    async def add(request, tx, tag):
+    async def add(self, request: Any, tx: Any, tag: str) -> Reply:
         """Add a tag to a resource."""
         if not tag or len(tag) > LONGEST or "," in tag:
             raise BadRequest(f"Invalid tag '{tag[:60]}': 1 to {LONGEST} characters without a comma.", type="HTTPBadRequest")
-        if tag not in row(request).tags:
-            await change(request, tx, [*row(request).tags, tag])
+        if tag not in self.row(request).tags:
+            await self._change(request, tx, [*self.row(request).tags, tag])
         return Reply()
 
-    @resource.delete("/{tag}", policy=f"update_{name}")
-    async def remove(request, tx, tag):
+    async def remove(self, request: Any, tx: Any, tag: str) -> None:
         """Take a tag off a resource."""
-        require(request, tag)
-        await change(request, tx, [one for one in row(request).tags if one != tag])
+        self._require(request, tag)
+        await self._change(request, tx, [one for one in self.row(request).tags if one != tag])
 
-    def require(request: Any, tag: str) -> None:
-        if tag not in row(request).tags:
-            raise NotFound(f"Tag {tag} could not be found.", type="TagNotFound")
+    def declare(self, path: str) -> None:
+        resource = API.resource(f"/{path}/{{{self.name}}}/tags")
+        see, change = f"get_{self.name}", f"update_{self.name}"
+        resource.get("", policy=see)(self.index)
+        resource.put("", policy=change, body=REPLACE)(self.replace)
+        resource.post("", policy=change, body=CREATE)(self.add_many)
+        resource.delete("", policy=change)(self.clear)
+        resource.get("/{tag}", policy=see, status=204)(self.show)
+        resource.put("/{tag}", policy=change, status=201)(self.add)
+        resource.delete("/{tag}", policy=change)(self.remove)
 
 
 for where, singular in TAGGED.items():
-    declare(where, singular)
+    Tags(singular).declare(where)

@@ -167,6 +167,11 @@ class PortGroup(Base):
     __table_args__ = (PrimaryKeyConstraint("port_id", "group_id"),)
 
 
+def tap_of(port_id: str) -> str:
+    """What a port's interface is called on the host; the kernel takes 15 characters."""
+    return f"tap{port_id[:11]}"
+
+
 class Port(Standard, Base):
     __tablename__ = "network_ports"
 
@@ -202,7 +207,7 @@ class Port(Standard, Base):
     @property
     def tap(self) -> str:
         """The interface that the hypervisor makes for it."""
-        return f"tap{self.id[:11]}"
+        return tap_of(self.id)
 
     @property
     def is_ours(self) -> bool:
