@@ -72,6 +72,8 @@ POLICIES = (
     Rule("os_compute_api:os-hypervisors:uptime", ADMIN, PROJECT),
     Rule("os_compute_api:os-hypervisors:search", ADMIN, PROJECT),
     Rule("os_compute_api:os-hypervisors:servers", ADMIN, PROJECT),
+    Rule("os_compute_api:os-instance-usage-audit-log:list", ADMIN, PROJECT),
+    Rule("os_compute_api:os-instance-usage-audit-log:show", ADMIN, PROJECT),
     Rule("os_compute_api:os-instance-actions:events:details", ADMIN, PROJECT),
     Rule("os_compute_api:os-instance-actions:events", ADMIN, PROJECT),
     Rule("os_compute_api:os-instance-actions:list", READER, PROJECT),

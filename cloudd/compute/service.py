@@ -39,6 +39,7 @@ from cloudd.compute.api import (
     servers_admin,
     services,
     usage,
+    usage_audit_log,
     versions,
 )
 from cloudd.compute.config import CONFIG
@@ -55,7 +56,7 @@ from cloudd.drivers.hypervisor.base import EventStream, Hypervisor, HypervisorCo
 REGISTERED = (jobs, aggregates, availability_zones, consoles, extensions, external_events, flavor_access, flavors, hypervisors,
               instance_actions, interfaces, keypairs, limits, migrations, quota_sets, security_groups, server_diagnostics,
               server_groups, server_metadata, server_password, server_tags, servers, servers_actions, servers_admin, services,
-              usage)
+              usage, usage_audit_log)
 BINARIES = ("nova-conductor", "nova-scheduler", "nova-compute")
 SOCKET_DIR_MAX = 50
 

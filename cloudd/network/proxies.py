@@ -28,10 +28,12 @@ async def add_address(context: Context, tx: AsyncSession, port_id: str) -> Port:
     raise NotFound(f"No more IP addresses available on network {port.network_id}.", type="NoMoreFixedIps")
 
 
-async def list_security_groups(context: Context, tx: AsyncSession) -> list[SecurityGroup]:
-    """The groups of the caller's project, the default one first made if there is none."""
+async def list_security_groups(context: Context, tx: AsyncSession, *, everybody: bool = False) -> list[SecurityGroup]:
+    """The groups of the caller's project, the default one first made if there is none; or those of all projects."""
     await groups.default_id(context, tx, context.project_id or "")
-    query = select(SecurityGroup).where(SecurityGroup.project_id == context.project_id)
+    query = select(SecurityGroup)
+    if not everybody:
+        query = query.where(SecurityGroup.project_id == context.project_id)
     return list((await tx.execute(query.order_by(SecurityGroup.name, SecurityGroup.id))).scalars())
 
 

@@ -34,7 +34,9 @@ def swap(row: Flavor, request: Request) -> Any:
 
 
 FLAVOR = Shape("flavor",
-    Field("id", Text(1, 255, pattern=r"^(?! )[a-zA-Z0-9. _-]+(?<! )$", null=True), update=False),
+    Field("id", Raw({"type": ["string", "integer", "null"], "minLength": 1, "maxLength": 255, "minimum": 0,
+                     "pattern": r"^(?! )[a-zA-Z0-9. _-]+(?<! )$"}, lambda value: None if value is None else str(value)),
+          update=False),
     Field("name", Text(1, 255, pattern=NAME), required=True, update=False),
     Field("ram", Int(1, MAX, text=True), required=True, update=False),
     Field("vcpus", Int(1, MAX, text=True), required=True, update=False),

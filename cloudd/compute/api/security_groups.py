@@ -17,8 +17,8 @@ from cloudd.core.ids import is_uuid
 RULE = "os_compute_api:os-security-groups:{}"
 LAST = "2.35"
 EVERYBODY = {4: "0.0.0.0/0", 6: "::/0"}
-GROUP = Shape("security_group", Field("name", Text(1, 255, strip=True), required=True),
-              Field("description", Text(0, 255, null=True, strip=True)), extra=True)
+GROUP = Shape("security_group", Field("name", Text(1, 255, pattern=r"\S"), required=True),
+              Field("description", Text(0, 255, null=True)), extra=True)
 NEW_RULE = Shape("security_group_rule", *(Field(name, Any_()) for name in
                  ("parent_group_id", "ip_protocol", "from_port", "to_port", "cidr", "group_id")), extra=True)
 groups = API.resource("/os-security-groups", until=LAST)
@@ -61,7 +61,8 @@ async def found(request: Request, tx: AsyncSession, group_id: str) -> network.Se
 @groups.get("", policy=RULE.format("get"), write=True)
 async def index(request: Request, tx: AsyncSession) -> dict[str, Any]:
     """List the security groups of the project."""
-    rows = await network.list_security_groups(request.context, tx)
+    everybody = request.context.is_admin and "all_tenants" in request.query
+    rows = await network.list_security_groups(request.context, tx, everybody=everybody)
     remotes = await names(tx, rows)
     return {"security_groups": [view(row, remotes) for row in rows]}
 
@@ -127,9 +128,9 @@ def read_rule(body: dict[str, Any]) -> dict[str, Any]:
     if (ports[0] is None) != (ports[1] is None) and str(protocol).lower() != "icmp":
         raise BadRequest("Valid port ranges: from_port and to_port are given both or not at all.")
     version = 4
-    cidr = body.get("cidr") if not body.get("group_id") else None
+    cidr = str(body["cidr"]) if body.get("cidr") is not None and not body.get("group_id") else None
     if cidr is not None:
-        cidr, version = _cidr(cidr)
+        version = _version_of(cidr)
     return {"protocol": str(protocol).lower() if protocol is not None else None, "port_range_min": ports[0],
             "port_range_max": ports[1], "ethertype": f"IPv{version}", "remote_ip_prefix": cidr,
             "remote_group_id": body.get("group_id") or None}
@@ -143,12 +144,11 @@ def _port(value: Any, name: str) -> int | None:
     return int(value)
 
 
-def _cidr(value: Any) -> tuple[str, int]:
+def _version_of(cidr: str) -> int:
     try:
-        net = ip_network(str(value), strict=False)
+        return ip_network(cidr, strict=False).version
     except ValueError as exc:
-        raise BadRequest(f"Invalid cidr {value}.", type="InvalidCidr") from exc
-    return str(net), net.version
+        raise BadRequest(f"Invalid cidr {cidr}.", type="InvalidCidr") from exc
 
 
 @rules.delete("/{rule_id}", status=202, policy=RULE.format("rule:delete"))

@@ -152,6 +152,8 @@ class Dispatcher:
 
     def _candidates(self, raw: web.Request, node: Any) -> list[Operation]:
         method = _method(raw, node)
+        if method not in node.operations and raw.path.endswith("/"):      # an id was left out, it seems
+            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
         if method not in node.operations:
             error = MethodNotAllowed(f"{raw.method} is not possible at {raw.path}; possible: "
                                      f"{', '.join(sorted(node.operations))}.")

@@ -49,6 +49,7 @@ async def test_from_2_102_what_nobody_used_is_gone(cloud):
 
 async def test_numbers_may_come_as_text(cloud):
     made = await make(cloud, ram="128", vcpus="2", disk="3", swap="512", rxtx_factor="1.5", id="as-text")
+    assert (await make(cloud, id=4711))["id"] == "4711"
     assert (made["ram"], made["vcpus"], made["disk"], made["swap"], made["rxtx_factor"]) == (128, 2, 3, 512, 1.5)
     assert made["id"] == "as-text"
 

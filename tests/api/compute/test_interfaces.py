@@ -188,10 +188,10 @@ async def test_the_proxies_of_old(room):
     made = fits(await room.user.post(path, body), "security_groups", "get_security_group")["security_group"]
     assert made["rules"] == [] and made["tenant_id"] == room.user.project_id
     assert made in fits(await room.user.get(path), "security_groups", "list_security_groups")["security_groups"]
-    ssh = {"parent_group_id": made["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "10.0.0.0/8"}
+    ssh = {"parent_group_id": made["id"], "ip_protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "10.0.0.1/8"}
     rule = fits(await room.user.post(rules, {"security_group_rule": ssh}), "security_groups", "create_security_group_rule")
     rule = rule["security_group_rule"]
-    assert (rule["ip_range"], rule["group"], rule["from_port"]) == ({"cidr": "10.0.0.0/8"}, {}, 22)
+    assert (rule["ip_range"], rule["group"], rule["from_port"]) == ({"cidr": "10.0.0.1/8"}, {}, 22)
     ping = {"parent_group_id": made["id"], "ip_protocol": "icmp", "from_port": -1, "to_port": -1}
     ping = (await room.user.post(rules, {"security_group_rule": ping})).body["security_group_rule"]
     assert (ping["from_port"], ping["to_port"], ping["ip_range"]) == (-1, -1, {"cidr": "0.0.0.0/0"})
@@ -207,6 +207,9 @@ async def test_the_proxies_of_old(room):
     fits(await room.user.delete(f"{path}/{made['id']}"), "security_groups", "delete_security_group")
     assert (await room.user.get(f"{path}/{made['id']}")).status == 404
     assert (await room.user.at("2.36").get(path)).status == 404
+    assert (await room.user.delete(f"{path}/")).status == 404
+    everybody = (await room.cloud.admin.get(f"{path}?all_tenants=1")).body["security_groups"]
+    assert room.user.project_id in {row["tenant_id"] for row in everybody}
 
 
 async def test_what_the_proxies_refuse(room, server):

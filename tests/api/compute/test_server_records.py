@@ -210,3 +210,11 @@ async def test_extensions(cloud):
     assert {"os-keypairs", "servers", "os-hypervisors"} <= {row["alias"] for row in rows}
     assert (await cloud.demo.get(f"{C}/extensions/os-keypairs")).body["extension"]["alias"] == "os-keypairs"
     assert (await cloud.demo.get(f"{C}/extensions/nothing")).status == 404
+
+
+async def test_the_audit_log_is_empty(cloud):
+    path = f"{C}/os-instance_usage_audit_log"
+    log = fits(await cloud.admin.get(path), "instance_usage_audit_logs", "list_instance_usage_audit_log")
+    assert log["instance_usage_audit_logs"]["num_hosts_not_run"] == 0
+    fits(await cloud.admin.get(f"{path}/2026-03-15 12:00:00"), "instance_usage_audit_logs", "get_instance_usage_audit_log")
+    assert (await cloud.admin.get(f"{path}/whenever")).status == 400 and (await cloud.demo.get(path)).status == 403

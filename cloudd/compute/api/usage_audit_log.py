@@ -1,0 +1,36 @@
+"""The log of usage audits. Metering counts from events here, so no host ever runs an audit: every period is empty, and done."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloudd.compute.api import API
+from cloudd.core import clock
+from cloudd.core.errors import BadRequest
+from cloudd.core.http import Request
+
+RULE = "os_compute_api:os-instance-usage-audit-log:{}"
+resource = API.resource("/os-instance_usage_audit_log")
+
+
+def period(before: datetime) -> dict[str, Any]:
+    """The calendar month that ended before a moment."""
+    end = before.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    begin = (end - timedelta(days=1)).replace(day=1)
+    return {"hosts_not_run": [], "log": {}, "num_hosts": 0, "num_hosts_done": 0, "num_hosts_not_run": 0, "num_hosts_running": 0,
+            "overall_status": "ALL hosts done. 0 errors.", "total_errors": 0, "total_instances": 0,
+            "period_beginning": clock.iso_naive(begin), "period_ending": clock.iso_naive(end)}
+
+
+@resource.get("", policy=RULE.format("list"))
+async def index(request: Request) -> dict[str, Any]:
+    """Show the last period's audits."""
+    return {"instance_usage_audit_logs": period(request.context.now())}
+
+
+@resource.get("/{before}", policy=RULE.format("show"))
+async def show(before: str) -> dict[str, Any]:
+    """Show the audits of the period before a moment."""
+    try:
+        return {"instance_usage_audit_log": period(clock.parse(before))}
+    except ValueError as exc:
+        raise BadRequest(f"Invalid timestamp for date {before}") from exc
