@@ -1,0 +1,72 @@
+"""Doctor: what it finds, and what it says mends it."""
+
+import json
+import socket
+from dataclasses import replace
+
+import pytest
+
+from cloudd import settings
+from cloudd.cli import doctor
+from cloudd.core import database
+
+
+@pytest.fixture
+def values(tmp_path):
+    made = settings.load(state_dir=str(tmp_path), listen="127.0.0.1:1", simulated=True, environ={})
+    return replace(made, server=replace(made.server, listen="127.0.0.1:15987"))
+
+
+def found(check, values):
+    return {finding.check: finding for finding in check(values)}
+
+
+def test_a_missing_program_names_its_package(values, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name, path=None: None if name == "dnsmasq" else f"/usr/bin/{name}")
+    findings = found(doctor.programs, values)
+    assert (findings["dnsmasq"].state, findings["dnsmasq"].mend) == (doctor.FAIL, "apt-get install dnsmasq-base")
+    assert findings["qemu-img"].state == doctor.OK
+
+
+def test_a_port_that_is_held_is_told(values):
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        port = door.getsockname()[1]
+        taken = replace(values, server=replace(values.server, listen=f"127.0.0.1:{port}"))
+        finding = found(doctor.ports, taken)["port"]
+    assert finding.state == doctor.FAIL and f"sport = :{port}" in finding.mend
+
+
+def test_a_libvirt_that_is_not_there_is_told(values):
+    gone = replace(values, compute=replace(values.compute, libvirt_uri="qemu:///system?socket=/nonexistent/socket"))
+    finding = found(doctor.libvirt, gone)["libvirt"]
+    assert finding.state == doctor.FAIL and "systemctl start libvirtd" in finding.mend
+
+
+def test_an_old_schema_is_told_with_the_command(values, tmp_path):
+    assert found(doctor.database, values)["database"].state == doctor.OK
+    (tmp_path / "cloudd.db").touch()
+    finding = found(doctor.database, values)["database"]
+    assert (finding.state, finding.mend) == (doctor.FAIL, "cloudd db upgrade")
+    database.upgrade(values.database.url)
+    assert found(doctor.database, values)["database"].state == doctor.OK
+
+
+def test_the_firewall_and_the_bridges_are_tried_on_this_kernel(values):
+    findings = found(doctor.firewall, values)
+    assert {name: finding.state for name, finding in findings.items()} == {
+        "nftables": doctor.OK, "bridge filter": doctor.OK, "bridges": doctor.OK}
+
+
+def test_memory_is_told_in_servers(values):
+    assert "servers of 2 GB" in found(doctor.room, values)["memory"].text
+
+
+def test_the_exit_status_and_the_forms(values, capsys):
+    assert doctor.run(values, as_json=True) in (0, 1)
+    findings = json.loads(capsys.readouterr().out)
+    assert {"check", "state", "text", "mend"} == set(findings[0])
+    doctor.run(values, as_json=False)
+    assert "disk" in capsys.readouterr().out
