@@ -38,6 +38,7 @@ resource = API.resource("/os-aggregates")
 
 @API.loader("aggregate")
 async def load(request: Request, tx: AsyncSession, key: str) -> Aggregate:
+    request.require(request.operation.policy)
     return await aggregates.find(tx, key)
 
 

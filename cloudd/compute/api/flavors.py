@@ -120,6 +120,8 @@ async def update(request: Request, tx: AsyncSession, flavor: Flavor, body: dict[
 
 @API.loader("flavor")
 async def load(request: Request, tx: AsyncSession, flavor_id: str) -> Flavor:
+    """Who may not do it at all is told so, whatever he may see."""
+    request.require(request.operation.policy)
     if len(flavor_id) > 255:
         raise NotFound(f"Flavor {flavor_id[:80]}... could not be found.")
     return await flavors.find(request.context, tx, flavor_id)

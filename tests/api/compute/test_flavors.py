@@ -123,7 +123,9 @@ async def test_access_of_public_flavors_and_of_nobody(cloud):
     assert (await cloud.admin.at("2.7").post(f"{C}/flavors/{public['id']}/action", give)).status == 409
     nobody = {"addTenantAccess": {"tenant": "nobody"}}
     assert (await cloud.admin.post(f"{C}/flavors/{private['id']}/action", nobody)).status == 400
-    assert (await cloud.demo.post(f"{C}/flavors/{public['id']}/action", give)).status == 403
+    for flavor in (public, private):
+        assert (await cloud.demo.post(f"{C}/flavors/{flavor['id']}/action", give)).status == 403
+        assert (await cloud.demo.get(f"{C}/flavors/{flavor['id']}/os-flavor-access")).status == 403
 
 
 async def test_descriptions(cloud):
