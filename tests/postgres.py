@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,27 +19,27 @@ def _run(*command: object) -> None:
 
 
 @contextmanager
-def server(directory: Path) -> Iterator[str]:
-    """A running server; yields the URL without a database's name. Stopped at the end of the block."""
+def server() -> Iterator[str]:
+    """A running server; yields the URL without a database's name. Stopped and deleted at the end of the block."""
     if not BINARIES:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    programs, data = BINARIES[-1], directory / "data"
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam("postgres")
-        os.chown(directory, owner.pw_uid, owner.pw_gid)
-        for parent in directory.parents:                      # pytest's own directories are 0700
-            if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
-    _run(programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-    options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=40"
-    _run(programs / "pg_ctl", "-D", data, "-w", "-l", directory / "log", "-o", options, "start")
-    try:
-        yield f"postgresql://postgres@127.0.0.1:{port}"
-    finally:
-        _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+    programs = BINARIES[-1]
+    with tempfile.TemporaryDirectory(prefix="cloudd-postgres-") as name:
+        directory = Path(name)                                # not pytest's, which only its owner may enter
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(directory, owner.pw_uid, owner.pw_gid)
+        with socket.socket() as door:
+            door.bind(("127.0.0.1", 0))
+            port = door.getsockname()[1]
+        data = directory / "data"
+        _run(programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=40"
+        _run(programs / "pg_ctl", "-D", data, "-w", "-l", directory / "log", "-o", options, "start")
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}"
+        finally:
+            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 def create(url: str, name: str) -> str:

@@ -136,12 +136,12 @@ async def run_cloud(settings: cloudd_settings.Settings) -> AsyncIterator[Cloud]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where the cloud keeps its rows: every API test runs on both databases."""
     if request.param == "sqlite":
         yield ""
         return
-    with postgres.server(tmp_path_factory.mktemp("postgres")) as url:
+    with postgres.server() as url:
         yield postgres.create(url, "cloudd")
 
 
