@@ -110,15 +110,16 @@ async def _views(tx: AsyncSession, query: Select[Any]) -> list[PortView]:
     ids = [port.id for port in ports]
     nets = {port.network_id for port in ports}
     networks = {row.id: row for row in (await tx.execute(select(Network).where(Network.id.in_(nets)))).scalars()}
-    subnets = {row.id: row for row in (await tx.execute(select(Subnet).where(Subnet.network_id.in_(nets)))).scalars()}
+    subnets = list((await tx.execute(select(Subnet).where(Subnet.network_id.in_(nets)))).scalars())
     floating: dict[str, list[tuple[str, str]]] = defaultdict(list)
     query = select(FloatingIp.port_id, FloatingIp.floating_ip_address, FloatingIp.fixed_ip_address).where(
         FloatingIp.port_id.in_(ids)).order_by(FloatingIp.created_at)
     for port_id, public, fixed in (await tx.execute(query)):
         floating[port_id].append((public, fixed))
     servers, groups, addresses = await _dhcp_servers(tx, nets), await _groups(tx, ids), await _addresses(tx, ids)
+    facts = {subnet.id: _facts(subnet, servers) for subnet in subnets}
     return [_view(port, networks[port.network_id],
-                  tuple(_fixed(address, subnets[subnet_id], servers) for subnet_id, address in addresses[port.id]),
+                  tuple(FixedIp(address, **facts[subnet_id]) for subnet_id, address in addresses[port.id]),
                   floating[port.id], groups[port.id]) for port in ports]
 
 
@@ -157,9 +158,10 @@ def _view(port: Any, network: Network, fixed: tuple[FixedIp, ...], floating: lis
         floating_ips=tuple(floating), security_groups=tuple(groups))
 
 
-def _fixed(address: str, subnet: Subnet, servers: dict[str, str]) -> FixedIp:
-    return FixedIp(
-        address=address, subnet_id=subnet.id, version=subnet.ip_version, cidr=subnet.cidr,
-        prefix=int(subnet.cidr.rpartition("/")[2]), gateway=subnet.gateway_ip, dns=tuple(subnet.dns_nameservers),
-        routes=tuple((one["destination"], one["nexthop"]) for one in subnet.host_routes), dhcp_enabled=subnet.enable_dhcp,
-        dhcp_server=servers.get(subnet.id), ipv6_ra_mode=subnet.ipv6_ra_mode, ipv6_address_mode=subnet.ipv6_address_mode)
+def _facts(subnet: Subnet, servers: dict[str, str]) -> dict[str, Any]:
+    """What all addresses of a subnet have in common."""
+    return {"subnet_id": subnet.id, "version": subnet.ip_version, "cidr": subnet.cidr,
+            "prefix": int(subnet.cidr.rpartition("/")[2]), "gateway": subnet.gateway_ip, "dns": tuple(subnet.dns_nameservers),
+            "routes": tuple((one["destination"], one["nexthop"]) for one in subnet.host_routes),
+            "dhcp_enabled": subnet.enable_dhcp, "dhcp_server": servers.get(subnet.id), "ipv6_ra_mode": subnet.ipv6_ra_mode,
+            "ipv6_address_mode": subnet.ipv6_address_mode}

@@ -1,5 +1,6 @@
 """What is answered of servers: one shape, each field with its lifetime."""
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -130,8 +131,13 @@ def _progress(seen: Seen, request: Request) -> Any:
 
 
 def _host_id(seen: Seen, request: Request) -> str:
-    server = seen.server
-    return hashlib.sha224(f"{server.project_id}{server.host}".encode()).hexdigest() if server.host else ""
+    return host_id(seen.server.project_id, seen.server.host) if seen.server.host else ""
+
+
+@functools.lru_cache(4096)
+def host_id(project_id: str, host: str) -> str:
+    """What tells a project's servers that they share a host, and not which."""
+    return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest()
 
 
 def image(seen: Seen, request: Request) -> Any:
