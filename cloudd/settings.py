@@ -7,6 +7,7 @@ right. `CLOUDD_SECTION_OPTION` in the environment goes over the file (for secret
 import configparser
 import dataclasses
 import os
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -89,6 +90,31 @@ class Identity:
     bcrypt_rounds: int = option(12, "Cost of bcrypt: 2^N.")
     max_password_length: int = option(4096, "Longest password taken; bcrypt counts the first 72 bytes.")
     demo: bool = option(True, "Make a demo project and user beside the administrator's.")
+    signature_ttl: int = option(900, "Seconds that a signature of EC2, S3 or OAuth 1.0a is good.")
+    failed_logins_per_minute: int = option(60, "Failed logins in a minute from one address, or of one user, before they have to "
+                                             "wait; 0: no limit.")
+    limit_model: Literal["flat", "strict_two_level"] = option("flat", "How limits of projects below each other count.")
+
+
+@dataclass(frozen=True)
+class SecurityCompliance:
+    """Keystone's rules for passwords and accounts; 0 and nothing turn a rule off."""
+
+    lockout_failure_attempts: int = option(0, "Wrong passwords in a row that lock an account.")
+    lockout_duration: int = option(1800, "Seconds that it stays locked.")
+    disable_user_account_days_inactive: int = option(0, "Days without a login after which an account counts as disabled.")
+    password_expires_days: int = option(0, "Days that a password can be used.")
+    unique_last_password_count: int = option(0, "Last passwords, the current one included, that cannot be used again.")
+    minimum_password_age: int = option(0, "Days before users can change a new password themselves.")
+    password_regex: str = option("", "Regular expression that passwords must match.")
+    password_regex_description: str = option("", "The same in words, for users.")
+    change_password_upon_first_use: bool = option(False, "Passwords that administrators set must be changed before they are used.")
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.password_regex)
+        except re.error as exc:
+            raise SettingsError(f"[security_compliance] password_regex = {self.password_regex}: {exc}") from exc
 
 
 @dataclass(frozen=True)
@@ -205,6 +231,7 @@ class Settings:
     api: Api = Api()
     policy: Policy = Policy()
     identity: Identity = Identity()
+    security_compliance: SecurityCompliance = SecurityCompliance()
     quota: Quota = Quota()
     compute: Compute = Compute()
     network: Network = Network()

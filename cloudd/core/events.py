@@ -52,8 +52,8 @@ Handler = Callable[[AsyncSession, Happened], Awaitable[None]]
 async def emit(tx: AsyncSession, context: Context, event: Event, *, project_id: str | None = None) -> None:
     """Write `event` to the outbox; it is told when `tx` commits."""
     tx.add(EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
-                    user_id=context.user_id, request_id=context.request_id, payload=dataclasses.asdict(event),
-                    created_at=context.now()))
+                    user_id=context.user_id, request_id=context.request_id, address=context.remote_address,
+                    payload=dataclasses.asdict(event), created_at=context.now()))
     signal(tx, "events")
 
 

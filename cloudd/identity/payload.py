@@ -6,9 +6,10 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-METHODS = ("password", "token", "totp", "application_credential", "external", "mapped", "oauth1", "saml2", "trust")
+METHODS = ("password", "token", "totp", "application_credential", "external", "mapped", "oauth1", "saml2", "trust", "ec2credential",
+           "oauth2_credential")
 SCOPES = (None, "project", "domain", "system", "trust")
-FORMAT = 1
+FORMAT = 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD = struct.Struct(">BHBqq")
 
@@ -33,11 +34,17 @@ class Payload:
     scope_id: str | None = None
     trust_id: str | None = None
     application_credential_id: str | None = None
+    oauth_token_id: str | None = None
+
+    @property
+    def delegation(self) -> str | None:
+        """The id of what it was got through: a trust, an application credential, an OAuth access token."""
+        return self.trust_id or self.application_credential_id or self.oauth_token_id
 
     def pack(self) -> bytes:
         bits = sum(1 << METHODS.index(method) for method in set(self.methods))
         head = _HEAD.pack(FORMAT, bits, SCOPES.index(self.scope), _micros(self.issued_at), _micros(self.expires_at))
-        texts = (self.user_id, self.scope_id, self.trust_id, self.application_credential_id)
+        texts = (self.user_id, self.scope_id, self.trust_id, self.application_credential_id, self.oauth_token_id)
         audits = b"".join(base64.urlsafe_b64decode(audit + "==") for audit in self.audit_ids)
         return head + b"".join(_pack_id(text) for text in texts) + audits
 
@@ -49,7 +56,7 @@ def unpack(data: bytes) -> Payload:
         if form != FORMAT:
             raise BadPayload(f"token format {form}")
         texts, rest = [], data[_HEAD.size:]
-        for _ in range(4):
+        for _ in range(5):
             text, rest = _unpack_id(rest)
             texts.append(text)
         audits = tuple(base64.urlsafe_b64encode(rest[at:at + 16]).decode().rstrip("=") for at in range(0, len(rest), 16))

@@ -1,6 +1,7 @@
 """Identity's default rules, under Keystone's names and with its checks; only those of operations that are served."""
 
 from cloudd.core.policy import Rule
+from cloudd.identity.policies_extensions import EXTENSIONS
 
 SYSTEM_PROJECT = ("system", "project")
 ANY = ("system", "domain", "project")
@@ -203,4 +204,5 @@ POLICIES = (
     Rule("identity:create_user", CHANGE_USER, ANY),
     Rule("identity:update_user", CHANGE_USER, ANY),
     Rule("identity:delete_user", CHANGE_USER, ANY),
+    *EXTENSIONS,
 )

@@ -13,12 +13,21 @@ from cloudd.core.module import Module
 from cloudd.core.parts import Parts
 from cloudd.identity import api, clouds_file
 from cloudd.identity.api import (
+    access_rules,
     application_credentials,
     assignments,
     credentials,
+    domain_configs,
+    ec2,
+    endpoint_filters,
+    endpoint_policies,
+    federation,
     grants,
     limits,
+    oauth1,
+    oauth2,
     projects,
+    revocations,
     roles,
     services,
     tokens,
@@ -28,12 +37,15 @@ from cloudd.identity.api import (
 )
 from cloudd.identity.bootstrap import bootstrap, password_of
 from cloudd.identity.catalog import Catalog
+from cloudd.identity.compliance import Attempts
 from cloudd.identity.keys import CredentialRing, KeyRing
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
-RESOURCES = (application_credentials, assignments, credentials, grants, limits, projects, roles, services, tokens, trusts, users)
+RESOURCES = (access_rules, application_credentials, assignments, credentials, domain_configs, ec2, endpoint_filters,
+             endpoint_policies, federation, grants, limits, oauth1, oauth2, projects, revocations, roles, services, tokens,
+             trusts, users)
 """Importing them declared their operations."""
 
 
@@ -46,6 +58,7 @@ class IdentityModule(Module):
         self._modules: Sequence[Module] = (self,)
         self.tokens = Tokens(parts)
         parts.services[Tokens] = self.tokens
+        parts.services[Attempts] = Attempts(parts.settings.identity.failed_logins_per_minute)
         parts.services[Catalog] = Catalog(parts.database)
         parts.services[CredentialRing] = CredentialRing.of(parts.settings)
         parts.services[Hasher] = Hasher(parts.settings.identity)
@@ -57,9 +70,9 @@ class IdentityModule(Module):
     def catalog(self) -> tuple[tuple[str, str, str], ...]:
         return (("identity", "keystone", "/identity"),)
 
-    async def authenticate(self, raw: web.Request, anonymous: Context) -> Context:
-        """The caller of a request. Raises Unauthorized."""
-        return await self.tokens.authenticate(raw, anonymous)
+    async def authenticate(self, raw: web.Request, anonymous: Context, service: str) -> Context:
+        """The caller of a request to a service. Raises Unauthorized, also for what an application credential's rules leave out."""
+        return await self.tokens.authenticate(raw, anonymous, service)
 
     async def open(self) -> None:
         self.tokens.ring.ensure()

@@ -43,6 +43,7 @@ class Subject:
     roles: tuple[tuple[str, str], ...] = ()
     trust: dict[str, Any] | None = None
     application_credential: dict[str, Any] | None = None
+    oauth: dict[str, Any] | None = None
     context: Context = field(default_factory=Context)
 
     @property
@@ -55,8 +56,8 @@ class Subject:
 
     @property
     def is_delegated(self) -> bool:
-        """Whether it was got through a trust or an application credential, and so may not hand on more than that."""
-        return self.payload.trust_id is not None or self.payload.application_credential_id is not None
+        """Whether it was got through a trust, an application credential or OAuth, and so may not hand on more than that."""
+        return self.payload.delegation is not None
 
     def with_context(self) -> "Subject":
         """The same with the context that its requests get, but for what is the request's own."""

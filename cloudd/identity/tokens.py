@@ -11,7 +11,7 @@ from cloudd.core.clock import now
 from cloudd.core.context import Context
 from cloudd.core.errors import NotFound, Unauthorized
 from cloudd.core.parts import Parts
-from cloudd.identity import effective
+from cloudd.identity import access_rules, effective
 from cloudd.identity.keys import KeyRing, Unreadable
 from cloudd.identity.models import (
     ApplicationCredential,
@@ -25,12 +25,14 @@ from cloudd.identity.models import (
     Trust,
     User,
 )
+from cloudd.identity.models.extensions import Consumer, OAuthToken
 from cloudd.identity.payload import BadPayload, Payload, unpack
 from cloudd.identity.revocations import Revocations
 from cloudd.identity.subjects import Person, Place, Subject
 
 CACHED = 20_000
-WATCHED = (User, Project, Group, Membership, Role, ImpliedRole, Assignment, Trust, ApplicationCredential, Revocation)
+WATCHED = (User, Project, Group, Membership, Role, ImpliedRole, Assignment, Trust, ApplicationCredential, Revocation,
+           Consumer, OAuthToken)
 NOT_FOUND = "Failed to validate token."
 
 
@@ -41,6 +43,8 @@ class Tokens:
         self.parts = parts
         self.lifetime = timedelta(seconds=parts.settings.identity.token_lifetime)
         self.expired_window = timedelta(seconds=parts.settings.identity.allow_expired_window)
+        self.signature_ttl = timedelta(seconds=parts.settings.identity.signature_ttl)
+        self.used_passcodes: dict[str, int] = {}              # credential -> the last time step whose passcode was used
         self.ring = KeyRing.of(parts.settings)
         self.revocations = Revocations(self.lifetime)
         self._cache: OrderedDict[str, Subject] = OrderedDict()
@@ -52,9 +56,9 @@ class Tokens:
         self._era += 1
         self._cache.clear()
 
-    async def authenticate(self, raw: web.Request, anonymous: Context) -> Context:
-        """The caller of a request, by its `X-Auth-Token`. Raises Unauthorized."""
-        text = raw.headers.get("X-Auth-Token")
+    async def authenticate(self, raw: web.Request, anonymous: Context, service: str) -> Context:
+        """The caller of a request, by its `X-Auth-Token` or bearer token. Raises Unauthorized."""
+        text = raw.headers.get("X-Auth-Token") or _bearer(raw)
         subject = None
         if text:
             try:
@@ -63,6 +67,9 @@ class Tokens:
                 subject = None
         if subject is None:
             raise Unauthorized("The request you have made requires authentication.")
+        rules = (subject.application_credential or {}).get("access_rules")
+        if rules is not None and not access_rules.covers(rules, service, raw.method, raw.path):
+            raise Unauthorized(f"The access rules of the application credential do not cover {raw.method} {raw.path} of {service}.")
         return replace(subject.context, request_id=anonymous.request_id, global_request_id=anonymous.global_request_id,
                        remote_address=anonymous.remote_address, now=anonymous.now, token=subject)
 
@@ -112,7 +119,15 @@ class Tokens:
         place, roles = await _scope(tx, payload, payload.user_id)
         if payload.application_credential_id:
             return await _through_credential(tx, payload, user, place, roles)
+        if payload.oauth_token_id:
+            return await _through_oauth(tx, payload, user, place, roles)
         return _subject(payload, user, place, roles)
+
+
+def _bearer(raw: web.Request) -> str | None:
+    """An OAuth 2.0 access token, which is one of ours."""
+    kind, _, text = raw.headers.get("Authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else None
 
 
 def _subject(payload: Payload, user: Person, place: Place | None, roles: list[Role], **more) -> Subject | None:
@@ -172,4 +187,16 @@ async def _through_credential(tx: AsyncSession, payload: Payload, user: Person, 
         return None
     granted = {role.id for role in await effective.expanded(tx, row.role_ids)}
     view = {"id": row.id, "name": row.name, "restricted": not row.unrestricted}
+    if row.access_rules is not None:
+        view["access_rules"] = row.access_rules
     return _subject(payload, user, place, [role for role in roles if role.id in granted], application_credential=view)
+
+
+async def _through_oauth(tx: AsyncSession, payload: Payload, user: Person, place: Place | None,
+                         roles: list[Role]) -> Subject | None:
+    row = await tx.get(OAuthToken, payload.oauth_token_id)
+    if row is None or (row.expires_at and row.expires_at <= now()):
+        return None
+    granted = {role.id for role in await effective.expanded(tx, row.role_ids)}
+    view = {"access_token_id": row.id, "consumer_id": row.consumer_id}
+    return _subject(payload, user, place, [role for role in roles if role.id in granted], oauth=view)

@@ -24,6 +24,7 @@ def upgrade() -> None:
     sa.Column('project_id', sa.String(length=36), nullable=True),
     sa.Column('user_id', sa.String(length=36), nullable=True),
     sa.Column('request_id', sa.String(length=64), nullable=True),
+    sa.Column('address', sa.String(length=64), nullable=True),
     sa.Column('payload', cloudd.core.database.Json(), nullable=False),
     sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('serial', name=op.f('pk_core_events'))

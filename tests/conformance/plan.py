@@ -28,6 +28,9 @@ EXTENSIONS = """
 FILTERS = ("ComputeFilter", "ComputeCapabilitiesFilter", "ImagePropertiesFilter", "ServerGroupAntiAffinityFilter",
            "ServerGroupAffinityFilter", "AggregateInstanceExtraSpecsFilter", "SameHostFilter", "DifferentHostFilter")
 
+# Tempest's own defaults, said here so that the cloud is set up to match (cloud.py)
+COMPLIANCE = {"user_lockout_failure_attempts": 2, "user_lockout_duration": 5, "user_unique_last_password_count": 2,
+              "user_minimum_password_age": 0}
 IDENTITY_FEATURES = {
     "trust": True, "api_extensions": "all", "access_rules": True, "security_compliance": True, "federation": True,
     "external_idp": False,                         # needs a second identity provider
@@ -89,6 +92,7 @@ def sections(target: Target, work: Path) -> dict[str, dict[str, object]]:
         "DEFAULT": {"log_dir": work, "log_file": "tempest.log", "debug": False, "use_stderr": False},
         "oslo_concurrency": {"lock_path": work / "locks"},
         "auth": _auth(target), "identity": _identity(target), "identity-feature-enabled": IDENTITY_FEATURES,
+        "enforce_scope": {"keystone": True},
         "compute": _compute(target), "compute-feature-enabled": COMPUTE_FEATURES,
         "image": {"http_image": target.http_image, "http_qcow2_image": target.http_image, "region": target.region,
                   "container_formats": ("bare", "ami", "ari", "aki", "ovf", "ova", "docker"),
@@ -117,7 +121,7 @@ def _auth(target: Target) -> dict[str, object]:
 
 def _identity(target: Target) -> dict[str, object]:
     settings: dict[str, object] = {"uri_v3": target.auth_url, "region": target.region, "auth_version": "v3",
-                                   "v3_endpoint_type": "public"}
+                                   "v3_endpoint_type": "public", **COMPLIANCE}
     if target.ca_file:
         settings["ca_certificates_file"] = target.ca_file
     return settings

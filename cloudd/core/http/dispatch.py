@@ -30,7 +30,7 @@ from cloudd.core.http.shapes import Shape
 from cloudd.core.parts import Parts
 
 LOG = log.get("cloudd.http")
-Authenticator = Callable[[web.Request, Context], Awaitable[Context]]
+Authenticator = Callable[[web.Request, Context, str], Awaitable[Context]]
 JSON = "application/json"
 REQUEST_ID = web.RequestKey("request_id", str)
 CONTEXT = web.RequestKey("context", Context)
@@ -42,7 +42,7 @@ class InternalError(CloudError):
 
 
 class Dispatcher:
-    """Holds the mounted APIs and answers requests for them. `authenticate(raw, anonymous)` comes from identity."""
+    """Holds the mounted APIs and answers requests for them. `authenticate(raw, anonymous, service)` comes from identity."""
 
     def __init__(self, parts: Parts, authenticate: Authenticator):
         self.parts, self.authenticate = parts, authenticate
@@ -129,7 +129,7 @@ class Dispatcher:
         sent = None
         context = anonymous
         if not (found and any(not operation.auth for operation in found[0].operations.get(_method(raw, found[0]), ()))):
-            context = await self.authenticate(raw, anonymous)
+            context = await self.authenticate(raw, anonymous, api.service)
         raw[CONTEXT] = context
         if found is None:
             raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")

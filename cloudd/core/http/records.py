@@ -72,7 +72,7 @@ class Records:
         row = self.model(**self._owned(request, self._columns(values)))
         tx.add(row)
         await tx.flush()
-        await self._tell(request, tx, row, "create", "created")
+        await self.tell(request, tx, row, "create", "created")
         return row
 
     async def update(self, request: Request, tx: AsyncSession, body: dict[str, Any]) -> Any:
@@ -87,7 +87,7 @@ class Records:
         if hasattr(self.model, "updated_at"):
             row.updated_at = request.context.now()
         await tx.flush()
-        await self._tell(request, tx, row, "update", "updated")
+        await self.tell(request, tx, row, "update", "updated")
         return row
 
     async def delete(self, request: Request, tx: AsyncSession) -> None:
@@ -96,7 +96,7 @@ class Records:
             await self.before_delete(request, tx, row)
         await tx.delete(row)
         await tx.flush()
-        await self._tell(request, tx, row, "delete", "deleted")
+        await self.tell(request, tx, row, "delete", "deleted")
 
     def _given(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with what the shape does not name under `extra`, so that a sender can never name a column."""
@@ -122,7 +122,7 @@ class Records:
                 values[name] = value()
         return values
 
-    async def _tell(self, request: Request, tx: AsyncSession, row: Any, verb: str, past: str) -> None:
+    async def tell(self, request: Request, tx: AsyncSession, row: Any, verb: str, past: str) -> None:
         if self.notify:
             event = RecordChanged(str(getattr(row, self.key)))
             object.__setattr__(event, "name", self.notify.format(verb=verb, past=past))

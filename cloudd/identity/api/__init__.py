@@ -9,6 +9,7 @@ from cloudd.core.errors import CloudError, NotFound
 from cloudd.core.http import Api, Field, Page, Request
 from cloudd.core.http.dialects import Dialect, page_link
 from cloudd.identity.policies import POLICIES
+from cloudd.identity.receipts import MoreNeeded
 
 DEFAULT_DOMAIN = "default"
 
@@ -21,6 +22,8 @@ class Keystone(Dialect):
     """Keystone's forms: `links` with every list, no page limit unless asked for, its words for what is missing."""
 
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        if isinstance(error, MoreNeeded):
+            return error.body, {}
         message = error.message
         if error.type == "PolicyNotAuthorized":
             message = f"You are not authorized to perform the requested action: {error.facts.get('rule')}. {message}"

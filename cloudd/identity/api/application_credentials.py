@@ -4,20 +4,30 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cloudd.core import clock, ids
+from cloudd.core import clock, events, ids
 from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
+from cloudd.identity import access_rules
 from cloudd.identity.api import API
 from cloudd.identity.api.trusts import ROLE_REF, moment_of
+from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import ApplicationCredential, Role
+from cloudd.identity.models.extensions import CredentialRule
 from cloudd.identity.passwords import Hasher
 
+RULE_REF = t.Raw({"type": "object", "anyOf": [
+    {"properties": {"id": {"type": "string", "minLength": 1}}, "required": ["id"], "additionalProperties": False},
+    {"properties": {"path": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^/.*"},
+                    "method": {"enum": ["POST", "GET", "HEAD", "PATCH", "PUT", "DELETE"]},
+                    "service": {"type": "string", "minLength": 1, "maxLength": 64}},
+     "required": ["path", "method", "service"], "additionalProperties": False}]})
 CREDENTIAL = Shape(
     "application_credential", Field("id", readonly=True), Field("name", t.Text(1, 255), required=True),
     Field("description", t.Text(0, None, null=True)), Field("project_id", readonly=True),
-    Field("secret", t.Text(1, None, null=True), reply=False), Field("roles", t.List(ROLE_REF), reply=False),
+    Field("secret", t.Text(1, None, null=True), reply=False), Field("access_rules", t.List(RULE_REF), reply=False),
+    Field("roles", t.List(ROLE_REF), reply=False),
     Field("expires_at", t.Text(0, 64, null=True), of=lambda row, request: (clock.iso_micro(row.expires_at) or "").rstrip("Z")
           or None),
     Field("unrestricted", t.Bool(null=True), default=False),
@@ -70,9 +80,27 @@ async def create(request, body):
             unrestricted=bool(body["unrestricted"]), expires_at=moment_of(body, request.context.now()))
         tx.add(row)
         await tx.flush()
+        await _restrict(tx, row, body.get("access_rules"))
+        await events.emit(tx, request.context, DelegationChanged(row.id, "application credential", "created", row.user_id))
         view = await _full(request, tx, row)
     view["application_credential"]["secret"] = secret
     return Reply(view)
+
+
+async def _restrict(tx: Any, row: ApplicationCredential, wanted: list[dict[str, str]] | None) -> None:
+    """Let it make only the requests that are asked for; an empty list is no request at all."""
+    if wanted is None:
+        return
+    try:
+        rules = await access_rules.keep(tx, row.user_id, wanted)
+    except LookupError as exc:
+        raise BadRequest(f"Could not find access rule: {exc.args[0]}.") from exc
+    row.access_rules = [{"id": rule.id, "service": rule.service, "path": rule.path, "method": rule.method} for rule in rules]
+    tx.add_all([CredentialRule(application_credential_id=row.id, access_rule_id=rule.id) for rule in rules])
+
+
+def _rules(row: ApplicationCredential) -> dict[str, Any]:
+    return {} if row.access_rules is None else {"access_rules": row.access_rules}
 
 
 def _roles(held: tuple[tuple[str, str], ...], wanted: list[dict[str, Any]] | None) -> list[str]:
@@ -92,7 +120,7 @@ def _roles(held: tuple[tuple[str, str], ...], wanted: list[dict[str, Any]] | Non
 async def _full(request: Request, tx: Any, row: ApplicationCredential) -> dict[str, Any]:
     roles = (await tx.execute(select(Role).where(Role.id.in_(row.role_ids)).order_by(Role.name))).scalars()
     view = CREDENTIAL.view(row, request)
-    return {"application_credential": {**view, "roles": [{"id": role.id, "name": role.name, "domain_id": role.domain_id}
+    return {"application_credential": {**view, **_rules(row), "roles": [{"id": role.id, "name": role.name, "domain_id": role.domain_id}
                                                          for role in roles]}}
 
 
@@ -102,7 +130,7 @@ async def index(request, tx):
     query = select(ApplicationCredential).where(ApplicationCredential.user_id == request.path["user_id"])
     page: Page = await LISTING.page(request, tx, query)
     roles = {row.id: row for row in (await tx.execute(select(Role))).scalars()}
-    views = [{**CREDENTIAL.view(row, request), "roles": [
+    views = [{**CREDENTIAL.view(row, request), **_rules(row), "roles": [
         {"id": key, "name": roles[key].name, "domain_id": roles[key].domain_id} for key in row.role_ids if key in roles]}
         for row in page.rows]
     return API.dialect.page(request, CREDENTIAL.plural, views, page)
@@ -118,6 +146,8 @@ async def show(request, tx, application_credential):
 async def delete(request, tx, application_credential):
     """Delete an application credential; tokens that were got with it are void."""
     _unrestricted(request)
+    await events.emit(tx, request.context, DelegationChanged(application_credential.id, "application credential", "deleted",
+                                                             application_credential.user_id))
     await tx.delete(application_credential)
 
 

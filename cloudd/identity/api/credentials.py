@@ -28,7 +28,7 @@ def open_blob(request: Request, row: Credential) -> str:
     return request.service(CredentialRing).decrypt(row.encrypted_blob.encode()).decode()
 
 
-def _seal(request: Request, values: dict[str, Any]) -> dict[str, Any]:
+def seal(request: Request, values: dict[str, Any]) -> dict[str, Any]:
     """The blob as it is kept: text, encrypted."""
     if "blob" not in values:
         return values
@@ -56,17 +56,17 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
         raise BadRequest(f"Could not find user: {user_id}.")
     if values["project_id"] and await tx.get(Project, values["project_id"]) is None:
         raise BadRequest(f"Could not find project: {values['project_id']}.")
-    _not_more(request)
+    not_more(request)
     if values["type"] == "ec2":
         if not values["project_id"]:
             raise BadRequest("Invalid input for field 'project_id': an ec2 credential needs a project.")
         values["id"] = hashlib.sha256(_access_key(values["blob"]).encode()).hexdigest()
         if await tx.get(Credential, values["id"]):
             raise Conflict("Conflict occurred attempting to store credential - Duplicate entry found with this access key.")
-    return _seal(request, values)
+    return seal(request, values)
 
 
-def _not_more(request: Request) -> None:
+def not_more(request: Request) -> None:
     """A restricted token must not make itself a credential that outlives it (OSSA-2020-004)."""
     token = request.context.token
     if token.is_delegated and not (token.application_credential and not token.application_credential["restricted"]):
@@ -79,10 +79,10 @@ async def before_update(request: Request, tx: Any, row: Credential, values: dict
             raise BadRequest(f"Update of `{name}` of a credential is not allowed.")
     if "id" in values.get("extra", {}) and values["extra"].pop("id") != row.id:
         raise BadRequest("Cannot change credential ID.")
-    _not_more(request)
+    not_more(request)
     if row.type == "ec2" and "blob" in values:
         _access_key(values["blob"])
-    return _seal(request, values)
+    return seal(request, values)
 
 
 CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",

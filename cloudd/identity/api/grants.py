@@ -4,10 +4,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cloudd.core import events
 from cloudd.core.errors import Forbidden, NotFound
 from cloudd.core.http import Request
 from cloudd.identity.api import API
 from cloudd.identity.api.roles import ROLE
+from cloudd.identity.audit import RoleGiven, RoleTaken
 from cloudd.identity.models import SYSTEM, Assignment, Role
 
 ACTORS = ("user", "group")
@@ -40,6 +42,11 @@ async def _find(request: Request, tx: Any, role: Role, inherited: bool) -> Assig
     return row
 
 
+async def _tell(request: Request, tx: Any, role: Role, inherited: bool, event: type[RoleGiven]) -> None:
+    columns = _grant(request, None, inherited)
+    await events.emit(tx, request.context, event(role.id, **columns))
+
+
 def _fits(request: Request, role: Role) -> None:
     """A domain's role can be given on its own projects only. Keystone does not look at domains: there it stands for nothing."""
     project = request.loaded.get("project")
@@ -60,6 +67,7 @@ def declare(path: str, rules: dict[str, str], inherited: bool = False) -> None:
         """Give a role."""
         _fits(request, role)
         await tx.merge(Assignment(**_grant(request, role, inherited)))
+        await _tell(request, tx, role, inherited, RoleGiven)
 
     async def look(request, tx, role):
         """Whether somebody has a role here."""
@@ -68,6 +76,7 @@ def declare(path: str, rules: dict[str, str], inherited: bool = False) -> None:
     async def take(request, tx, role):
         """Take a role away."""
         await tx.delete(await _find(request, tx, role, inherited))
+        await _tell(request, tx, role, inherited, RoleTaken)
 
     resource.get(f"/roles{tail}", policy=rules["list"], reply=ROLE)(index)
     resource.put(f"/roles/{{role}}{tail}", status=204, policy=rules["create"])(give)

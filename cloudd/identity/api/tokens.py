@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cloudd.core import events
 from cloudd.core.clock import iso_micro
 from cloudd.core.errors import NotFound
 from cloudd.core.http import Reply, Request, Shape
@@ -10,8 +11,12 @@ from cloudd.core.http.shapes import Field
 from cloudd.identity import effective
 from cloudd.identity.api import API
 from cloudd.identity.api.projects import DOMAIN, PROJECT
+from cloudd.identity.audit import TokenRevoked
 from cloudd.identity.authentication import log_in
 from cloudd.identity.catalog import Catalog
+from cloudd.identity.federation import enabled_service_providers
+from cloudd.identity.methods import Login
+from cloudd.identity.oauth1 import Signed
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.subjects import Subject
 from cloudd.identity.tokens import Tokens
@@ -52,11 +57,15 @@ async def view(request: Request, subject: Subject) -> dict[str, Any]:
         token["OS-TRUST:trust"] = subject.trust
     if subject.application_credential:
         token["application_credential"] = subject.application_credential
+    if subject.oauth:
+        token["OS-OAUTH1"] = subject.oauth
     if payload.scope:
         token["roles"] = [{"id": key, "name": name} for key, name in subject.roles]
         if "nocatalog" not in request.query:
             token["catalog"] = await request.service(Catalog).view(
                 request.base_url, subject.project.id if subject.project else None, user.id)
+            if providers := await enabled_service_providers(request.parts.database):
+                token["service_providers"] = providers
     return {"token": token}
 
 
@@ -68,7 +77,12 @@ def _naive(moment: Any) -> str | None:
 @tokens.post("", status=201, body=AUTH, auth=False, live=True)
 async def create(request, body):
     """Log in: a new token, in X-Subject-Token."""
-    text, subject = await log_in(request.service(Tokens), body, request.service(Hasher))
+    headers = request.raw.headers
+    signed = None
+    if "oauth1" in body["identity"]["methods"]:
+        signed = Signed.read("POST", request.host_link(request.raw.path), headers.get("Authorization", ""), request.query)
+    login = Login(request.service(Tokens), body["identity"], request.service(Hasher), request.context, signed)
+    text, subject = await log_in(login, body.get("scope"), headers.get("Openstack-Auth-Receipt"))
     return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
@@ -101,6 +115,7 @@ async def revoke(request):
     service = request.service(Tokens)
     async with request.parts.database.write() as tx:
         await service.revocations.add(tx, request.context, "audit", subject.payload.audit_ids[0])
+        await events.emit(tx, request.context, TokenRevoked(subject.payload.audit_ids[0], subject.user_id))
 
 
 def _own_token(request: Request) -> dict[str, Any]:

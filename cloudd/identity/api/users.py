@@ -1,20 +1,23 @@
 """/users and /groups, who is in which group, and the change of one's own password."""
 
 import operator
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, select
 
-from cloudd.core import clock
-from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+from cloudd.core import clock, events
+from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
-from cloudd.identity import effective, projects
+from cloudd.identity import compliance, effective, projects
 from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
 from cloudd.identity.api.projects import PROJECT
+from cloudd.identity.audit import MemberAdded, MemberRemoved, PasswordChanged
+from cloudd.identity.methods import Login, account
 from cloudd.identity.models import Group, Membership, Project, User
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens import Tokens
@@ -80,8 +83,15 @@ async def check_name(tx: Any, model: Any, kind: str, name: str, domain_id: str) 
 async def user_before_create(request: Request, tx: Any, values: dict[str, Any]) -> dict[str, Any]:
     values = await domain_for(request, tx, values, "user", User)
     await _default_project(tx, values)
-    return {**values, "options": projects.merged_options(None, values["options"]), "password_hash": request.params["hash"],
-            "password_changed_at": request.context.now()}
+    options = projects.merged_options(None, values["options"])
+    return {**values, "options": options, **_with_password(request, options)}
+
+
+def _with_password(request: Request, options: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a password that an administrator sets; nothing without one."""
+    hashed, now = request.params["hash"], request.context.now()
+    expires = compliance.expiry(request.settings.security_compliance, options, now, by_user=False) if hashed else None
+    return {"password_hash": hashed, "password_changed_at": now, "password_expires_at": expires}
 
 
 async def _default_project(tx: Any, values: dict[str, Any]) -> None:
@@ -102,8 +112,10 @@ async def user_before_update(request: Request, tx: Any, row: User, values: dict[
     if "password" in values:
         if row.options.get("lock_password"):
             raise Forbidden(f"The password of user {row.id} is locked (option lock_password).")
-        values = {**values, "password_hash": request.params["hash"], "password_changed_at": request.context.now(),
-                  "password_expires_at": None}
+        await compliance.remember(tx, request.settings.security_compliance, row, request.context.now())
+        values = {**values, **_with_password(request, values.get("options", row.options))}
+    if values.get("enabled"):
+        await compliance.record_success(tx, row.id, request.context.now())      # opens a locked or inactive account
     if "password" in values or (row.enabled and values.get("enabled") is False):
         await request.service(Tokens).revocations.add(tx, request.context, "user", row.id)
     return values
@@ -143,6 +155,7 @@ users, groups = API.resource("/users"), API.resource("/groups")
 async def _hash(request: Request, body: dict[str, Any]) -> None:
     """Hash before the transaction begins: it takes a quarter of a second, and writers take turns."""
     password = body.get("password")
+    compliance.check_form(request.settings.security_compliance, password)
     request.params["hash"] = await request.service(Hasher).make(password) if password is not None else None
 
 
@@ -166,23 +179,38 @@ async def update(request, body):
 @users.post("/{id}/password", status=204, body=PASSWORD, auth=False, live=True)
 async def change_password(request, id, body):
     """Change one's own password; the old one is the proof, no token is needed."""
-    hasher, database = request.service(Hasher), request.parts.database
-    async with database.read() as tx:
-        user = await tx.get(User, id)
-    fits = await hasher.fits(body["original_password"], user.password_hash if user else None)
-    if not fits or user is None or not user.enabled:
-        raise Unauthorized("The request you have made requires authentication.")
+    hasher, rules = request.service(Hasher), request.settings.security_compliance
+    user = await _proved(request, id, body["original_password"])
     if user.options.get("lock_password"):
         raise Forbidden(f"The password of user {id} is locked (option lock_password).")
     if body["password"] == body["original_password"]:
         raise BadRequest("The new password must differ from the current one.")
+    compliance.check_form(rules, body["password"])
+    compliance.check_age(rules, user, request.context.now())
+    async with request.parts.database.read() as tx:
+        used = await compliance.former(tx, rules, user)
+    await compliance.check_history(rules, hasher, body["password"], used)
     changed = await hasher.make(body["password"])
-    async with database.write() as tx:
-        row = await tx.get(User, id)
+    async with request.parts.database.write() as tx:
+        row, now = await tx.get(User, id), request.context.now()
         if row is None or row.password_hash != user.password_hash:
             raise Conflict(f"The password of user {id} was changed in the meantime.")
-        row.password_hash, row.password_changed_at, row.password_expires_at = changed, request.context.now(), None
+        await compliance.remember(tx, rules, row, now)
+        row.password_hash, row.password_changed_at = changed, now
+        row.password_expires_at = compliance.expiry(rules, row.options, now, by_user=True)
         await request.service(Tokens).revocations.add(tx, request.context, "user", id)
+        await events.emit(tx, replace(request.context, user_id=id), PasswordChanged(id))
+
+
+async def _proved(request: Request, user_id: str, password: str) -> User:
+    """The user whose password this is, an expired one included; the limits of logins hold here too."""
+    login = Login(request.service(Tokens), {}, request.service(Hasher), request.context)
+    user, shut = await account(login, {"id": user_id})
+    login.may_try(user)
+    fits = await login.hasher.fits(password, user.password_hash if user else None)
+    if not fits or user is None or shut:
+        raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"))
+    return user
 
 
 @users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT)
@@ -220,9 +248,10 @@ async def list_users(request, tx, group) -> Page:
 
 
 @groups.put("/{group}/users/{user}", status=204, policy="identity:add_user_to_group")
-async def add_user(tx, group, user):
+async def add_user(request, tx, group, user):
     """Put a user in a group."""
     await tx.merge(Membership(group_id=group.id, user_id=user.id))
+    await events.emit(tx, request.context, MemberAdded(group.id, user.id))
 
 
 async def _require_member(tx: Any, group: Group, user: User) -> None:
@@ -240,7 +269,8 @@ groups.get("/{group}/users/{user}", status=204, policy="identity:check_user_in_g
 
 
 @groups.delete("/{group}/users/{user}", policy="identity:remove_user_from_group")
-async def remove_user(tx, group, user):
+async def remove_user(request, tx, group, user):
     """Take a user out of a group."""
     await _require_member(tx, group, user)
     await tx.execute(delete(Membership).where(Membership.group_id == group.id, Membership.user_id == user.id))
+    await events.emit(tx, request.context, MemberRemoved(group.id, user.id))

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+import cloudd.identity.models.extensions  # noqa: F401 - its tables belong to the schema
 from cloudd.core.database import Base, Json, Moment, Name
 
 Key = String(64)
@@ -291,6 +292,8 @@ class ApplicationCredential(Base):
     secret_hash: Mapped[str] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(Text)
     role_ids: Mapped[list[str]] = mapped_column(Json)
+    access_rules: Mapped[list[dict[str, str]] | None] = mapped_column(Json)
+    """The requests that it may make (id, service, path, method); None: all."""
     unrestricted: Mapped[bool] = mapped_column(default=False)
     expires_at: Mapped[datetime | None] = mapped_column(Moment)
 

@@ -1,0 +1,198 @@
+"""/OS-FEDERATION: identity providers, their protocols, mappings, and service providers; each made with an id of the caller's
+choice."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.core import ids
+from cloudd.core.errors import BadRequest, Conflict
+from cloudd.core.http import Field, Page, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.records import Records, records
+from cloudd.identity import effective, projects
+from cloudd.identity.api import API, flag
+from cloudd.identity.api.projects import DOMAIN, PROJECT
+from cloudd.identity.models import Project
+from cloudd.identity.models.extensions import IdentityProvider, Mapping, Protocol, ServiceProvider
+
+URL = t.Text(1, 256, pattern="^[a-zA-Z][a-zA-Z0-9+.-]*://.+")
+LOCAL = t.Obj({"user": t.Map(), "projects": t.List(t.Map()), "group": t.Map(), "groups": t.Any_(), "group_ids": t.Text(),
+               "domain": t.Map()})
+REMOTE = t.Obj({"type": t.Text(1), "regex": t.Bool(), "any_one_of": t.List(t.Text()), "not_any_of": t.List(t.Text()),
+                "whitelist": t.List(t.Text()), "blacklist": t.List(t.Text())}, ("type",))
+RULES = t.List(t.Obj({"local": t.List(LOCAL), "remote": t.List(REMOTE, 1)}, ("local", "remote")), 1)
+PATH = "/OS-FEDERATION"
+
+
+def links_below(path: str, *more: str) -> Field:
+    """`links` with the record's own address and those of what lies below it."""
+    def view(row: Any, request: Request) -> dict[str, str]:
+        own = request.link(f"{path}/{row.id}")
+        return {"self": own, **{name: f"{own}/{name}" for name in more}}
+    return Field("links", readonly=True, of=view)
+
+
+PROVIDER = Shape(
+    "identity_provider", Field("id", readonly=True), Field("enabled", t.Bool(null=True), default=False),
+    Field("description", t.Text(0, None, null=True)), Field("domain_id", t.Text(1, 64, null=True), update=False),
+    Field("authorization_ttl", t.Int(0, 0x7FFFFFFF, null=True)),
+    Field("remote_ids", t.List(t.Text(), unique=True, null=True), default=list),
+    links_below(f"{PATH}/identity_providers", "protocols"))
+PROTOCOL = Shape(
+    "protocol", Field("id", readonly=True), Field("mapping_id", t.Text(1, 64), required=True),
+    Field("remote_id_attribute", t.Text(0, 255, null=True)),
+    Field("links", readonly=True, of=lambda row, request: {
+        "self": request.link(f"{PATH}/identity_providers/{row.idp_id}/protocols/{row.id}"),
+        "identity_provider": request.link(f"{PATH}/identity_providers/{row.idp_id}")}))
+MAPPING = Shape("mapping", Field("id", readonly=True), Field("rules", RULES, required=True),
+                Field("schema_version", t.Text(1, 8), default="1.0"), links_below(f"{PATH}/mappings"))
+SERVICE = Shape(
+    "service_provider", Field("id", readonly=True), Field("auth_url", URL, required=True), Field("sp_url", URL, required=True),
+    Field("description", t.Text(0, None, null=True)), Field("enabled", t.Bool(), default=False),
+    Field("relay_state_prefix", t.Text(1, 255), default="ss:mem:"), links_below(f"{PATH}/service_providers"))
+
+
+def named(made: Records) -> None:
+    """PUT below the path of a record makes it under the id in the address."""
+    async def create(request, tx, id, body):
+        """Make one, with an id of the caller's choice."""
+        if not is_id(id):
+            raise BadRequest(f"Invalid id '{id}': 1 to 64 letters, digits, - and _.")
+        if await tx.get(made.model, id):
+            raise Conflict(f"Conflict occurred attempting to store {made.shape.name} - Duplicate ID, {id}.")
+        if made.before_create:
+            body = await made.before_create(request, tx, {**body, "id": id})
+        row = made.model(**{**body, "id": id})
+        tx.add(row)
+        await tx.flush()
+        await made.tell(request, tx, row, "create", "created")
+        return row
+    API.resource(made.path).put("/{id}", status=201, body=made.shape, use="create", reply=made.shape,
+                                policy=f"identity:create_{made.shape.name}")(create)
+
+
+def is_id(value: str) -> bool:
+    return 0 < len(value) <= 64 and all(char.isalnum() or char in "-_" for char in value) and value.isascii()
+
+
+async def provider_before_create(request: Request, tx: AsyncSession, values: dict[str, Any]) -> dict[str, Any]:
+    """Its users need a domain: the one named, or one of its own."""
+    domain_id = values.get("domain_id")
+    if domain_id is None:
+        domain_id = values["domain_id"] = ids.new_hex()
+        domain = {"name": domain_id, "is_domain": True, "domain_id": None, "parent_id": None}
+        await projects.check_name(tx, domain)
+        tx.add(Project(id=domain_id, **domain, description=f"Auto generated federated domain for Identity Provider: "
+                                                           f"{values['id']}"))
+    else:
+        domain = await tx.get(Project, domain_id)
+        if domain is None or not domain.is_domain:
+            raise API.dialect.missing("domain", domain_id)
+    await _remote_ids_free(tx, values, values["id"])
+    return {**values, "enabled": bool(values["enabled"]), "remote_ids": values["remote_ids"] or []}
+
+
+async def provider_before_update(request: Request, tx: AsyncSession, row: IdentityProvider,
+                                 values: dict[str, Any]) -> dict[str, Any]:
+    await _remote_ids_free(tx, values, row.id)
+    if "remote_ids" in values:
+        values["remote_ids"] = values["remote_ids"] or []
+    if "enabled" in values:
+        values["enabled"] = bool(values["enabled"])
+    return values
+
+
+async def _remote_ids_free(tx: AsyncSession, values: dict[str, Any], own: str) -> None:
+    wanted = set(values.get("remote_ids") or ())
+    rows = (await tx.execute(select(IdentityProvider).where(IdentityProvider.id != own))).scalars() if wanted else ()
+    for row in rows:
+        if taken := wanted & set(row.remote_ids):
+            raise Conflict(f"Duplicate remote ID: {min(taken)}, which belongs to the identity provider {row.id}.")
+
+
+async def provider_before_delete(request: Request, tx: AsyncSession, row: IdentityProvider) -> None:
+    await tx.execute(Protocol.__table__.delete().where(Protocol.idp_id == row.id))
+
+
+VERBS = ("list", "show", "update", "delete")
+PROVIDERS = records(API, f"{PATH}/identity_providers", IdentityProvider, PROVIDER, policy="identity:{verb}", verbs=VERBS,
+                    update_method="patch", filters={"id": IdentityProvider.id, "enabled": flag(IdentityProvider.enabled)},
+                    before_create=provider_before_create, before_update=provider_before_update,
+                    before_delete=provider_before_delete, notify="identity.identity_provider.{past}")
+MAPPINGS = records(API, f"{PATH}/mappings", Mapping, MAPPING, policy="identity:{verb}", verbs=VERBS, update_method="patch",
+                   notify="identity.mapping.{past}")
+SERVICES = records(API, f"{PATH}/service_providers", ServiceProvider, SERVICE, policy="identity:{verb}", verbs=VERBS,
+                   update_method="patch", notify="identity.service_provider.{past}",
+                   filters={"id": ServiceProvider.id, "enabled": flag(ServiceProvider.enabled)})
+for made in (PROVIDERS, MAPPINGS, SERVICES):
+    named(made)
+
+protocols = API.resource(f"{PATH}/identity_providers/{{identity_provider}}/protocols")
+
+
+@API.loader("protocol")
+async def load_protocol(request: Request, tx: AsyncSession, value: str) -> Protocol:
+    row = await tx.get(Protocol, (request.path["identity_provider"], value))
+    if row is None:
+        raise API.dialect.missing("protocol", value)
+    return row
+
+
+async def _mapping_exists(tx: AsyncSession, values: dict[str, Any]) -> None:
+    if "mapping_id" in values and await tx.get(Mapping, values["mapping_id"]) is None:
+        raise BadRequest(f"Could not find mapping: {values['mapping_id']}.")
+
+
+@protocols.get("", policy="identity:list_protocols", reply=PROTOCOL)
+async def list_protocols(request, tx, identity_provider) -> Page:
+    """The protocols of an identity provider."""
+    query = select(Protocol).where(Protocol.idp_id == identity_provider.id).order_by(Protocol.id)
+    return Page(list((await tx.execute(query)).scalars()))
+
+
+@protocols.put("/{id}", status=201, body=PROTOCOL, use="create", policy="identity:create_protocol", reply=PROTOCOL)
+async def create_protocol(tx, identity_provider, id, body):
+    """Let the users of an identity provider come by a protocol."""
+    if not is_id(id):
+        raise BadRequest(f"Invalid id '{id}': 1 to 64 letters, digits, - and _.")
+    if await tx.get(Protocol, (identity_provider.id, id)):
+        raise Conflict(f"Conflict occurred attempting to store federation_protocol - Duplicate ID, {id}.")
+    await _mapping_exists(tx, body)
+    row = Protocol(id=id, idp_id=identity_provider.id, **body)
+    tx.add(row)
+    return row
+
+
+@protocols.get("/{protocol}", policy="identity:get_protocol", reply=PROTOCOL)
+async def show_protocol(protocol):
+    """A protocol of an identity provider."""
+    return protocol
+
+
+@protocols.patch("/{protocol}", body=PROTOCOL, policy="identity:update_protocol", reply=PROTOCOL)
+async def update_protocol(tx, protocol, body):
+    """Give a protocol another mapping."""
+    await _mapping_exists(tx, body)
+    for name, value in body.items():
+        setattr(protocol, name, value)
+    return protocol
+
+
+@protocols.delete("/{protocol}", policy="identity:delete_protocol")
+async def delete_protocol(tx, protocol):
+    """Take a protocol off an identity provider."""
+    await tx.delete(protocol)
+
+
+@API.resource(f"{PATH}/projects").get("", policy="identity:list_projects_for_user", reply=PROJECT)
+async def list_projects(request, tx):
+    """Projects that the caller may scope to."""
+    return (await effective.reachable(tx, request.context.user_id))[0]
+
+
+@API.resource(f"{PATH}/domains").get("", policy="identity:list_domains_for_user", reply=DOMAIN)
+async def list_domains(request, tx):
+    """Domains that the caller may scope to."""
+    return (await effective.reachable(tx, request.context.user_id))[1]
