@@ -43,9 +43,26 @@ def test_values_are_typed(tmp_path):
     ("[network]\noutbound = perhaps\n", "it must be on or off"),
     ("[server]\ntls = never\n", "it must be auto or off"),
     ("[server]\nlisten = here\n", "it must be HOST:PORT"),
-    ("[jobs]\nlimits = a=b\n", "it must be KIND=N"),
+    ("[jobs]\nlimits = a=b\n", "each KIND=N"),
     ("[quota]\ncores = 1\ncores = 2\n", "cores"),
     ("cores = 1\n", "cloudd.conf"),
+    ("# x\n[quota]\ncores = 1\n\nCorse = 2\n", r"cloudd.conf, line 5: \[quota\] corse"),
+    ("[DEFAULT]\ncores = 1\n", r"line 1: \[DEFAULT\] is no section"),
+    ("[quota]\ncores = -2\n", "it must be a whole number, at least -1"),
+    ("[identity]\nbcrypt_rounds = 99\n", "it must be a whole number from 4 to 31"),
+    ("[compute]\ncpu_allocation_ratio = nan\n", "it must be a number, at least 0.01"),
+    ("[compute]\ninstance_name_template = vm\n", "one number in it"),
+    ("[compute]\ninstance_name_template = %d-%d\n", "one number in it"),
+    ("[network]\nexternal_range = 172.24.4.1/24\n", "a range of addresses"),
+    ("[network]\nexternal_range =\n", "a range of addresses"),
+    ("[network]\nmac_base = 01:00:00:00:00:00\n", "unicast"),
+    ("[network]\nnamespace = a/b\n", "ip netns"),
+    ("[network]\ndns_servers = 9.9.9.9, dns.example.org\n", "each an IP address"),
+    ("[network]\nbridge_interface = eth1\n", "bridge_physical_network is not"),
+    ("[server]\npublic_url = cloud\n", "https://"),
+    ("[server]\ntls_cert = /x.pem\n", "tls_key is not"),
+    ("[database]\nurl = mysql://u:hunter2@h/d\n", r"url = \*\*\*: it must be sqlite:///PATH or postgresql://"),
+    ("[security_compliance]\npassword_regex = (\n", "a regular expression"),
 ])
 def test_what_is_wrong_is_told_with_what_would_be_right(tmp_path, text, words):
     with pytest.raises(settings.SettingsError, match=words):
@@ -60,6 +77,26 @@ def test_a_named_file_must_be_there(tmp_path):
 def test_the_environment_goes_over_the_file(tmp_path):
     values = load(tmp_path, "[identity]\nadmin_password = old\n", environ={"CLOUDD_IDENTITY_ADMIN_PASSWORD": "new"})
     assert values.identity.admin_password == "new"
+
+
+def test_a_mistake_in_the_environment_is_told(tmp_path):
+    with pytest.raises(settings.SettingsError, match="CLOUDD_DATABASE_URI is no option; there are: url"):
+        load(tmp_path, "", environ={"CLOUDD_DATABASE_URI": "x"})
+    with pytest.raises(settings.SettingsError, match="CLOUDD_QUOTA_CORES = 'x': it must be a whole number"):
+        load(tmp_path, "", environ={"CLOUDD_QUOTA_CORES": "x"})
+
+
+def test_a_simulated_cloud_does_not_read_the_machines_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "DEFAULT_FILE", tmp_path / "cloudd.conf")
+    settings.DEFAULT_FILE.write_text("[quota]\ncores = 7\n")
+    assert settings.load(environ={}).quota.cores == 7
+    assert settings.load(environ={}, simulated=True).quota.cores == 20
+
+
+def test_two_clouds_name_their_domains_apart():
+    usual, one, other = (settings.load(None, state_dir=path, simulated=True, environ={}).compute.instance_name_template
+                         for path in (None, "/srv/a", "/srv/b"))
+    assert usual == "instance-%08x" and one != other and (one % 1).startswith("instance-")
 
 
 def test_the_commands_options_go_over_all(tmp_path):
