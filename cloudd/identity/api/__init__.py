@@ -14,7 +14,7 @@ from cloudd.identity.receipts import MoreNeeded
 DEFAULT_DOMAIN = "default"
 
 
-LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", ("DELETE", "/groups/{group}"), ("PATCH", "/domains/{domain}")}
+LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", "ec2CredentialNotFound", ("DELETE", "/groups/{group}"), ("PATCH", "/domains/{domain}")}
 """What Keystone looks for before it asks who wants it: 404 for everybody when it is not there. Elsewhere 403 comes first."""
 
 

@@ -11,14 +11,15 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import ids
-from cloudd.core.errors import BadRequest, Unauthorized
+from cloudd.core import events, ids
+from cloudd.core.errors import BadRequest, NotFound, Unauthorized
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.identity import signatures
 from cloudd.identity.api import API
 from cloudd.identity.api.credentials import not_more, open_blob, seal
 from cloudd.identity.api.tokens import view
+from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.authentication import log_in_with
 from cloudd.identity.models import Credential, Project
 from cloudd.identity.subjects import Subject
@@ -58,7 +59,7 @@ def _view(request: Request, row: Credential) -> dict[str, Any]:
 async def load(request: Request, tx: AsyncSession, value: str) -> Credential:
     row = await tx.get(Credential, access_id(value))
     if row is None or row.type != "ec2":
-        raise API.dialect.missing("credential", value)
+        raise NotFound(f"Could not find credential: {value}.", type="ec2CredentialNotFound")
     request.loaded["credential"] = row
     return row
 
@@ -79,6 +80,7 @@ async def create(request, tx, user, body):
     values = seal(request, {"blob": {"access": access, "secret": secret, "trust_id": None}})
     row = Credential(id=access_id(access), user_id=user.id, project_id=body["tenant_id"], type="ec2", **values)
     tx.add(row)
+    await events.emit(tx, request.context, DelegationChanged(row.id, "ec2 credential", "created", user.id))
     return Reply({"credential": _view(request, row)}, headers={"Location": request.link(
         f"/users/{user.id}/credentials/OS-EC2/{access}")})
 
@@ -92,21 +94,16 @@ async def index(request, tx, user):
 
 
 @users.get("/{access}", policy="identity:ec2_get_credential", target=_user_target)
-async def show(request, user, access):
-    """An EC2 credential."""
-    return {"credential": _view(request, _of(user, access))}
+async def show(request, access):
+    """An EC2 credential; policy looks at its owner, whatever user the address names."""
+    return {"credential": _view(request, access)}
 
 
 @users.delete("/{access}", policy="identity:ec2_delete_credential", target=_user_target)
-async def delete(request, tx, user, access):
+async def delete(request, tx, access):
     """Delete an EC2 credential."""
-    await tx.delete(_of(user, access))
-
-
-def _of(user: Any, row: Credential) -> Credential:
-    if row.user_id != user.id:
-        raise API.dialect.missing("credential", row.id)
-    return row
+    await events.emit(tx, request.context, DelegationChanged(access.id, "ec2 credential", "deleted", access.user_id))
+    await tx.delete(access)
 
 
 async def _secret(request: Request, access: str) -> tuple[Credential, dict[str, Any]]:
