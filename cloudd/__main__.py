@@ -34,6 +34,14 @@ def _parser() -> argparse.ArgumentParser:
             ("sample", "a file with every option explained"))
     jobs = _nested(command("jobs", "long operations"), ("list", "those that are not finished, and the last that are"))
     jobs["list"].add_argument("--all", action="store_true", help="the finished ones as well")
+    audit = command("audit", "who did what: logins and changes")
+    audit.add_argument("--user", help="id of who did it")
+    audit.add_argument("--resource", help="id of what it was done to")
+    audit.add_argument("--event", help="beginning of the event's name, as identity.role_assignment")
+    audit.add_argument("--since", help="time, as 2026-01-31T12:00:00")
+    audit.add_argument("--failures", action="store_true", help="only what was refused")
+    audit.add_argument("--limit", type=int, default=100, help="most lines (the newest)")
+    audit.add_argument("--json", action="store_true", help="one JSON object a line, with everything")
     image = _nested(command("image", "official cloud images"), ("catalogue", "those that are known"),
                     ("fetch", "download one, check it, register it"))
     image["fetch"].add_argument("name")
@@ -112,6 +120,13 @@ def _jobs(options: argparse.Namespace) -> int:
     return asyncio.run(jobs.show(_settings(options), options.all))
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from cloudd.cli import audit
+
+    asked = audit.Asked(options.user, options.resource, options.event, options.since, options.failures, options.limit)
+    return asyncio.run(audit.show(_settings(options), asked, options.json))
+
+
 def _image(options: argparse.Namespace) -> int:
     from cloudd.cli import image
 
@@ -150,8 +165,8 @@ def _version(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs": _jobs, "image": _image,
-            "identity": _identity, "doctor": _doctor, "purge": _purge, "routes": _routes, "version": _version}
+COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs": _jobs, "audit": _audit,
+            "image": _image, "identity": _identity, "doctor": _doctor, "purge": _purge, "routes": _routes, "version": _version}
 
 
 def main() -> int:

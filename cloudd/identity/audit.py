@@ -10,6 +10,14 @@ from cloudd.core.events import Event
 
 
 @dataclass(frozen=True)
+class Changed(Event):
+    """Something was changed that has no event of its own; named after the rule that allowed it."""
+
+    path: dict[str, str]
+    outcome: str = "success"
+
+
+@dataclass(frozen=True)
 class LoggedIn(Event):
     """Somebody proved who he is."""
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http.api import Page
 from cloudd.core.http.request import Request
@@ -83,6 +85,9 @@ class Dialect:
         """The words for a record that is not there, or that is another's."""
         name = "".join(part.capitalize() for part in kind.replace("-", "_").split("_"))
         return NotFound(f"{kind.replace('_', ' ').capitalize()} {value} could not be found.", type=f"{name}NotFound")
+
+    async def written(self, request: Request, tx: AsyncSession) -> None:
+        """After a change, in its transaction: for a service that tells of each one (Keystone)."""
 
     def one(self, request: Request, name: str, view: dict[str, Any]) -> dict[str, Any]:
         return {name: view}

@@ -181,6 +181,7 @@ class Dispatcher:
             result = await operation.handler(**self._arguments(request, tx, body))
             if operation.write:
                 await tx.flush()
+                await request.api.dialect.written(request, tx)
             return self._reply(request, result)
 
     async def _load(self, request: Request, tx: AsyncSession) -> None:

@@ -3,18 +3,21 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, func
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from cloudd.core import events
 from cloudd.core.errors import CloudError, NotFound
 from cloudd.core.http import Api, Field, Page, Request
 from cloudd.core.http.dialects import Dialect, page_link
+from cloudd.identity.audit import Changed
 from cloudd.identity.policies import POLICIES
 from cloudd.identity.receipts import MoreNeeded
 
 DEFAULT_DOMAIN = "default"
 
-
-LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", "ec2CredentialNotFound", ("DELETE", "/groups/{group}"), ("PATCH", "/domains/{domain}")}
+LOOKED_FOR_FIRST = {"TrustNotFound", "roleNotFound", "ec2CredentialNotFound", ("DELETE", "/groups/{group}"),
+                    ("PATCH", "/domains/{domain}")}
 """What Keystone looks for before it asks who wants it: 404 for everybody when it is not there. Elsewhere 403 comes first."""
 
 
@@ -43,6 +46,16 @@ class Keystone(Dialect):
     def forbids_before(self, request: Request, missing: NotFound) -> bool:
         operation = request.operation
         return missing.type not in LOOKED_FOR_FIRST and (operation.method, operation.path) not in LOOKED_FOR_FIRST
+
+    async def written(self, request: Request, tx: AsyncSession) -> None:
+        """Every change is told: one that has no event of its own by the name of its rule."""
+        if "events" in tx.info.get("signals", ()):
+            return
+        name = request.operation.policy or f"identity:{request.operation.handler.__name__}"
+        values = list(request.path.values())
+        event = Changed(values[-1][:64] if values else "", dict(request.path))
+        object.__setattr__(event, "name", name.replace(":", "."))
+        await events.emit(tx, request.context, event)
 
     def target(self, request: Request) -> dict[str, Any]:
         """What Keystone's rules refer to: the rows of the path by name, on create the body, on lists the domain asked for."""

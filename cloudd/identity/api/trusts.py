@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cloudd.core import clock, ids
+from cloudd.core import clock, events, ids
 from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
@@ -12,6 +12,7 @@ from cloudd.core.http.lists import Listing
 from cloudd.identity import effective
 from cloudd.identity.api import API
 from cloudd.identity.api.roles import brief
+from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import Role, Trust, User
 
 ROLE_REF = t.Raw({"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"},
@@ -71,6 +72,7 @@ async def create(request, tx, body):
         _within(trust, parent)
     tx.add(trust)
     await tx.flush()
+    await events.emit(tx, request.context, DelegationChanged(trust.id, "trust", "created", trust.trustor_user_id))
     return Reply(await _full(request, tx, trust))
 
 
@@ -171,6 +173,7 @@ async def delete(request, tx, trust):
     while ending:
         row = ending.pop()
         row.deleted_at = request.context.now()
+        await events.emit(tx, request.context, DelegationChanged(row.id, "trust", "deleted", row.trustor_user_id))
         query = select(Trust).where(Trust.redelegated_trust_id == row.id, Trust.deleted_at.is_(None))
         ending.extend((await tx.execute(query)).scalars())
 
