@@ -74,7 +74,7 @@ def declared() -> Iterator[tuple[str, str, str, str | None]]:
             for operation in api.operations:
                 whole = api.prefixes[0] + operation.path
                 path = whole if VERSION.search(whole) else operation.path
-                yield api.service, operation.method, path, operation.action
+                yield api.service.removesuffix("-versions"), operation.method, path, operation.action
 
 
 def served(operations: Iterable[tuple[str, str, str, str | None]]) -> dict[str, set[Key]]:
