@@ -9,6 +9,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
+from cloudd.identity import limits
 from cloudd.identity.api import API, links, nullable
 from cloudd.identity.models import Limit, Project, Region, RegisteredLimit, Service
 
@@ -65,6 +66,12 @@ async def registered_before_delete(request: Request, tx: Any, row: RegisteredLim
                         f"it: {limit}.")
 
 
+async def limit_before_update(request: Request, tx: Any, row: Limit, values: dict[str, Any]) -> None:
+    if request.settings.identity.limit_model != "flat" and "resource_limit" in values:
+        columns = ("project_id", "domain_id", "service_id", "region_id", "resource_name")
+        await limits.check_tree(tx, {**{name: getattr(row, name) for name in columns}, **values})
+
+
 def visible(request: Request, query: Any) -> Any:
     """A list shows everybody's to who may read all, else those of the caller's own project or domain."""
     if request.operation.names or request.allows("identity:get_limit", {"target": {"limit": {}}}):
@@ -82,11 +89,12 @@ REGISTERED_LIMITS = records(
     verbs=("list", "show", "update", "delete"),
     filters={"service_id": RegisteredLimit.service_id, "region_id": nullable(RegisteredLimit.region_id),
              "resource_name": RegisteredLimit.resource_name},
-    before_update=registered_before_update, before_delete=registered_before_delete)
+    notify="identity.registered_limit.{past}", before_update=registered_before_update, before_delete=registered_before_delete)
 LIMITS = records(
     API, "/limits", Limit, LIMIT, policy="identity:{verb}", update_method="patch", verbs=("list", "update", "delete"),
     filters={"service_id": Limit.service_id, "region_id": nullable(Limit.region_id), "resource_name": Limit.resource_name,
-             "project_id": Limit.project_id, "domain_id": Limit.domain_id}, visible=visible)
+             "project_id": Limit.project_id, "domain_id": Limit.domain_id}, visible=visible, before_update=limit_before_update,
+    notify="identity.limit.{past}")
 
 
 @API.resource("/registered_limits").post("", status=201, body=_several(REGISTERED), policy="identity:create_registered_limits")
@@ -110,6 +118,8 @@ async def create(request, tx, body):
     made = []
     for values in body["limits"]:
         await _check_limit(tx, values)
+        if request.settings.identity.limit_model != "flat":
+            await limits.check_tree(tx, values)
         made.append(Limit(id=ids.new_hex(), **values))
         tx.add(made[-1])
         await tx.flush()
@@ -132,14 +142,11 @@ async def _check_limit(tx: Any, values: dict[str, Any]) -> None:
         raise Conflict(f"Conflict occurred attempting to store limit - Duplicate entry found for {values['resource_name']}.")
 
 
-MODEL = {"model": {"name": "flat", "description": "Limit enforcement and validation does not take project hierarchy into "
-                                                  "consideration."}}
-
-
 @API.resource("/limits").get("/model", policy="identity:get_limit_model")
-async def model():
-    """The enforcement model: flat."""
-    return MODEL
+async def model(request):
+    """How limits of projects below each other count."""
+    name = request.settings.identity.limit_model
+    return {"model": {"name": name, "description": limits.MODELS[name]}}
 
 
 def _limit_target(request: Request) -> dict[str, Any]:
