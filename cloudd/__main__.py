@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
 
 
 def _serve(options: argparse.Namespace) -> int:
+    gc.disable()                       # importing makes 100,000 objects and no garbage; the daemon turns it on when it is ready
     from cloudd import daemon
     from cloudd.core import database, log
 

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from cloudd.core import sqlite
 from cloudd.core.errors import StartError
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -108,8 +109,9 @@ class Database:
     def _engine(self, pool_size: int, write: bool) -> AsyncEngine:
         if not self.is_sqlite:
             return create_async_engine(self.url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
-        engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": 30})
-        _prepare_sqlite(engine, write)
+        url = self.url.set(drivername=sqlite.WRITER if write else sqlite.READER)
+        engine = create_async_engine(url, pool_size=pool_size, max_overflow=0)
+        sqlite.prepare(engine)
         return engine
 
     @asynccontextmanager
@@ -172,26 +174,11 @@ def signal(tx: AsyncSession, name: str) -> None:
 def async_url(url: str | URL) -> URL:
     """The URL with the asyncio driver named."""
     parsed = make_url(url)
-    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    drivers = {"sqlite": sqlite.READER, "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
     backend = parsed.drivername.split("+")[0]
     if backend not in drivers:
         raise ValueError(f"database url: {backend!r} is not served; use sqlite:///PATH or postgresql://USER@HOST/NAME")
     return parsed.set(drivername=drivers[backend])
-
-
-def _prepare_sqlite(engine: AsyncEngine, write: bool) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None                    # BEGIN is ours, below
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000",
-                       "cache_size=-4000", "temp_store=MEMORY"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def _alembic(url: str | None = None) -> Any:

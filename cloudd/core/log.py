@@ -73,7 +73,7 @@ def setup(form: str = "human", level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("asyncio", "aiosqlite", "alembic", "aiohttp.access", "pyroute2"):
+    for noisy in ("asyncio", "alembic", "aiohttp.access", "pyroute2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

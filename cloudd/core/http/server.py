@@ -44,6 +44,8 @@ class Front:
     def __init__(self, parts: Parts, dispatcher: Dispatcher, health: Mapping[str, Health]):
         self.parts, self.dispatcher, self.health = parts, dispatcher, health
         self.metrics = Metrics()
+        self.metrics.gauge("cloudd_database_queries", "Statements sent to the database", lambda: parts.database.queries)
+        self.metrics.gauge("cloudd_database_write_seconds", "Time in write transactions", lambda: parts.database.busy_seconds)
         self.app = web.Application(client_max_size=parts.settings.server.max_body_size)
         self._runner: web.AppRunner | None = None
         self._origins = frozenset(parts.settings.server.cors_origins)

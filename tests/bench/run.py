@@ -1,0 +1,37 @@
+"""Measures cloudd, each figure beside what it is held against: `make bench [ARGS="start idle --full"]`.
+
+The results stand in build/bench/NAME.tsv as well. Nothing is asserted: an aim that is missed is printed as such.
+"""
+
+import argparse
+import compileall
+import os
+from collections.abc import Callable
+
+from tests.bench import figures, guest, idle, lists, servers, start, tokens
+from tests.bench.process import ROOT
+
+RESULTS = ROOT / "build" / "bench"
+SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
+    "start": start.figures, "idle": idle.figures, "tokens": tokens.figures, "lists": lists.figures, "servers": servers.figures,
+    "guest": guest.figures,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description="Measure cloudd.")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"which: {', '.join(SUBJECTS)} (default: all)")
+    parser.add_argument("--full", action="store_true", help="longer: a whole idle minute, more seconds for rates")
+    options = parser.parse_args()
+    if unknown := set(options.subjects) - set(SUBJECTS):
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are: {', '.join(SUBJECTS)}")
+    compileall.compile_dir(ROOT / "cloudd", quiet=2)           # what an installation does once
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; other work on the machine makes all figures worse")
+    for subject in options.subjects or SUBJECTS:
+        found = SUBJECTS[subject](options.full)
+        figures.show(subject, found)
+        figures.keep(RESULTS / f"{subject}.tsv", found)
+
+
+if __name__ == "__main__":
+    main()
