@@ -3,7 +3,7 @@
 from typing import Any
 
 from cloudd.core.http import Api, Reply, Request
-from cloudd.identity.api import API, KEYSTONE
+from cloudd.identity.api import API, KEYSTONE, json_home
 
 ROOT = Api("identity-versions", prefixes=("/identity", ""), dialect=KEYSTONE, title="Identity: version documents")
 TYPE = {"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}
@@ -22,6 +22,9 @@ async def versions(request: Request) -> Reply:
 
 
 @API.resource().get("", auth=False, live=True)
-async def version(request: Request) -> dict[str, Any]:
-    """Version 3 of the identity API."""
-    return {"version": document(request.link("/"))}
+async def version(request: Request) -> Reply:
+    """Version 3 of the identity API; as JSON home, what lies below it."""
+    if "application/json-home" in request.raw.headers.get("Accept", ""):
+        return Reply(json_home.document(API.operations), headers={"Content-Type": "application/json-home",
+                                                                       "Vary": "Accept"})
+    return Reply({"version": document(request.link("/"))}, headers={"Vary": "Accept"})

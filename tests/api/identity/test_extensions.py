@@ -243,3 +243,16 @@ async def test_delegated_tokens_hand_on_nothing(cloud):
     ec2 = f"{V3}/users/{cloud.demo.user_id}/credentials/OS-EC2"
     await refused(await through.post(ec2, {"tenant_id": cloud.demo.project_id}), 403)            # OSSA-2020-004
     assert (await through.get(f"{V3}/users/{cloud.demo.user_id}")).status == 200
+
+
+async def test_json_home_names_the_resources(cloud):
+    answer = await cloud.anonymous.get(V3, headers={"Accept": "application/json-home"})
+    assert answer.status == 200 and answer.headers["Content-Type"] == "application/json-home"
+    rel = "https://docs.openstack.org/api/openstack-identity/3/rel/"
+    found = answer.body["resources"]
+    assert found[f"{rel}users"] == {"href": "/users"} and found[f"{rel}auth_tokens"] == {"href": "/auth/tokens"}
+    assert found[f"{rel}user"]["href-template"] == "/users/{user_id}"
+    assert set(found[f"{rel}group_user"]["href-vars"]) == {"group_id", "user_id"}
+    assert f"{rel}user_change_password" in found and f"{rel}policy" in found
+    plain = (await cloud.anonymous.get(V3)).body["version"]
+    assert plain["id"] == "v3.14"
