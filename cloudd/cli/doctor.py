@@ -43,7 +43,7 @@ table inet t {
 }
 table bridge t {
   map m { type ifname : verdict; }
-  chain c { type filter hook forward priority 0; iifname vmap @m; }
+  chain c { type filter hook forward priority -10; iifname vmap @m; }
 }
 """
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from nd_cloud import allow, group, mac, network, subnet, until
 
-from cloudd.drivers.network.base import AddressPair, Ethertype
+from cloudd.drivers.network.base import AddressPair, DataplaneSpec, Ethertype
 from cloudd.drivers.network.linux import firewall_rules as rules
 
 pytestmark = pytest.mark.asyncio
@@ -40,6 +40,20 @@ async def test_only_what_a_rule_allows_comes_in(cloud, net):
     assert not client.pings("10.0.0.20")
     assert client.pings("fd00:a::20", 3)
     assert server.pings("10.0.0.10", 3)              # answers to what the guest asked come back
+
+
+async def test_a_firewall_that_is_older_than_the_first_bridge_filters(cloud):
+    """As when a daemon starts for the first time: its frame of rules is there before any network."""
+    await cloud.driver.restore(DataplaneSpec())
+    net = network(subnet("10.0.0.0/24", "10.0.0.1"), subnet("fd00:a::/64", dhcp=False))
+    await cloud.driver.apply_network(net)
+    client, server = await pair(cloud, net, group(allow("tcp", 80)))
+    for port in (80, 81):
+        server.listen(port)
+    assert client.connect("10.0.0.20", 80)
+    assert not client.connect("10.0.0.20", 81)
+    assert not client.pings("10.0.0.20")
+    assert not client.pings("fd00:a::20")
 
 
 async def test_a_port_without_groups_is_closed_both_ways(cloud, net):

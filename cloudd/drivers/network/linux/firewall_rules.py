@@ -28,7 +28,9 @@ PROTOCOLS = {
 }
 WITH_PORTS = {"6": "tcp", "17": "udp", "33": "dccp", "132": "sctp", "136": "udplite"}
 
-BRIDGE_HOOK = "type filter hook forward priority 0; policy accept;"
+# br_netfilter's own hook stands at 0, takes IP packets out there and puts them back behind all of that priority; it is
+# registered with a namespace's first bridge, so a chain at 0 would be passed by or not, by which of the two came first.
+BRIDGE_HOOK = "type filter hook forward priority -10; policy accept;"
 RAW_HOOK = "type filter hook prerouting priority -300;"
 MARK_HOOK = "type filter hook prerouting priority -140;"
 
