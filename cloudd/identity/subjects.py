@@ -56,8 +56,15 @@ class Subject:
 
     @property
     def is_delegated(self) -> bool:
-        """Whether it was got through a trust, an application credential or OAuth, and so may not hand on more than that."""
-        return self.payload.delegation is not None
+        """Whether it was got through a trust, an application credential, OAuth or an EC2 signature, and so may not hand on more
+        than that."""
+        return self.payload.delegation is not None or "ec2credential" in self.payload.methods
+
+    @property
+    def is_restricted(self) -> bool:
+        """Delegated, and not through an application credential that was made `unrestricted`."""
+        free = self.application_credential is not None and not self.application_credential["restricted"]
+        return self.is_delegated and not free
 
     def with_context(self) -> "Subject":
         """The same with the context that its requests get, but for what is the request's own."""

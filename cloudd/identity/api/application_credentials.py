@@ -53,10 +53,9 @@ def _target(request: Request) -> dict[str, Any]:
 
 def _unrestricted(request: Request) -> None:
     """An application credential may make and delete others only if it was made `unrestricted`."""
-    through = request.context.token.application_credential
-    if (through and through["restricted"]) or request.context.token.payload.trust_id:
-        raise Forbidden("This token was got through a trust or a restricted application credential: it cannot manage application "
-                        "credentials.")
+    if request.context.token.is_restricted:
+        raise Forbidden("This token was got through a trust, a restricted application credential, OAuth or an EC2 signature: it "
+                        "cannot manage application credentials.")
 
 
 @resource.post("", status=201, body=CREDENTIAL, live=True, policy="identity:create_application_credential", target=_target)

@@ -56,7 +56,7 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
         raise BadRequest(f"Could not find user: {user_id}.")
     if values["project_id"] and await tx.get(Project, values["project_id"]) is None:
         raise BadRequest(f"Could not find project: {values['project_id']}.")
-    not_more(request)
+    not_more(request, values["project_id"] if values["type"] == "ec2" else None)
     if values["type"] == "ec2":
         if not values["project_id"]:
             raise BadRequest("Invalid input for field 'project_id': an ec2 credential needs a project.")
@@ -66,11 +66,29 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
     return seal(request, values)
 
 
-def not_more(request: Request) -> None:
-    """A restricted token must not make itself a credential that outlives it (OSSA-2020-004)."""
+def not_more(request: Request, project_id: str | None = None) -> None:
+    """A delegated token makes, changes and ends no credentials, which would outlive it or reach further (OSSA-2020-004,
+    CVE-2026-90460); only an unrestricted application credential may, EC2's for its own project (CVE-2026-43001)."""
     token = request.context.token
-    if token.is_delegated and not (token.application_credential and not token.application_credential["restricted"]):
-        raise Forbidden("A token that was got through a trust or a restricted application credential cannot make credentials.")
+    if token.is_delegated and (token.is_restricted or project_id is None or project_id != token.project.id):
+        raise Forbidden("A token that was got through a trust, an application credential, OAuth or an EC2 signature cannot change "
+                        "credentials.")
+
+
+def not_read(request: Request) -> None:
+    """Nor are secrets shown to it: with the seed of a second factor it would be as good as its owner."""
+    if request.context.token.is_restricted:
+        raise Forbidden("A token that was got through a trust, a restricted application credential, OAuth or an EC2 signature is "
+                        "not shown credentials.")
+
+
+def visible(request: Request, query: Any) -> Any:
+    not_read(request)
+    return query
+
+
+async def before_delete(request: Request, tx: Any, row: Credential) -> None:
+    not_more(request, row.project_id if row.type == "ec2" else None)
 
 
 async def before_update(request: Request, tx: Any, row: Credential, values: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +106,7 @@ async def before_update(request: Request, tx: Any, row: Credential, values: dict
 CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",
                       verbs=("show", "create", "update", "delete"), notify="identity.credential.{past}",
                       filters={"user_id": Credential.user_id, "type": Credential.type}, before_create=before_create,
-                      before_update=before_update)
+                      before_update=before_update, before_delete=before_delete, visible=visible)
 records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_method="patch", notify="identity.policy.{past}",
         filters={"type": Policy.type})
 
@@ -97,6 +115,7 @@ records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_metho
                                   target=lambda request: {"target": {"credential": {"user_id": request.context.user_id}}})
 async def index(request, tx) -> Page:
     """Credentials: all for who may read all, one's own for the rest."""
+    not_read(request)
     query = select(Credential)
     if not request.allows("identity:get_credential", {"target": {"credential": {"user_id": None}}}):
         query = query.where(Credential.user_id == request.context.user_id)

@@ -17,7 +17,7 @@ from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.identity import signatures
 from cloudd.identity.api import API
-from cloudd.identity.api.credentials import not_more, open_blob, seal
+from cloudd.identity.api.credentials import not_more, not_read, open_blob, seal
 from cloudd.identity.api.tokens import view
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.authentication import log_in_with
@@ -57,6 +57,7 @@ def _view(request: Request, row: Credential) -> dict[str, Any]:
 
 @API.loader("access")
 async def load(request: Request, tx: AsyncSession, value: str) -> Credential:
+    not_read(request)
     row = await tx.get(Credential, access_id(value))
     if row is None or row.type != "ec2":
         raise NotFound(f"Could not find credential: {value}.", type="ec2CredentialNotFound")
@@ -73,7 +74,7 @@ def _user_target(request: Request) -> dict[str, Any]:
 @users.post("", status=201, body=NEW, use="create", policy="identity:ec2_create_credential", target=_user_target)
 async def create(request, tx, user, body):
     """Make an access key and a secret for a user on a project."""
-    not_more(request)
+    not_more(request, body["tenant_id"])
     if await tx.get(Project, body["tenant_id"]) is None:
         raise API.dialect.missing("project", body["tenant_id"])
     access, secret = ids.new_hex(), ids.new_hex()
@@ -88,6 +89,7 @@ async def create(request, tx, user, body):
 @users.get("", policy="identity:ec2_list_credentials", target=_user_target)
 async def index(request, tx, user):
     """A user's EC2 credentials."""
+    not_read(request)
     query = select(Credential).where(Credential.user_id == user.id, Credential.type == "ec2").order_by(Credential.id)
     views = [_view(request, row) for row in (await tx.execute(query)).scalars()]
     return API.dialect.page(request, "credentials", views, Page(views))
@@ -102,6 +104,7 @@ async def show(request, access):
 @users.delete("/{access}", policy="identity:ec2_delete_credential", target=_user_target)
 async def delete(request, tx, access):
     """Delete an EC2 credential."""
+    not_more(request, access.project_id)
     await events.emit(tx, request.context, DelegationChanged(access.id, "ec2 credential", "deleted", access.user_id))
     await tx.delete(access)
 

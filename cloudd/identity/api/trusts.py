@@ -57,8 +57,8 @@ async def create(request, tx, body):
     context, parent = request.context, None
     if body["trustor_user_id"] != context.user_id:
         raise Forbidden("The authenticated user should match trustor.")
-    if context.token.payload.application_credential_id:
-        raise Forbidden("A token got through an application credential cannot make trusts.")
+    if context.token.is_delegated and not context.token.payload.trust_id:
+        raise Forbidden("A token got through an application credential, OAuth or an EC2 signature cannot make trusts.")
     if context.token.payload.trust_id:
         parent = await tx.get(Trust, context.token.payload.trust_id)
     if await tx.get(User, body["trustee_user_id"]) is None:

@@ -179,41 +179,43 @@ async def test_oauth1_delegates_some_roles(cloud):
     assert (await through.get("/compute/v2.1/servers")).status == 401
 
 
-async def ec2_credential(cloud):
-    made = await cloud.demo.post(f"{V3}/users/{cloud.demo.user_id}/credentials/OS-EC2", {"tenant_id": cloud.demo.project_id})
+async def ec2_credential(cloud, name):
+    """A user of his own, and his credential."""
+    user = await cloud.project_user(name)
+    made = await user.post(f"{V3}/users/{user.user_id}/credentials/OS-EC2", {"tenant_id": user.project_id})
     assert made.status == 201, made.content
-    return made.body["credential"]
+    return user, made.body["credential"]
 
 
 async def test_ec2_tokens_need_a_service_and_a_fresh_signature(cloud):
-    credential = await ec2_credential(cloud)
+    user, credential = await ec2_credential(cloud, "ec2")
     params = {"SignatureVersion": "2", "SignatureMethod": "HmacSHA256", "Timestamp": clock.iso(clock.now()), "Action": "X"}
     given = {"access": credential["access"], "verb": "GET", "host": "cloud:80", "path": "/", "params": params}
     given["signature"] = signatures.ec2(credential["secret"], given)
     answer = await cloud.admin.post(f"{V3}/ec2tokens", {"credentials": given})
-    assert answer.status == 200 and answer.body["token"]["user"]["id"] == cloud.demo.user_id
-    assert answer.body["token"]["project"]["id"] == cloud.demo.project_id
+    assert answer.status == 200 and answer.body["token"]["user"]["id"] == user.user_id
+    assert answer.body["token"]["project"]["id"] == user.project_id
     assert (await cloud.anonymous.post(f"{V3}/ec2tokens", {"credentials": given})).status == 401    # OSSA-2025-002
-    assert (await cloud.demo.post(f"{V3}/ec2tokens", {"credentials": given})).status == 403
+    assert (await user.post(f"{V3}/ec2tokens", {"credentials": given})).status == 403
     for change in ({"signature": "x"}, {"access": "none"}, {"path": "/other"}, {"params": {**params, "Action": "Y"}}):
         await refused(await cloud.admin.post(f"{V3}/ec2tokens", {"credentials": {**given, **change}}), 401)
     old = {**given, "params": {**params, "Timestamp": "2020-01-01T00:00:00Z"}}
     old["signature"] = signatures.ec2(credential["secret"], old)
     await refused(await cloud.admin.post(f"{V3}/ec2tokens", {"credentials": old}), 401, "expired")
-    path = f"{V3}/users/{cloud.demo.user_id}/credentials/OS-EC2/{credential['access']}"
-    assert (await cloud.demo.get(path)).body["credential"] == credential
-    assert (await cloud.demo.delete(path)).status == 204
+    path = f"{V3}/users/{user.user_id}/credentials/OS-EC2/{credential['access']}"
+    assert (await user.get(path)).body["credential"] == credential
+    assert (await user.delete(path)).status == 204
     assert (await cloud.admin.post(f"{V3}/ec2tokens", {"credentials": given})).status == 401
 
 
 async def test_s3_tokens(cloud):
-    credential = await ec2_credential(cloud)
+    user, credential = await ec2_credential(cloud, "s3")
     text = f"GET\n\n\n{clock.now():%a, %d %b %Y %H:%M:%S GMT}\n/bucket".encode()
     signature = base64.b64encode(hmac.new(credential["secret"].encode(), text, hashlib.sha1).digest()).decode()
     given = {"access": credential["access"], "signature": signature, "token": base64.urlsafe_b64encode(text).decode()}
     answer = await cloud.admin.post(f"{V3}/s3tokens", {"credentials": given})
-    assert answer.status == 200 and answer.body["token"]["user"]["id"] == cloud.demo.user_id
-    assert (await cloud.demo.post(f"{V3}/s3tokens", {"credentials": given})).status == 403
+    assert answer.status == 200 and answer.body["token"]["user"]["id"] == user.user_id
+    assert (await user.post(f"{V3}/s3tokens", {"credentials": given})).status == 403
     await refused(await cloud.admin.post(f"{V3}/s3tokens", {"credentials": {**given, "signature": "x"}}), 401)
     await refused(await cloud.admin.post(f"{V3}/s3tokens", {"credentials": {**given, "token": "%"}}), 400)
 
@@ -256,3 +258,59 @@ async def test_json_home_names_the_resources(cloud):
     assert f"{rel}user_change_password" in found and f"{rel}policy" in found
     plain = (await cloud.anonymous.get(V3)).body["version"]
     assert plain["id"] == "v3.14"
+
+
+async def delegated(cloud, user, **more):
+    """The same user through an application credential."""
+    made = (await user.post(f"{V3}/users/{user.user_id}/application_credentials", {"application_credential": {
+        "name": f"c{more}", **more}})).body["application_credential"]
+    return (await token(cloud, {"methods": ["application_credential"], "application_credential": {
+        "id": made["id"], "secret": made["secret"]}}))[0]
+
+
+async def by_signature(cloud, credential):
+    """The owner of an EC2 credential, by a signed request."""
+    params = {"SignatureVersion": "2", "Timestamp": clock.iso(clock.now())}
+    given = {"access": credential["access"], "verb": "GET", "host": "cloud", "path": "/", "params": params}
+    given["signature"] = signatures.ec2(credential["secret"], given)
+    answer = await cloud.admin.post(f"{V3}/ec2tokens", {"credentials": given})
+    return Client(cloud.url, cloud.session, {"X-Auth-Token": answer.headers["X-Subject-Token"]})
+
+
+@pytest.mark.parametrize("how", ["application credential", "unrestricted", "ec2"])
+async def test_delegated_tokens_touch_no_credentials(cloud, how):
+    """CVE-2026-90460, CVE-2026-43001, OSSA-2020-004: nothing longer-lived or wider is made of a delegated token."""
+    user, credential = await ec2_credential(cloud, f"delegating {how}")
+    seed = (await user.post(f"{V3}/credentials", {"credential": {
+        "user_id": user.user_id, "type": "totp", "blob": "GEZDGNBV"}})).body["credential"]
+    caller = await (by_signature(cloud, credential) if how == "ec2" else delegated(cloud, user, unrestricted=how == "unrestricted"))
+    own = f"{V3}/users/{user.user_id}/credentials/OS-EC2"
+    elsewhere = (await make(cloud, "project"))["id"]
+    await refused(await caller.post(f"{V3}/credentials", {"credential": {"user_id": user.user_id, "type": "x", "blob": "b"}}), 403)
+    await refused(await caller.patch(f"{V3}/credentials/{seed['id']}", {"credential": {"blob": "MFRGGZDF"}}), 403)
+    await refused(await caller.delete(f"{V3}/credentials/{seed['id']}"), 403)
+    await refused(await caller.post(own, {"tenant_id": elsewhere}), 403)
+    if how == "unrestricted":
+        assert (await caller.post(own, {"tenant_id": user.project_id})).status == 201
+        return
+    for path in (f"{V3}/credentials", f"{V3}/credentials/{seed['id']}", own, f"{own}/{credential['access']}"):
+        await refused(await caller.get(path), 403)
+    await refused(await caller.delete(f"{own}/{credential['access']}"), 403)
+    await refused(await caller.post(f"{V3}/users/{user.user_id}/application_credentials", {"application_credential": {
+        "name": "more"}}), 403)
+    await refused(await caller.post(f"{V3}/OS-TRUST/trusts", {"trust": {
+        "trustor_user_id": user.user_id, "trustee_user_id": cloud.demo.user_id, "project_id": user.project_id,
+        "impersonation": True, "roles": [{"name": "member"}]}}), 403)
+    rescoped = await cloud.anonymous.post(f"{V3}/auth/tokens", {"auth": {"identity": {"methods": ["token"], "token": {
+        "id": caller.headers["X-Auth-Token"]}}, "scope": {"project": {"id": user.project_id}}}})
+    await refused(rescoped, 403)
+
+
+async def test_bodies_do_not_change_whom_policy_is_asked_about(cloud):
+    """CVE-2026-42999: members of a body are no facts about what is loaded."""
+    user = await cloud.project_user("injecting")
+    target = {"user_id": user.user_id, "target": {"user": {"id": user.user_id, "domain_id": "default"}}}
+    for method, path in (("GET", f"{V3}/users/{cloud.admin.user_id}"), ("PATCH", f"{V3}/users/{cloud.admin.user_id}"),
+                         ("GET", f"{V3}/users/{cloud.admin.user_id}/application_credentials")):
+        answer = await user.request(method, path, json={**target, "user": {"id": user.user_id, "domain_id": "default"}})
+        assert answer.status == 403, (path, answer.content)

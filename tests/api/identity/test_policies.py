@@ -90,10 +90,11 @@ async def people(cloud):
     targets = {"domain": home["id"], "role": await role_id(cloud, "member")}
     for kind in ("user", "group", "project"):
         targets[kind] = (await make(cloud, kind, domain_id=home["id"]))["id"]
-    access = (await cloud.demo.post(f"{V3}/users/{cloud.demo.user_id}/credentials/OS-EC2", {
-        "tenant_id": cloud.demo.project_id})).body["credential"]["access"]
-    trust = (await cloud.demo.post(f"{V3}/OS-TRUST/trusts", {"trust": {
-        "trustor_user_id": cloud.demo.user_id, "trustee_user_id": targets["user"], "project_id": cloud.demo.project_id,
+    owner = await cloud.project_user("owner-of-policies")
+    access = (await owner.post(f"{V3}/users/{owner.user_id}/credentials/OS-EC2", {
+        "tenant_id": owner.project_id})).body["credential"]["access"]
+    trust = (await owner.post(f"{V3}/OS-TRUST/trusts", {"trust": {
+        "trustor_user_id": owner.user_id, "trustee_user_id": targets["user"], "project_id": owner.project_id,
         "impersonation": False, "roles": [{"name": "member"}]}})).body["trust"]["id"]
     return callers, {**targets, "user_id": targets["user"], "implied": await role_id(cloud, "reader"), "access": access,
                      "trust": trust}
