@@ -48,7 +48,7 @@ class Signed:
         if self["signature_method"] != "HMAC-SHA1":
             raise Unauthorized(f"The signature method {self['signature_method']} is not served: use HMAC-SHA1.")
         stamp = self["timestamp"]
-        if not stamp.isdigit() or abs(now.timestamp() - int(stamp)) > ttl.total_seconds():
+        if not (stamp.isascii() and stamp.isdigit()) or abs(now.timestamp() - int(stamp)) > ttl.total_seconds():
             raise Unauthorized("The signature is expired or not yet good.")
         signed = [(name, value) for name, value in self.params.items() if name not in ("oauth_signature", "realm")]
         if not signatures.same(signatures.oauth1(self.method, self.url, [*signed, *self.query], consumer_secret, token_secret),

@@ -124,7 +124,8 @@ def s3_time(token: bytes) -> tuple[datetime | None, datetime | None]:
         text = (dates or lines[3:4] or [""])[0].strip()
         if text.isdigit():
             return None, datetime.fromtimestamp(int(text), UTC)
-        return parsedate_to_datetime(text) if text else None, None
+        signed = parsedate_to_datetime(text) if text else None
+        return signed.replace(tzinfo=UTC) if signed and signed.tzinfo is None else signed, None
     except (ValueError, IndexError, OverflowError, OSError) as exc:
         raise Unauthorized("The time of the signature cannot be read.") from exc
 

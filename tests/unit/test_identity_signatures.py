@@ -83,3 +83,13 @@ def test_access_rules_cover_what_they_say(rule, method, path, good):
     rules = [{"service": "compute", "method": "GET", "path": rule}]
     assert access_rules.covers(rules, "compute", method, path) is good
     assert not access_rules.covers(rules, "image", method, path)
+
+
+@pytest.mark.parametrize("text", ["", "GET", "a\nb\nc\nno date", "a\nb\nc\n99999999999999999999", "AWS4-HMAC-SHA256", "\n\n\n²",
+                                  "GET\n\n\nTue, 27 Mar 2007 19:36:42 -0000\n/x"])
+def test_strange_times_never_crash(text):
+    try:
+        signatures.fresh(signatures.s3_time(text.encode()), timedelta(minutes=15), NOON)
+        raise AssertionError("fresh")
+    except Unauthorized:
+        pass

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from urllib.parse import parse_qsl
 
 from cloudd.core.errors import BadRequest, Unauthorized
 from cloudd.core.http import Reply, Request
@@ -37,7 +38,7 @@ def _client(request: Request) -> tuple[str, str]:
 @API.resource("/OS-OAUTH2").post("/token", auth=False, live=True)
 async def token(request):
     """A bearer token for an application credential."""
-    sent = await request.raw.post()
+    sent = dict(parse_qsl((await request.raw.read()).decode(errors="replace")))
     if sent.get("grant_type") != "client_credentials":
         return refused("unsupported_grant_type", "The only grant type is client_credentials.")
     try:
