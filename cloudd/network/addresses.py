@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import lazyload
 
 from cloudd.core.errors import BadRequest, Conflict, NoCapacity
 from cloudd.network.models import Allocation, Port, Subnet
@@ -60,10 +61,14 @@ def from_mac(cidr: str, mac: str) -> str:
 
 async def subnets_for(tx: AsyncSession, network_id: str, device_owner: str = "") -> list[Subnet]:
     """A network's subnets that serve ports of this owner: those made for it, else those made for nobody special."""
-    query = select(Subnet).where(Subnet.network_id == network_id).order_by(Subnet.created_at, Subnet.id)
-    rows = list((await tx.execute(query)).scalars())
+    rows = await _subnets(tx, network_id)
     special = [row for row in rows if any(device_owner.startswith(kind) for kind in row.service_types if kind)]
     return special or [row for row in rows if not row.service_types]
+
+
+async def _subnets(tx: AsyncSession, network_id: str) -> list[Subnet]:
+    query = select(Subnet).where(Subnet.network_id == network_id).order_by(Subnet.created_at, Subnet.id)
+    return list((await tx.execute(query.options(lazyload("*")))).scalars())
 
 
 async def choose(tx: AsyncSession, port: Port, wanted: Wanted | None, kept: Iterable[Chosen] = ()) -> list[Chosen]:
@@ -100,8 +105,7 @@ async def _first_free(tx: AsyncSession, port: Port, rows: list[Subnet]) -> Chose
 
 
 async def _wanted(tx: AsyncSession, port: Port, wanted: Wanted, kept: list[Chosen]) -> list[Chosen]:
-    query = select(Subnet).where(Subnet.network_id == port.network_id).order_by(Subnet.created_at, Subnet.id)
-    rows = {row.id: row for row in (await tx.execute(query)).scalars()}
+    rows = {row.id: row for row in await _subnets(tx, port.network_id)}
     chosen: list[Chosen] = []
     for wish in wanted:
         item = await _granted(tx, port, rows, wish, kept, chosen)

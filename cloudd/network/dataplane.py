@@ -3,13 +3,16 @@
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import raiseload
 
 from cloudd.drivers.network import base
 from cloudd.network.config import CONFIG
-from cloudd.network.models import FloatingIp, GroupRule, Network, Port, Router, SecurityGroup, Subnet
+from cloudd.network.models import Allocation, FloatingIp, GroupRule, Network, Port, Router, SecurityGroup, Subnet
 
 INTERFACE, GATEWAY, DHCP = "network:router_interface", "network:router_gateway", "network:dhcp"
 DHCP_NAMES = {"bootfile": "bootfile-name"}
@@ -17,21 +20,46 @@ DHCP_NAMES = {"bootfile": "bootfile-name"}
 
 async def network_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.NetworkSpec]:
     """These networks, or all, with subnets and all that DHCP tells."""
-    networks = (await tx.execute(_some(select(Network), Network.id, ids))).scalars().all()
+    bare = raiseload("*")
+    networks = (await tx.execute(_some(select(Network).options(bare), Network.id, ids))).scalars().all()
     subnets: dict[str, list[Subnet]] = defaultdict(list)
-    for subnet in (await tx.execute(_some(select(Subnet), Subnet.network_id, ids))).scalars():
+    for subnet in (await tx.execute(_some(select(Subnet).options(bare), Subnet.network_id, ids))).scalars():
         subnets[subnet.network_id].append(subnet)
-    ports: dict[str, list[Port]] = defaultdict(list)
-    for port in (await tx.execute(_some(select(Port), Port.network_id, ids))).scalars():
-        ports[port.network_id].append(port)
+    ports: dict[str, list[Member]] = defaultdict(list)
+    for member in await _members(tx, ids):
+        ports[member.network_id].append(member)
     return [_network(row, subnets[row.id], ports[row.id]) for row in networks]
 
 
-def _some(query, column, ids):
+@dataclass
+class Member:
+    """A port as its network's DHCP and DNS know it: read without the ORM, since a network may have thousands."""
+
+    id: str
+    network_id: str
+    mac_address: str
+    device_owner: str
+    dns_name: str
+    extra_dhcp_opts: list[dict[str, Any]]
+    fixed_ips: list[Any] = field(default_factory=list)
+
+
+async def _members(tx: AsyncSession, ids: Iterable[str] | None) -> list[Member]:
+    columns = select(Port.id, Port.network_id, Port.mac_address, Port.device_owner, Port.dns_name, Port.extra_dhcp_opts)
+    members = {row[0]: Member(*row) for row in await tx.execute(_some(columns, Port.network_id, ids).order_by(Port.id))}
+    addresses = select(Allocation.port_id, Allocation.subnet_id, Allocation.ip_address)
+    order = (Allocation.position, Allocation.ip_address)
+    for row in await tx.execute(_some(addresses, Allocation.network_id, ids).order_by(*order)):
+        if row.port_id in members:
+            members[row.port_id].fixed_ips.append(row)
+    return list(members.values())
+
+
+def _some(query: Any, column: Any, ids: Iterable[str] | None) -> Any:
     return query if ids is None else query.where(column.in_(list(ids)))
 
 
-def _network(row: Network, subnets: list[Subnet], ports: list[Port]) -> base.NetworkSpec:
+def _network(row: Network, subnets: list[Subnet], ports: list[Member]) -> base.NetworkSpec:
     prefixes = {subnet.id: ipaddress.ip_network(subnet.cidr).prefixlen for subnet in subnets}
     dhcp = next((port for port in ports if port.device_owner == DHCP), None)
     return base.NetworkSpec(
@@ -41,7 +69,7 @@ def _network(row: Network, subnets: list[Subnet], ports: list[Port]) -> base.Net
         dns_domain=(row.dns_domain or CONFIG.dns_domain).rstrip("."),
         subnets=tuple(_subnet(subnet) for subnet in sorted(subnets, key=lambda one: one.id)),
         dhcp_port=base.DhcpPort(dhcp.id, dhcp.mac_address, _with_prefix(dhcp, prefixes)) if dhcp else None,
-        hosts=tuple(_host(port) for port in sorted(ports, key=lambda one: one.id) if not port.is_ours) if dhcp else ())
+        hosts=tuple(_host(port) for port in ports if not port.device_owner.startswith("network:")) if dhcp else ())
 
 
 def kind_of(row: Network) -> base.NetworkKind:
@@ -51,7 +79,7 @@ def kind_of(row: Network) -> base.NetworkKind:
     return base.NetworkKind.NAT if row.external else base.NetworkKind.TENANT
 
 
-def _with_prefix(port: Port, prefixes: dict[str, int]) -> tuple[str, ...]:
+def _with_prefix(port: Port | Member, prefixes: dict[str, int]) -> tuple[str, ...]:
     return tuple(f"{one.ip_address}/{prefixes[one.subnet_id]}" for one in port.fixed_ips if one.subnet_id in prefixes)
 
 
@@ -64,7 +92,7 @@ def _subnet(row: Subnet) -> base.SubnetSpec:
         ipv6_address_mode=base.Ipv6Mode(row.ipv6_address_mode) if row.ipv6_address_mode else None)
 
 
-def _host(port: Port) -> base.DhcpHost:
+def _host(port: Member) -> base.DhcpHost:
     options = tuple(base.DhcpOption(DHCP_NAMES.get(one["opt_name"], one["opt_name"]), one["opt_value"],
                                     int(one.get("ip_version") or 4)) for one in port.extra_dhcp_opts)
     return base.DhcpHost(port.id, port.mac_address, tuple(one.ip_address for one in port.fixed_ips), port.dns_name, options)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
@@ -41,11 +42,16 @@ async def make(context: Context, tx: AsyncSession, network: Network, project: st
     tx.add(port)
     chosen = await addresses.choose(tx, _named(port), values.get("fixed_ips"))
     addresses.write(port, chosen)
-    await _set_groups(context, tx, port, await _groups_at_birth(context, tx, port, values, ours))
+    wanted = values.get("security_groups")
+    if wanted is not None:
+        await _set_groups(context, tx, port, wanted)
+    elif port.port_security_enabled and not ours and project:
+        port.group_rows = [PortGroup(port_id=port.id, group_id=await groups.default_id(context, tx, project), position=0)]
     _set_pairs(port, values.get("allowed_address_pairs") or [])
     standard.set_tags(port, values.get("tags") or [])
     await changes.port(tx, context, port)
-    await standard.fresh(tx, port)
+    await tx.flush()
+    set_committed_value(port, "network_project_id", network.project_id)
     await standard.tell(tx, context, "port", "create", port)
     return port
 
@@ -76,15 +82,6 @@ async def _mac(tx: AsyncSession, network_id: str, wanted: str | None) -> str:
 async def _mac_taken(tx: AsyncSession, network_id: str, mac: str) -> bool:
     query = select(Port.id).where(Port.network_id == network_id, Port.mac_address == mac)
     return (await tx.execute(query)).scalar() is not None
-
-
-async def _groups_at_birth(context: Context, tx: AsyncSession, port: Port, values: Values, ours: bool) -> list[str]:
-    wanted = values.get("security_groups")
-    if wanted is None:
-        if ours or not port.port_security_enabled:
-            return []
-        return [await groups.default_id(context, tx, port.project_id)] if port.project_id else []
-    return wanted
 
 
 async def _set_groups(context: Context, tx: AsyncSession, port: Port, wanted: list[str]) -> None:
@@ -146,7 +143,7 @@ async def update(context: Context, tx: AsyncSession, port: Port, values: Values)
     await (changes.port_gone if was_bound and not port.host_id else changes.port)(tx, context, port)
     if port.is_ours:
         await _follow(context, tx, port)
-    await standard.fresh(tx, port)
+    await tx.flush()
     await standard.tell(tx, context, "port", "update", port)
     return port
 
