@@ -110,6 +110,7 @@ def _virtualisation(connection: object, settings: Settings) -> Finding:
     if settings.compute.virt_type != "auto":
         return Finding("virtualisation", OK, f"virt_type = {settings.compute.virt_type}, as configured")
     with tempfile.TemporaryDirectory(prefix="cloudd-doctor-", dir="/var/tmp") as directory:
+        Path(directory).chmod(0o711)                 # QEMU runs as a user of its own
         found = probe.virt_type(connection, "auto", Path(directory), "doctor00")
     if found == "kvm":
         return Finding("virtualisation", OK, "KVM works: a guest was started and ran")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cloudd.core import log, tasks
 from cloudd.drivers.hypervisor.base import DiskFile, HypervisorError, ImageSource
-from cloudd.drivers.hypervisor.layout import SAFE, safe
+from cloudd.drivers.hypervisor.layout import SAFE, make_folder, safe
 
 LOG = log.get("cloudd.hypervisor.images")
 Prepare = Callable[[Path, str, Path], Awaitable[None]]
@@ -72,7 +72,7 @@ class ImageCache:
 
     def link(self, image_id: str, target: Path) -> None:
         """Give a server its own hold on an entry."""
-        target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(target.parent)
         try:
             os.link(self.path(image_id), target)
         except FileExistsError:

@@ -1,5 +1,10 @@
-"""Where a server's files and sockets lie: one directory a server, named by its id."""
+"""Where a server's files and sockets lie: one directory a server, named by its id.
 
+QEMU runs as a user of its own where libvirt is set up so. It may go through these directories as a member of their group, and
+nobody else may: who may open which file libvirt sees to.
+"""
+
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -24,10 +29,16 @@ class Layout:
         return cls(Path(config.instances_dir), Path(config.cache_dir), Path(config.run_dir))
 
     def make(self) -> None:
-        for folder in (self.instances, self.cache, self.run):
-            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for path in (self.instances, self.cache, self.run):
+            path.mkdir(mode=0o710, parents=True, exist_ok=True)
         if self.instances.stat().st_dev != self.cache.stat().st_dev:
             raise HypervisorError(f"{self.cache} must be on the file system of {self.instances}: disks hold images by hard links")
+
+    def admit(self, group: int) -> None:
+        """Let the group that QEMU runs in through, also to the servers that were there before it was told; make its sockets."""
+        for path in (self.instances, self.cache, self.run, *(entry for entry in self.instances.iterdir() if entry.is_dir())):
+            os.chown(path, -1, group)
+            path.chmod(0o770 if path == self.run else 0o710)
 
     def server(self, server_id: str) -> Path:
         return self.instances / safe(server_id)
@@ -71,6 +82,16 @@ class Layout:
     def forget_logs(self, server_id: str) -> None:
         for path in self.server(server_id).glob("console.log*"):
             path.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """A server's directory, in the group of the one that it lies in, whatever the umask."""
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        group = path.parent.stat().st_gid
+        if path.stat().st_gid != group:
+            os.chown(path, -1, group)
+        path.chmod(0o710)
 
 
 def safe(name: str) -> str:

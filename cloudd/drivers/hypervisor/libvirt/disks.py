@@ -8,7 +8,7 @@ from pathlib import Path
 from cloudd.drivers.hypervisor import config_drive, image_check, qemu_img
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
 from cloudd.drivers.hypervisor.image_cache import ImageCache, copy_sparse, described, settle
-from cloudd.drivers.hypervisor.layout import Layout
+from cloudd.drivers.hypervisor.layout import Layout, make_folder
 
 SECTOR = 512
 QCOW2 = b"QFI\xfb"
@@ -45,7 +45,7 @@ class FileDisks(Disks):
                                 label: str = "") -> DiskFile:
         path = self._layout.file(server_id, name)
         if not path.exists():
-            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(path.parent)
             part = path.with_name(f"{name}.part")
             part.unlink(missing_ok=True)
             with part.open("wb") as file:
@@ -57,7 +57,7 @@ class FileDisks(Disks):
 
     async def create_config_drive(self, server_id: str, files: Mapping[str, bytes]) -> DiskFile:
         path = self._layout.file(server_id, "config")
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(path.parent)
         part = path.with_name("config.part")
         await config_drive.build(part, files)
         await asyncio.to_thread(settle, part, path)

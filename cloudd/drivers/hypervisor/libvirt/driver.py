@@ -23,7 +23,7 @@ from cloudd.drivers.hypervisor.base import (
     Unsupported,
 )
 from cloudd.drivers.hypervisor.feed import EventStream
-from cloudd.drivers.hypervisor.layout import Layout
+from cloudd.drivers.hypervisor.layout import Layout, make_folder
 from cloudd.drivers.hypervisor.libvirt import devices, domain_xml, host, power, probe
 from cloudd.drivers.hypervisor.libvirt.connection import Connection
 from cloudd.drivers.hypervisor.libvirt.console import SocketConsoles
@@ -55,6 +55,9 @@ class LibvirtHypervisor(Hypervisor):
         self.disks.cache.open()
         self._events.open()
         await self._connection.open()
+        group = await self._connection.run(host.group_of_qemu)
+        if group is not None:
+            await asyncio.to_thread(self._layout.admit, group)
         virt_type = await self._connection.run(lambda conn: probe.virt_type(
             conn, self.config.virt_type, self._layout.instances, self.config.cloud_id))
         self._found = await self._connection.run(lambda conn: host.look(conn, virt_type, self.config.machine))
@@ -107,7 +110,7 @@ class LibvirtHypervisor(Hypervisor):
             str(self._layout.vnc_socket(spec.server_id)),
             tuple(str(self._layout.serial_socket(spec.server_id, port)) for port in range(spec.serial_ports)),
             str(self._layout.console_log(spec.server_id)))
-        self._layout.server(spec.server_id).mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(self._layout.server(spec.server_id))
         self._ours.add(spec.server_id)
         await self._connection.run(power.define, spec.server_id, domain_xml.domain(spec, self._facts, paths))
 

@@ -1,5 +1,6 @@
 """What the machine is, what it can, and what a guest uses."""
 
+import grp
 import os
 import socket
 import time
@@ -43,6 +44,15 @@ class Found:
 def kvm_is_offered(conn: libvirt.virConnect) -> bool:
     caps = ET.fromstring(conn.getCapabilities())
     return any(kind.get("type") == "kvm" for kind in caps.iterfind("guest/arch/domain"))
+
+
+def group_of_qemu(conn: libvirt.virConnect) -> int | None:
+    """The group that libvirt runs guests in (`+64055:+64055` for user and group); None where it does not change it."""
+    label = ET.fromstring(conn.getCapabilities()).findtext("host/secmodel[model='dac']/baselabel[@type='qemu']", "")
+    group = label.rpartition(":")[2].removeprefix("+")
+    if not group:
+        return None
+    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
 
 
 def look(conn: libvirt.virConnect, virt_type: str, machine: str) -> Found:

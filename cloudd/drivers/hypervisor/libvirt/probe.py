@@ -56,9 +56,12 @@ def virt_type(conn: libvirt.virConnect, wanted: str, folder: Path, cloud_id: str
     known = _remembered(memory)
     if {key: known.get(key) for key in machine} == machine and known.get("found") in ("kvm", "qemu"):
         return known["found"]
-    found = "kvm" if runs(conn, folder, "kvm", f"cloudd-probe-{cloud_id[:8]}") else "qemu"
+    answer = runs(conn, folder, "kvm", f"cloudd-probe-{cloud_id[:8]}")
+    found = "kvm" if answer else "qemu"
     if found == "qemu":
         LOG.warning("KVM is offered but its guests do not run; guests are emulated, which is slow")
+    if answer is None:                               # libvirt's refusal may be mended in the meantime: ask again at the next start
+        return found
     memory.write_text(json.dumps({**machine, "found": found}))
     return found
 
@@ -70,8 +73,8 @@ def _remembered(path: Path) -> dict:
         return {}
 
 
-def runs(conn: libvirt.virConnect, folder: Path, kind: str, name: str) -> bool:
-    """Whether a guest of this kind executes its first instructions."""
+def runs(conn: libvirt.virConnect, folder: Path, kind: str, name: str) -> bool | None:
+    """Whether a guest of this kind executes its first instructions; None when libvirt starts none."""
     disk, output = folder / ".probe-disk", folder / ".probe-output"
     disk.write_bytes(CODE.ljust(510, b"\0") + b"\x55\xaa" + bytes(64 * 512))
     output.unlink(missing_ok=True)
@@ -82,8 +85,8 @@ def runs(conn: libvirt.virConnect, folder: Path, kind: str, name: str) -> bool:
                                 libvirt.VIR_DOMAIN_START_AUTODESTROY)
         return _said_it(output)
     except libvirt.libvirtError as exc:
-        LOG.info("no guest could be made to try virtualisation", kind=kind, reason=exc.get_error_message())
-        return False
+        LOG.warning("no guest could be made to try virtualisation", kind=kind, reason=exc.get_error_message())
+        return None
     finally:
         _end(domain)
         disk.unlink(missing_ok=True)

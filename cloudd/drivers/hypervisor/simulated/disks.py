@@ -9,7 +9,7 @@ from pathlib import Path
 from cloudd.drivers.hypervisor import image_check
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
 from cloudd.drivers.hypervisor.image_cache import ImageCache, copy_sparse, described
-from cloudd.drivers.hypervisor.layout import Layout
+from cloudd.drivers.hypervisor.layout import Layout, make_folder
 from cloudd.drivers.hypervisor.simulated.faults import Faults
 
 CLUSTER = 1 << 16
@@ -57,7 +57,7 @@ class SimulatedDisks(Disks):
         """The files one after the other, readable by a test, where a CD image would be."""
         self._faults.hit("create_config_drive")
         path = self._layout.file(server_id, "config")
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_bytes(b"".join(name.encode() + b"\n" + content + b"\n" for name, content in sorted(files.items())))
         return described(path, "raw")
 
@@ -101,7 +101,7 @@ async def _prepare(source: Path, format: str, target: Path) -> None:
 
 
 def _make_sparse(path: Path, size: int) -> None:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("wb") as file:
         file.truncate(size)
 
