@@ -81,10 +81,12 @@ class Supervisor:
             return
         self.unwatch(folder)
         calm = asyncio.get_running_loop().time() - one.since > CALM_SECONDS
-        one.failures = 0 if calm else one.failures + 1
+        ours = folder in self.locks and self.locks[folder].locked()      # being restarted with another configuration
+        one.failures = 0 if calm else one.failures + (not ours)
         one.pidfd = -1
         self.watched[folder] = one                   # still wanted
-        LOG.warning("dnsmasq ended by itself, starting it again", folder=str(folder), pid=one.pid)
+        if not ours:
+            LOG.warning("dnsmasq ended by itself, starting it again", folder=str(folder), pid=one.pid)
         tasks.start(f"restart dnsmasq {folder.name}", self.restart(folder, one))
 
     async def restart(self, folder: Path, one: Watched) -> None:
