@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tests import realcloud
 
-FEW_ROUNDS = {"CLOUDD_IDENTITY_BCRYPT_ROUNDS": "4"}            # Tempest makes some hundred users
+FEW_ROUNDS = {"CLOUDD_IDENTITY_BCRYPT_ROUNDS": "4"} | {        # Tempest makes some hundred users
+    f"CLOUDD_SECURITY_COMPLIANCE_{name}": value for name, value in (        # as plan.COMPLIANCE tells it
+        ("LOCKOUT_FAILURE_ATTEMPTS", "2"), ("LOCKOUT_DURATION", "5"), ("UNIQUE_LAST_PASSWORD_COUNT", "2"))}
 
 
 @dataclass(frozen=True)
