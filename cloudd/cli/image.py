@@ -63,7 +63,7 @@ async def fetch(settings: Settings, name: str, cloud: str, path: Path = CATALOGU
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=20, sock_read=60)) as http:
             file = await _download(http, entries[name], state / "downloads")
         await _register(state / "clouds.yaml", cloud, entries[name], file)
-    except (FetchFailed, CallFailed, aiohttp.ClientError, TimeoutError) as exc:
+    except (FetchFailed, CallFailed, aiohttp.ClientError, OSError) as exc:
         print(f"\ncloudd image fetch: {exc or type(exc).__name__}", file=sys.stderr)
         return 1
     file.unlink()

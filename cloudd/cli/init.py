@@ -5,12 +5,18 @@ security group that lets SSH and ICMP in, and a first guest.
 """
 
 import asyncio
+import ipaddress
+import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from cloudd.cli.session import CallFailed, Session, login
 from cloudd.settings import Settings
@@ -21,7 +27,8 @@ IMAGE = {"name": "testguest", "disk_format": "qcow2", "container_format": "bare"
          "min_ram": 80, "os_distro": "debian", "os_admin_user": "cirros", "os_type": "linux", "hw_rng_model": "virtio"}
 PRIVATE = "10.20.0.0/24"
 BOOT_SECONDS = 300
-STEPS = 8
+STEPS = 7
+RANGES = 64                      # ranges after the wanted one that are tried for floating addresses
 
 
 class Said:
@@ -68,21 +75,23 @@ async def run(settings: Settings, guest_image: Path | None, guest: bool = True) 
             await key_pair(demo, said, state / "demo_key")
             await open_default_group(demo, said)
             address = await first_guest(demo, said, image, network) if guest and image else None
-    except (CallFailed, OSError) as exc:
+    except (CallFailed, aiohttp.ClientError, OSError) as exc:
         said.end()
         print(f"cloudd init: {exc}", file=sys.stderr)
         return 1
     said.end()
-    _farewell(settings, state, address)
+    _farewell(state.absolute(), address)
     return 0
 
 
 async def flavors(admin: Session, said: Said) -> None:
     said.step("flavors")
-    have = {flavor["name"] for flavor in (await admin.call("GET", "compute", "/flavors"))["flavors"]}
+    listed = (await admin.call("GET", "compute", "/flavors", params={"is_public": "None"}))["flavors"]
+    have, ids = {flavor["name"] for flavor in listed}, {flavor["id"] for flavor in listed}
     for number, (name, ram, disk, vcpus) in enumerate(FLAVORS, 1):
         if name not in have:
-            body = {"flavor": {"id": str(number), "name": name, "ram": ram, "disk": disk, "vcpus": vcpus}}
+            key = str(number) if str(number) not in ids else "auto"
+            body = {"flavor": {"id": key, "name": name, "ram": ram, "disk": disk, "vcpus": vcpus}}
             await admin.call("POST", "compute", "/flavors", body)
     said.done(f"flavors: {', '.join(name for name, *_ in FLAVORS)}")
 
@@ -119,10 +128,35 @@ async def external_network(admin: Session, said: Said, settings: Settings) -> No
                 "provider:physical_network": settings.network.bridge_physical_network or "public"}
         network = (await admin.call("POST", "network", "/v2.0/networks", {"network": body}))["network"]
     if not network["subnets"]:
-        body = {"network_id": network["id"], "name": "public", "ip_version": 4, "cidr": settings.network.external_range,
+        cidr = settings.network.external_range
+        if settings.network.driver == "linux" and not settings.network.bridge_interface:
+            cidr = free_range(cidr, await asyncio.to_thread(ranges_of_host, settings.network.host_namespace))
+        body = {"network_id": network["id"], "name": "public", "ip_version": ipaddress.ip_network(cidr).version, "cidr": cidr,
                 "enable_dhcp": False}
         await admin.call("POST", "network", "/v2.0/subnets", {"subnet": body})
-    said.done(f"external network public: floating addresses from {settings.network.external_range}")
+    subnets = (await admin.call("GET", "network", "/v2.0/subnets", params={"network_id": network["id"]}))["subnets"]
+    said.done(f"external network public: floating addresses from {', '.join(subnet['cidr'] for subnet in subnets)}")
+
+
+def ranges_of_host(namespace: str) -> list[str]:
+    """What the host has addresses in or routes to, other than everything."""
+    place = ["-n", namespace] if namespace else []
+    found = []
+    for what in ("-4", "-6"):
+        done = subprocess.run(["ip", *place, what, "-j", "route"], capture_output=True, text=True, timeout=20, check=False)
+        found += [route["dst"] for route in json.loads(done.stdout or "[]") if route.get("dst", "default") != "default"]
+    return found
+
+
+def free_range(wanted: str, taken: list[str]) -> str:
+    """The wanted range, or the next one of its size that overlaps with none of those taken: a second cloud on a host, or a VPN."""
+    first = ipaddress.ip_network(wanted)
+    others = [ipaddress.ip_network(other, strict=False) for other in taken]
+    for step in range(RANGES):
+        candidate = type(first)((int(first.network_address) + step * first.num_addresses, first.prefixlen))
+        if not any(candidate.version == other.version and candidate.overlaps(other) for other in others):
+            return str(candidate)
+    raise OSError(f"{wanted} and the {RANGES - 1} ranges after it are in use on this host: set [network] external_range")
 
 
 async def private_network(demo: Session, said: Said, settings: Settings) -> dict[str, Any]:
@@ -188,26 +222,52 @@ async def open_default_group(demo: Session, said: Said) -> None:
 async def first_guest(demo: Session, said: Said, image: dict[str, Any], network: dict[str, Any]) -> str | None:
     said.step("first guest")
     server = await demo.find("compute", "/servers/detail", "servers", "first")
+    if server and server["status"] == "ERROR" and not server["OS-SRV-USG:launched_at"]:
+        said.progress("first guest: it was never built; once more")
+        await _delete(demo, server["id"])
+        server = None
+    boots = server is None
     if server is None:
-        body = {"name": "first", "imageRef": image["id"], "flavorRef": "1", "key_name": "demo", "networks": [{"uuid": network["id"]}]}
-        server = (await demo.call("POST", "compute", "/servers", {"server": body}))["server"]
-    server = await _until_active(demo, said, server["id"])
+        server = await _create(demo, image, network)
+    server = await _settled(demo, said, server["id"])
     if server["status"] == "SHUTOFF":
+        boots = True
         await demo.call("POST", "compute", f"/servers/{server['id']}/action", {"os-start": None})
-        server = await _until_active(demo, said, server["id"])
+        server = await _settled(demo, said, server["id"])
     address = await _floating_ip(demo, server)
+    if not boots or server["status"] != "ACTIVE":
+        said.done(f"first guest: {address}, {server['status']}")
+        return address
     seconds = await _until_login(demo, said, server["id"])
     said.done(f"first guest: {address}" + (f", at its login prompt after {seconds:.0f} s" if seconds else ", no login prompt yet"))
     return address
 
 
-async def _until_active(demo: Session, said: Said, server_id: str) -> dict[str, Any]:
+async def _create(demo: Session, image: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:
+    flavor = await demo.find("compute", "/flavors", "flavors", FLAVORS[0][0])
+    if flavor is None:
+        raise CallFailed("boot of", "the first guest", 404, f"the demo project sees no flavor {FLAVORS[0][0]}")
+    body = {"name": "first", "imageRef": image["id"], "flavorRef": flavor["id"], "key_name": "demo",
+            "networks": [{"uuid": network["id"]}]}
+    return (await demo.call("POST", "compute", "/servers", {"server": body}))["server"]
+
+
+async def _delete(demo: Session, server_id: str) -> None:
+    await demo.call("DELETE", "compute", f"/servers/{server_id}")
+    deadline = time.monotonic() + BOOT_SECONDS
+    while await demo.find("compute", "/servers", "servers", "first"):
+        if time.monotonic() > deadline:
+            raise CallFailed("delete of", "the first guest", 504, f"it is still there after {BOOT_SECONDS} s")
+        await asyncio.sleep(0.3)
+
+
+async def _settled(demo: Session, said: Said, server_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
         server = (await demo.call("GET", "compute", f"/servers/{server_id}"))["server"]
         if server["status"] == "ERROR":
             raise CallFailed("boot of", "the first guest", 500, server.get("fault", {}).get("message", "no fault told"))
-        if server["status"] in ("ACTIVE", "SHUTOFF") and not server.get("OS-EXT-STS:task_state"):
+        if server["status"] != "BUILD" and not server.get("OS-EXT-STS:task_state"):
             return server
         if time.monotonic() > deadline:
             raise CallFailed("boot of", "the first guest", 504, f"still {server['status']} after {BOOT_SECONDS} s")
@@ -239,17 +299,20 @@ async def _until_login(demo: Session, said: Said, server_id: str) -> float | Non
     return None
 
 
-def _farewell(settings: Settings, state: Path, address: str | None) -> None:
+def _farewell(state: Path, address: str | None) -> None:
     import yaml
 
     url = yaml.safe_load((state / "clouds.yaml").read_text())["clouds"]["admin"]["auth"]["auth_url"].removesuffix("/identity")
+    beside = Path(sys.executable).parent
+    path = "" if shutil.which("openstack") or not (beside / "openstack").exists() else f"\n  export PATH={beside}:$PATH"
     print(f"""
 cloudd is up: {url}   (operations: {url}/openapi)
 credentials:  {state}/clouds.yaml, {state}/admin-openrc, {state}/demo-openrc (0600)
 first guest:  {address or 'none'}
 
-Try next:
+Try next:{path}
   export OS_CLIENT_CONFIG_FILE={state}/clouds.yaml OS_CLOUD=demo
   openstack server list
-  openstack server create --wait --image testguest --flavor m1.nano --network private --key-name demo second
-  openstack console url show first""" + (f"\n  ssh -i {state}/demo_key cirros@{address}" if address else ""))
+  openstack server create --wait --image testguest --flavor m1.nano --network private --key-name demo second""" + (f"""
+  openstack console url show first
+  ssh -i {state}/demo_key cirros@{address}""" if address else ""))

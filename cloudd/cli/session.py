@@ -55,10 +55,19 @@ def _words(text: str) -> str:
     return str(body.get("message", body)) if isinstance(body, dict) else str(body)
 
 
+def _cloud(clouds_file: Path, name: str) -> dict[str, Any]:
+    if not clouds_file.exists():
+        raise OSError(f"there is no {clouds_file}: `cloudd serve` writes it when it first starts")
+    clouds = (yaml.safe_load(clouds_file.read_text()) or {}).get("clouds", {})
+    if name not in clouds:
+        raise OSError(f"{clouds_file} has no cloud {name}; there are: {', '.join(clouds)}")
+    return clouds[name]
+
+
 @asynccontextmanager
 async def login(clouds_file: Path, name: str) -> AsyncIterator[Session]:
-    """A session of the cloud `name`. Raises CallFailed, OSError when nobody answers."""
-    cloud = yaml.safe_load(clouds_file.read_text())["clouds"][name]
+    """A session of the cloud `name`. Raises CallFailed, OSError when there is no such cloud or nobody answers."""
+    cloud = _cloud(clouds_file, name)
     auth = cloud["auth"]
     context = ssl.create_default_context(cafile=cloud["cacert"]) if cloud.get("cacert") else None
     connector = aiohttp.TCPConnector(ssl=context if context else True)
