@@ -59,17 +59,19 @@ class Boot:
         return self.server.image.get("disk_format") == "iso"
 
 
-async def load(tx: AsyncSession, server_id: str) -> Boot:
-    """Read a server with all that belongs to it."""
+async def load(tx: AsyncSession, server_id: str, *, whole: bool = True) -> Boot:
+    """Read a server with all that belongs to it; not `whole`: with its disks only, which is what disks are made from."""
     server = await tx.get_one(Server, server_id)
-    disks = select(BlockDevice).where(BlockDevice.server_id == server_id).order_by(BlockDevice.number)
+    query = select(BlockDevice).where(BlockDevice.server_id == server_id).order_by(BlockDevice.number)
+    disks = tuple((await tx.execute(query)).scalars())
+    if not whole:
+        return Boot(server, disks, (), {}, "", "")
     rows = select(ServerPort).where(ServerPort.server_id == server_id).order_by(ServerPort.number)
     ports = list((await tx.execute(rows)).scalars())
     views = await network.port_views(tx, [row.port_id for row in ports])
     project, user = await identity.project(tx, server.project_id), await identity.user(tx, server.user_id)
     metadata = (await metadata_of(tx, [server_id])).get(server_id, {})
-    return Boot(server, tuple((await tx.execute(disks)).scalars()),
-                tuple((row, views[row.port_id]) for row in ports if row.port_id in views), metadata,
+    return Boot(server, disks, tuple((row, views[row.port_id]) for row in ports if row.port_id in views), metadata,
                 project.name if project else "", user.name if user else "")
 
 

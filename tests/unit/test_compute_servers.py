@@ -7,11 +7,20 @@ import orjson
 import pytest
 
 from cloudd.compute import boot_spec, metadata_content, servers_devices, servers_list, servers_networks, states
+from cloudd.compute.config import CONFIG
 from cloudd.compute.models import BlockDevice, Server, ServerPort
 from cloudd.compute.servers_create import hostname_of, new_password, require_user_data
 from cloudd.core.errors import BadRequest, Conflict
 from cloudd.drivers.hypervisor.base import DiskFile, DiskKind
 from cloudd.network import FixedIp, PortView
+
+
+@pytest.fixture(autouse=True)
+def config(monkeypatch):
+    """What the settings say, whatever clouds ran in this process before."""
+    monkeypatch.setattr(CONFIG, "template", "instance-%08x")
+    monkeypatch.setattr(CONFIG, "dns_domain", "")
+
 
 FLAVOR = {"id": "1", "name": "tiny", "vcpus": 4, "ram": 128, "disk": 1, "ephemeral": 2, "swap": 64, "extra_specs": {}}
 

@@ -7,18 +7,19 @@ from cloudd.core.jobs import Job, Run, Step
 
 
 async def fetch_images(run: Run) -> None:
-    boot = await steps.load(run)
+    boot = await steps.load(run, whole=False)
     for image_id in boot_disks.wanted_images(boot):
         await boot_disks.fetch(run.parts, image_id)
     await _now(run, states.BLOCK_DEVICES)
 
 
 async def make_disks(run: Run) -> None:
-    boot = await steps.load(run)
+    boot = await steps.load(run, whole=False)
     for image_id in boot_disks.wanted_images(boot):
         await boot_disks.fetch(run.parts, image_id)            # the cache may have dropped it since
     await boot_disks.make(run.parts, boot)
-    await boot_disks.write_config_drive(run.parts, boot)
+    if boot.server.config_drive:
+        await boot_disks.write_config_drive(run.parts, await steps.load(run))
     await _now(run, states.SPAWNING)
 
 

@@ -39,7 +39,7 @@ async def _become(tx: AsyncSession, server: Server, flavor: dict[str, Any]) -> N
 
 
 async def grow_disks(run: Run) -> None:
-    boot = await steps.load(run)
+    boot = await steps.load(run, whole=False)
     await boot_disks.make(run.parts, boot)
     await boot_disks.grow(run.parts, boot)
 

@@ -38,9 +38,9 @@ def hypervisor(run: Run) -> Hypervisor:
     return run.driver(Hypervisor)
 
 
-async def load(run: Run) -> boot_spec.Boot:
+async def load(run: Run, *, whole: bool = True) -> boot_spec.Boot:
     async with run.read() as tx:
-        return await boot_spec.load(tx, run.input["server"])
+        return await boot_spec.load(tx, run.input["server"], whole=whole)
 
 
 async def state_of(run: Run) -> DomainState | None:
@@ -127,7 +127,7 @@ async def shut_down(run: Run) -> None:
     """Press the power button, wait as long as the settings or the image say, then switch off. Ends early when cancelled."""
     server_id = run.input["server"]
     if await state_of(run) is DomainState.RUNNING:
-        boot = await load(run)
+        boot = await load(run, whole=False)
         seconds = boot.properties.get("os_shutdown_timeout", "")
         patience = float(seconds) if str(seconds).isdigit() else float(CONFIG.shutdown_timeout)
         events = hypervisor(run).events()
