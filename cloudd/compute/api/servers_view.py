@@ -118,10 +118,6 @@ async def _add_images(request: Request, tx: AsyncSession, seen: list[Seen]) -> N
 # -- one field each ---------------------------------------------------------------------------------------------------
 
 
-def _attribute(name: str) -> Any:
-    return lambda seen, request: getattr(seen.server, name)
-
-
 def _admin(name: str) -> Any:
     return lambda seen, request: getattr(seen.server, name) if seen.eyes.admin else UNSET
 
@@ -201,11 +197,11 @@ def _fault(seen: Seen, request: Request) -> Any:
 
 
 BASIC = (
-    Field("id", of=_attribute("id")),
-    Field("name", of=_attribute("name")),
+    Field("id", of="server.id"),
+    Field("name", of="server.name"),
     Field("status", of="status"),
-    Field("tenant_id", of=_attribute("project_id")),
-    Field("user_id", of=_attribute("user_id")),
+    Field("tenant_id", of="server.project_id"),
+    Field("user_id", of="server.user_id"),
     Field("metadata", of="metadata"),
     Field("hostId", of=_host_id),
     Field("image", of=image),
@@ -217,28 +213,28 @@ BASIC = (
     Field("accessIPv4", of=lambda seen, request: seen.server.access_ip_v4 or ""),
     Field("accessIPv6", of=lambda seen, request: seen.server.access_ip_v6 or ""),
     Field("links", of=lambda seen, request: links(request, "servers", seen.server.id)),
-    Field("OS-DCF:diskConfig", of=_attribute("disk_config")),
+    Field("OS-DCF:diskConfig", of="server.disk_config"),
     Field("progress", of=_progress),
     Field("fault", of=_fault),
-    Field("locked", of=_attribute("locked"), since=v.LOCKED),
-    Field("description", of=_attribute("description"), since=v.DESCRIPTION),
+    Field("locked", of="server.locked", since=v.LOCKED),
+    Field("description", of="server.description", since=v.DESCRIPTION),
     Field("tags", of="tags", since=v.SERVER_TAGS),
-    Field("trusted_image_certificates", of=_attribute("trusted_certs"), since=v.TRUSTED_CERTIFICATES),
+    Field("trusted_image_certificates", of="server.trusted_certs", since=v.TRUSTED_CERTIFICATES),
     Field("server_groups", of=lambda seen, request: seen.groups if seen.eyes.groups else UNSET, since=v.SERVER_GROUPS_OF_SERVER),
-    Field("locked_reason", of=_attribute("locked_reason"), since=v.LOCKED_REASON),
-    Field("pinned_availability_zone", of=_attribute("pinned_zone"), since=v.PINNED_ZONE),
+    Field("locked_reason", of="server.locked_reason", since=v.LOCKED_REASON),
+    Field("pinned_availability_zone", of="server.pinned_zone", since=v.PINNED_ZONE),
     Field("scheduler_hints", of=lambda seen, request: seen.server.scheduler_hints or {}, since=v.SCHEDULER_HINTS),
 )
 EXTENDED = (
-    Field("key_name", of=_attribute("key_name")),
+    Field("key_name", of="server.key_name"),
     Field("config_drive", of=lambda seen, request: "True" if seen.server.config_drive else ""),
     Field("security_groups", of=_groups),
     Field("OS-SRV-USG:launched_at", of=lambda seen, request: clock.iso_naive(seen.server.launched_at)),
     Field("OS-SRV-USG:terminated_at", of=lambda seen, request: clock.iso_naive(seen.server.terminated_at)),
     Field("OS-EXT-AZ:availability_zone", of=lambda seen, request: seen.server.availability_zone or ""),
-    Field("OS-EXT-STS:task_state", of=_attribute("task_state")),
-    Field("OS-EXT-STS:vm_state", of=_attribute("vm_state")),
-    Field("OS-EXT-STS:power_state", of=_attribute("power_state")),
+    Field("OS-EXT-STS:task_state", of="server.task_state"),
+    Field("OS-EXT-STS:vm_state", of="server.vm_state"),
+    Field("OS-EXT-STS:power_state", of="server.power_state"),
     Field("os-extended-volumes:volumes_attached", of=lambda seen, request: [_volume(row, request) for row in seen.volumes]),
     Field("OS-EXT-SRV-ATTR:host", of=_admin("host")),
     Field("OS-EXT-SRV-ATTR:hypervisor_hostname", of=_admin("node")),
@@ -247,7 +243,7 @@ EXTENDED = (
     Field("OS-EXT-SRV-ATTR:reservation_id", of=_admin("reservation_id"), since=v.ADMIN_ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:launch_index", of=_admin("launch_index"), since=v.ADMIN_ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:hostname", of=_admin("hostname"), since=v.ADMIN_ATTRIBUTES, until="2.89"),
-    Field("OS-EXT-SRV-ATTR:hostname", of=_attribute("hostname"), since=v.HOSTNAME),
+    Field("OS-EXT-SRV-ATTR:hostname", of="server.hostname", since=v.HOSTNAME),
     Field("OS-EXT-SRV-ATTR:kernel_id", of=lambda seen, request: seen.server.kernel_id or "" if seen.eyes.admin else UNSET,
           since=v.ADMIN_ATTRIBUTES),
     Field("OS-EXT-SRV-ATTR:ramdisk_id", of=lambda seen, request: seen.server.ramdisk_id or "" if seen.eyes.admin else UNSET,

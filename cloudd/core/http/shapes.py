@@ -41,6 +41,7 @@ class Field:
         self.create, self.update, self.reply = create and not readonly, update and not readonly, reply
         self.since, self.until = _bound(since, (0, 0)), _bound(until, LAST)
         self.column = column or name
+        self.attribute = None if callable(of) else of or self.column
         self.get: Callable[[Any, Any], Any] = of if callable(of) else _getter(of or self.column)
 
     def lives(self, version: Version) -> bool:
@@ -53,6 +54,28 @@ class Field:
 def _getter(name: str) -> Callable[[Any, Any], Any]:
     get = attrgetter(name)
     return lambda row, request: get(row)
+
+
+class Members:
+    """The members of a reply: those that are an attribute of the row are read in one call, the others made one by one."""
+
+    def __init__(self, fields: Iterable[Field]):
+        self.fields = tuple(fields)
+        plain = {item.name: item.attribute for item in self.fields if item.attribute}
+        self._blank = {item.name: UNSET for item in self.fields}          # keeps the order
+        self._plain, self._read = tuple(plain), attrgetter(*plain.values()) if len(plain) > 1 else None
+        self._made = tuple((item.name, item.get) for item in self.fields if not (self._read and item.attribute))
+
+    def of(self, row: Any, request: Any) -> dict[str, Any]:
+        reply = self._blank.copy()
+        if self._read is not None:
+            reply.update(zip(self._plain, self._read(row), strict=True))
+        for name, get in self._made:
+            reply[name] = get(row, request)
+        return reply
+
+    def some(self, row: Any, request: Any, only: Iterable[str]) -> dict[str, Any]:
+        return {item.name: item.get(row, request) for item in self.fields if item.name in only}
 
 
 class Shape:
@@ -119,16 +142,14 @@ class Shape:
     def view(self, row: Any, request: Any, only: Iterable[str] | None = None) -> dict[str, Any]:
         """The row as this request's version sees it; `only` keeps just these members (Neutron's `fields`)."""
         members = self._members(self._stretch(request.version))
-        if only:
-            members = [(name, get) for name, get in members if name in only]
-        reply = {name: get(row, request) for name, get in members}
+        reply = members.of(row, request) if not only else members.some(row, request, only)
         if self.extra is True and (extra := getattr(row, "extra", None)):
             reply = {**extra, **reply}
         return {name: value for name, value in reply.items() if value is not UNSET}
 
     @functools.cache  # noqa: B019
-    def _members(self, stretch: Version) -> list[tuple[str, Callable[[Any, Any], Any]]]:
-        return [(item.name, item.get) for item in self.fields_at(stretch) if item.reply]
+    def _members(self, stretch: Version) -> Members:
+        return Members([item for item in self.fields_at(stretch) if item.reply])
 
     def names(self) -> frozenset[str]:
         return frozenset(item.name for item in self.fields)
