@@ -45,6 +45,6 @@ async def update(context: Context, tx: AsyncSession, server: Server, body: dict[
         server.pinned_zone = zone
     for name, column in COLUMNS.items():
         if name in body:
-            setattr(server, column, body[name] or None if name != "name" else body[name])
+            setattr(server, column, body[name])
     await touch(context, tx, server)
     await tell(tx, context, server, "update")
