@@ -157,8 +157,8 @@ class Compute:
     image_cache_max_gb: int = option(40, "Most space for base images in GiB; the longest unused go first.", least=0)
     max_concurrent_builds: int = option(4, "Servers that are built at once.", least=1)
     resume_guests: bool = option(True, "After a host's reboot start the servers that were running.")
-    disk_cache_mode: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] = option(
-        "none", "Cache mode of guests' disks.")
+    disk_cache_mode: Literal["auto", "none", "writeback", "writethrough", "directsync", "unsafe"] = option(
+        "auto", "Cache mode of guests' disks. auto: none where the file system takes direct I/O, else writeback.")
     tb_cache_mb: int = option(32, "Translation cache of an emulated guest in MiB.", least=1)
     host_name: str = option("", "Name of this hypervisor in the API. Empty: the machine's.")
 

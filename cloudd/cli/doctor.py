@@ -1,5 +1,6 @@
 """`cloudd doctor`: what this host needs, tried out; for each failure the command that mends it."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -175,13 +176,42 @@ def room(settings: Settings) -> Iterable[Finding]:
                   f"this machine holds {max(usable, 0) // GUEST_MB} servers of 2 GB", "add memory, or use smaller flavors")
 
 
+def reach(settings: Settings) -> Iterable[Finding]:
+    """QEMU and dnsmasq run as users of their own, who must be able to enter the state directory's parents."""
+    state = Path(settings.server.state_dir).absolute()
+    closed = [path for path in (state, *state.parents) if path.exists() and not path.stat().st_mode & 0o001]
+    if closed:
+        yield Finding("state directory", WARN, f"{', '.join(map(str, closed))} cannot be entered by QEMU's and dnsmasq's users, where they "
+                      "have their own", f"chmod o+x {' '.join(map(str, closed))}; or set [server] state_dir")
+    else:
+        yield Finding("state directory", OK, f"{state} can be entered by QEMU's and dnsmasq's users")
+
+
+def consoles(settings: Settings) -> Iterable[Finding]:
+    """The pages of consoles need noVNC and xterm.js beside the program."""
+    from cloudd.compute.consoles import pages
+
+    missing = [name for name in ("@novnc/novnc", "@xterm/xterm") if not any((root / name).is_dir() for root in pages.VENDORS)]
+    yield Finding("console pages", WARN if missing else OK, f"{', '.join(missing)} not found: consoles do not open in a browser"
+                  if missing else "noVNC and xterm.js are there", "make consoles")
+
+
 def clock(settings: Settings) -> Iterable[Finding]:
+    """Tokens and certificates have their times: the clock must be about right, and kept so."""
     built = Path(__file__).stat().st_mtime
     if time.time() < built - 86400:
         yield Finding("clock", FAIL, f"the clock says {time.strftime('%Y-%m-%d')}, before this program was installed",
                       "apt-get install systemd-timesyncd && timedatectl set-ntp on")
+    elif _clock_drifts():
+        yield Finding("clock", WARN, f"{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}, kept right by nothing",
+                      "apt-get install systemd-timesyncd && timedatectl set-ntp on")
     else:
         yield Finding("clock", OK, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def _clock_drifts() -> bool:
+    """Whether the kernel says that nobody disciplines its clock (adjtimex(2): TIME_ERROR)."""
+    return ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(512)) == 5
 
 
 def ports(settings: Settings) -> Iterable[Finding]:
@@ -204,9 +234,9 @@ def database(settings: Settings) -> Iterable[Finding]:
     """The database answers and is at our schema."""
     import asyncio
 
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy import make_url
 
-    from cloudd.core.database import Database
+    from cloudd.core.database import Database, UnknownSchema
 
     async def look() -> None:
         opened = Database(settings.database.url)
@@ -214,18 +244,19 @@ def database(settings: Settings) -> Iterable[Finding]:
             await opened.check_schema()
         finally:
             await opened.close()
-    path = Path(settings.server.state_dir) / "cloudd.db"
-    if settings.database.url.startswith("sqlite") and not path.exists():
+    url = make_url(settings.database.url)
+    path = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and not path.exists() and path.parent == Path(settings.server.state_dir).absolute():
         yield Finding("database", OK, f"{path} will be made at the first start")
         return
     try:
         asyncio.run(look())
         yield Finding("database", OK, "answers, and is at our schema")
-    except StartError as exc:
+    except UnknownSchema as exc:
         yield Finding("database", FAIL, str(exc), "cloudd db upgrade")
-    except (OSError, SQLAlchemyError) as exc:
-        yield Finding("database", FAIL, f"{type(exc).__name__}: {exc}", "check [database] url")
+    except StartError as exc:
+        yield Finding("database", FAIL, str(exc), "start the database, or set [database] url")
 
 
-SIMULATED: tuple[Check, ...] = (room, clock, ports, database)
-ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, *SIMULATED)
+SIMULATED: tuple[Check, ...] = (room, consoles, clock, ports, database)
+ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, reach, *SIMULATED)

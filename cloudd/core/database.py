@@ -6,9 +6,10 @@ Readers run beside them on connections of their own.
 """
 
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import orjson
 from sqlalchemy import DateTime, LargeBinary, MetaData, String, Text, TypeDecorator, event, make_url, text
 from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -71,6 +73,10 @@ Id = String(36)
 
 Name = String(255)
 Blob = LargeBinary
+
+
+class Unreachable(StartError):
+    """The database does not answer, or does not let us in."""
 
 
 class UnknownSchema(StartError):
@@ -153,12 +159,30 @@ class Database:
 
     async def check_schema(self) -> None:
         """Raise UnknownSchema unless every migration that this cloudd ships has been run, and no other."""
-        async with self._reader.connect() as connection:
-            found = await connection.run_sync(_revision)
+        with reaching(self._reader.url):
+            async with self._reader.connect() as connection:
+                found = await connection.run_sync(_revision)
         wanted = head_revision()
         if found != wanted:
             raise UnknownSchema(f"the database is at schema {found or 'none'}, this cloudd needs {wanted}: "
                                 "run `cloudd db upgrade` (it keeps the data)")
+
+
+@contextmanager
+def reaching(url: URL) -> Iterator[None]:
+    """Whatever keeps us from the database, as one line that names it without its password. Raises Unreachable."""
+    try:
+        yield
+    except _refusals() as exc:
+        told = getattr(exc, "orig", None) or exc
+        shown = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+        raise Unreachable(f"[database] url = {shown}: {told or type(exc).__name__}") from exc
+
+
+def _refusals() -> tuple[type[BaseException], ...]:
+    """asyncpg's own errors come through unwrapped while it connects; it is loaded for PostgreSQL only."""
+    asyncpg = sys.modules.get("asyncpg")
+    return (OSError, SQLAlchemyError, *((asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else ()))
 
 
 def after_commit(tx: AsyncSession, callback: Callable[[], None]) -> None:
@@ -210,11 +234,12 @@ def upgrade(url: str) -> None:
     from alembic import command
 
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        path = Path(parsed.database)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
-    command.upgrade(_alembic(url), "head")
+    with reaching(parsed):
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            path = Path(parsed.database)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=True)
+        command.upgrade(_alembic(url), "head")
 
 
 def revision(message: str) -> None:

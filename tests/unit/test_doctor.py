@@ -54,6 +54,23 @@ def test_an_old_schema_is_told_with_the_command(values, tmp_path):
     assert found(doctor.database, values)["database"].state == doctor.OK
 
 
+def test_a_database_that_does_not_answer_is_told_without_its_password(values):
+    away = replace(values, database=replace(values.database, url="postgresql://u:hunter2@127.0.0.1:1/x"))
+    finding = found(doctor.database, away)["database"]
+    assert finding.state == doctor.FAIL and "postgresql://u:***@127.0.0.1:1/x" in finding.text and "start the database" in finding.mend
+
+
+def test_a_state_directory_that_others_cannot_enter_is_told(values, tmp_path):
+    tmp_path.chmod(0o700)
+    finding = found(doctor.reach, values)["state directory"]
+    assert finding.state == doctor.WARN and f"chmod o+x {tmp_path}" in finding.mend
+
+
+def test_missing_parts_of_consoles_are_told(values, tmp_path, monkeypatch):
+    monkeypatch.setattr("cloudd.compute.consoles.pages.VENDORS", (tmp_path,))
+    assert found(doctor.consoles, values)["console pages"].mend == "make consoles"
+
+
 def test_the_firewall_and_the_bridges_are_tried_on_this_kernel(values):
     findings = found(doctor.firewall, values)
     assert {name: finding.state for name, finding in findings.items()} == {

@@ -74,6 +74,9 @@ class LibvirtHypervisor(Hypervisor):
             cpu = "host-model" if virt_type == "kvm" else "maximum"
         elif cpu not in CPU_MODES:
             cpu, model = "custom", cpu
+            if model not in self._found.cpu_models:
+                raise HypervisorError(f"[compute] cpu_mode = {model}: it must be auto, host-model, host-passthrough, maximum or a model "
+                                      f"that libvirt knows: {', '.join(self._found.cpu_models)}")
         cache = self.config.disk_cache
         if cache == "auto":
             cache = "none" if direct_io_works(self._layout.instances) else "writeback"

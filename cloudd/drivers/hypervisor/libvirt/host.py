@@ -39,6 +39,7 @@ class Found:
     hypervisor_version: int
     tb_cache: bool
     video: str
+    cpu_models: tuple[str, ...]
 
 
 def kvm_is_offered(conn: libvirt.virConnect) -> bool:
@@ -67,7 +68,7 @@ def look(conn: libvirt.virConnect, virt_type: str, machine: str) -> Found:
         disk_buses=tuple(bus for bus in OUR_BUSES if any(bus in _buses(one) for one in offers.values())),
         nic_models=OUR_NIC_MODELS, uefi="efi" in _values(offers["q35"], "os/enum[@name='firmware']"))
     return Found(caps, _cpu(host, arch), conn.getHostname(), conn.getVersion(), conn.getLibVersion() >= TB_CACHE_SINCE,
-                 "virtio" if "virtio" in videos else "vga")
+                 "virtio" if "virtio" in videos else "vga", tuple(sorted(conn.getCPUModelNames(arch))))
 
 
 def _values(told: ET.Element, path: str) -> tuple[str, ...]:
