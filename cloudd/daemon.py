@@ -54,10 +54,14 @@ class Daemon:
         self.front = Front(self.parts, self.dispatcher, self._health())
 
     def _health(self) -> dict[str, Callable[..., object]]:
-        checks = {"database": self.parts.database.ping}
+        checks = {"daemon": self._started, "database": self.parts.database.ping}
         for module in self.modules:
             checks.update(module.health())
         return checks
+
+    async def _started(self) -> None:
+        if not self.ready:
+            raise StartError("still starting: what is on the machine is being compared with what shall be there")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Daemon"]:
