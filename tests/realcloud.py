@@ -157,6 +157,7 @@ class Libvirt:
             self.process = None
         end([*guests, *pid_in(self.state / "virtlogd.pid")], signal.SIGKILL)
         shutil.rmtree(self.state / "run", ignore_errors=True)
+        (self.state / "virtlogd.pid").unlink(missing_ok=True)
 
 
 # -- the daemon -------------------------------------------------------------------------------------------------------
