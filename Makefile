@@ -3,14 +3,16 @@
 STATE    ?= /var/lib/cloudd
 CONFIG   ?= /etc/cloudd/cloudd.conf
 LISTEN   ?= 127.0.0.1:5000
-OUTBOUND ?= on
+OUTBOUND ?=
+PREFIX   ?= /opt/cloudd
+DESTDIR  ?=
 T        ?= tests/unit tests/api tests/guest tests/fault
 TESTS    ?=
 WORK     := build
 VENV     := .venv
 PY       := $(VENV)/bin/python
 GUEST    := $(WORK)/testguest/testguest.qcow2
-export STATE CONFIG LISTEN OUTBOUND
+export STATE CONFIG LISTEN OUTBOUND PREFIX DESTDIR
 export PYTHONUNBUFFERED := 1
 
 RUN_PACKAGES  := python3 python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon libvirt-daemon-system \
@@ -20,7 +22,7 @@ RUN_PACKAGES  := python3 python3-venv python3-dev gcc pkg-config libvirt-dev lib
 TEST_PACKAGES := postgresql iputils-ping iputils-arping netcat-openbsd dnsutils busybox-static tcpdump chromium git
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop clean packages venv guest consoles test test-packages lint coverage routes conformance bench migration
+.PHONY: help run stop clean packages venv guest consoles install test test-packages lint coverage routes conformance bench migration
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +36,9 @@ stop: ## stop the daemon; guests and their network go on
 clean: stop ## stop the daemon, destroy its guests and networks, delete its state
 	@sh etc/make/clean.sh
 
+install: ## install as a systemd service, in PREFIX (/opt/cloudd)
+	@sh etc/make/install.sh
+
 packages: $(WORK)/packages.stamp
 $(WORK)/packages.stamp: Makefile
 	@sh etc/make/packages.sh $(RUN_PACKAGES)
@@ -43,7 +48,7 @@ venv: $(WORK)/venv.stamp
 $(WORK)/venv.stamp: setup.cfg pyproject.toml $(WORK)/packages.stamp
 	@echo "== virtual environment $(VENV)"
 	@test -x $(PY) || /usr/bin/python3 -m venv $(VENV)
-	@$(PY) -m pip install --disable-pip-version-check -q -e .
+	@$(PY) -m pip install --disable-pip-version-check -e '.[client]'
 	@mkdir -p $(WORK) && touch $@
 
 guest: $(GUEST)
@@ -57,7 +62,7 @@ consoles: ## fetch the browser consoles (noVNC, xterm.js)
 test-packages: packages venv
 	@sh etc/make/packages.sh $(TEST_PACKAGES)
 	@test -e $(WORK)/test.stamp -a $(WORK)/test.stamp -nt setup.cfg || \
-	    { echo "== test requirements"; $(PY) -m pip install --disable-pip-version-check -q -e '.[test]' && touch $(WORK)/test.stamp; }
+	    { echo "== test requirements"; $(PY) -m pip install --disable-pip-version-check -e '.[test]' && touch $(WORK)/test.stamp; }
 
 test: test-packages guest consoles ## install what tests need, run them (T=path for some)
 	@sh etc/make/libvirt.sh

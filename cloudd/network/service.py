@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from cloudd.core import log
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
-from cloudd.drivers.network.base import DataplaneSpec, NetworkConfig, NetworkDriver, NetworkDriverError
+from cloudd.drivers.network.base import NetworkConfig, NetworkDriver, NetworkDriverError
 from cloudd.network import dataplane, jobs
 from cloudd.network.api import (
     API,
@@ -79,7 +79,7 @@ class NetworkModule(Module):
         """Wanted is nothing: the driver removes all that is ours."""
         await self.open()
         if self.driver is not None:
-            await self.driver.restore(DataplaneSpec())
+            await self.driver.purge()
             await self.driver.close()
 
     async def _correct_statuses(self, failed: set[str]) -> None:

@@ -309,6 +309,10 @@ class NetworkDriver(ABC):
     async def restore(self, wanted: DataplaneSpec) -> RestoreReport:
         """Make the dataplane exactly this: create what lacks, remove what is ours but not named, leave the rest alone."""
 
+    async def purge(self) -> None:
+        """Remove all that is ours, and what even an empty dataplane has."""
+        await self.restore(DataplaneSpec())
+
     @abstractmethod
     async def list(self) -> Inventory: ...
 

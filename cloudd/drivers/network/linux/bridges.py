@@ -7,7 +7,7 @@ from pyroute2 import IPRoute
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError, NetworkSpec, PortCounters, PortSpec, TapMissing
 from cloudd.drivers.network.linux import links, netns
-from cloudd.drivers.network.linux.names import Names
+from cloudd.drivers.network.linux.names import PREFIX, Names
 
 
 def prepare(namespace: str) -> None:
@@ -26,6 +26,16 @@ def load_bridge_netfilter() -> None:
     if netns.peek("bridge/bridge-nf-call-iptables") is None:
         raise NetworkDriverError("this kernel has no bridge netfilter, so guests could not be filtered: "
                                  "`modprobe br_netfilter`, or a kernel with CONFIG_BRIDGE_NETFILTER")
+
+
+def retire(namespace: str) -> None:
+    """Remove the dataplane's namespace, unless another cloud lives in it."""
+    if not netns.exists(namespace):
+        return
+    with netns.route(namespace) as ip:
+        inhabited = any(link.alias.startswith(f"{PREFIX}:") for link in links.read_all(ip).values())
+    if namespace and not inhabited:
+        netns.remove(namespace)
 
 
 def ensure(names: Names, namespace: str, spec: NetworkSpec) -> bool:

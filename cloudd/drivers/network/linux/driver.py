@@ -101,6 +101,12 @@ class LinuxNetworkDriver(NetworkDriver):
     async def restore(self, wanted: DataplaneSpec) -> base.RestoreReport:
         return await restore.restore(self, wanted)
 
+    async def purge(self) -> None:
+        await super().purge()
+        for rules in (self.host_rules.ruleset, self.firewall.ruleset):
+            await self.workers.run(rules.remove)
+        await self.workers.run(bridges.retire, self.config.namespace)
+
     async def list(self) -> base.Inventory:
         return await self.workers.run(inventory.take, self.config, self.names, self.firewall.bridge_table)
 

@@ -185,6 +185,11 @@ class Ruleset:
         self.objects: dict[Key, Object] = {}
         self.known = False                           # False: the kernel may hold anything, replace it
 
+    def remove(self) -> None:
+        """The tables themselves."""
+        run(self.namespace, "".join(f"table {table}\ndelete table {table}\n" for table in self.tables))
+        self.known = False
+
     def apply(self, changes: Changes) -> bool:
         """Change some objects (blocking). When the kernel is not as we thought, everything is replaced at once."""
         after = {key: item for key, item in {**self.objects, **changes}.items() if item is not None}
