@@ -1,31 +1,30 @@
 """Build a server: its images here, its disks made, its domain started paused, its ports wired; then it runs."""
 
 from cloudd.compute import boot_disks, states
+from cloudd.compute.boot_spec import Boot
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import Server
 from cloudd.core.jobs import Job, Run, Step
 
 
-async def fetch_images(run: Run) -> None:
-    boot = await steps.load(run, whole=False)
-    for image_id in boot_disks.wanted_images(boot):
+async def fetch_images(run: Run, boot: Boot) -> None:
+    """Its images, where they are not here yet; that may take long, so it is told."""
+    missing = set(boot_disks.wanted_images(boot)) - await steps.hypervisor(run).disks.cached_images()
+    if missing:
+        async with run.write() as tx:
+            states.working(await tx.get_one(Server, boot.server.id), states.BLOCK_DEVICES)
+    for image_id in missing:
         await boot_disks.fetch(run.parts, image_id)
-    await _now(run, states.BLOCK_DEVICES)
 
 
 async def make_disks(run: Run) -> None:
     boot = await steps.load(run, whole=False)
-    for image_id in boot_disks.wanted_images(boot):
-        await boot_disks.fetch(run.parts, image_id)            # the cache may have dropped it since
+    await fetch_images(run, boot)
     await boot_disks.make(run.parts, boot)
     if boot.server.config_drive:
         await boot_disks.write_config_drive(run.parts, await steps.load(run))
-    await _now(run, states.SPAWNING)
-
-
-async def _now(run: Run, task_state: str) -> None:
     async with run.save() as tx:
-        states.working(await tx.get_one(Server, run.input["server"]), task_state)
+        states.working(await tx.get_one(Server, run.input["server"]), states.SPAWNING)
 
 
 async def remove_disks(run: Run) -> None:
@@ -33,7 +32,6 @@ async def remove_disks(run: Run) -> None:
 
 
 CREATE = Job("compute.server.create", [
-    Step(fetch_images),
     Step(make_disks, undo=remove_disks),
     Step(steps.define, undo=steps.undefine),
     Step(steps.start_paused, undo=steps.switch_off),

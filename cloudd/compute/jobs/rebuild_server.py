@@ -2,9 +2,15 @@
 
 from cloudd.compute import boot_disks, states
 from cloudd.compute.jobs import steps
-from cloudd.compute.jobs.create_server import fetch_images
 from cloudd.compute.models import Server
 from cloudd.core.jobs import Job, Run, Step
+
+
+async def fetch_images(run: Run) -> None:
+    """Before anything is taken away: an image that cannot be had leaves the server's disk as it is."""
+    boot = await steps.load(run, whole=False)
+    for image_id in boot_disks.wanted_images(boot):
+        await boot_disks.fetch(run.parts, image_id)
 
 
 async def replace_disks(run: Run) -> None:
