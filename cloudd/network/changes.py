@@ -13,37 +13,38 @@ APPLY_PORT = "network.port.apply"
 APPLY_GROUP = "network.group.apply"
 
 
-async def _ask(tx: AsyncSession, context: Context, kind: str, subject: str) -> None:
+async def ask(tx: AsyncSession, context: Context, kind: str, subject: str) -> None:
+    """Ask for one subject's job."""
     await tx.flush()
     await jobs.ask(tx, context, kind, locks=[subject], resource=subject, merge=True, id=subject)
 
 
 async def network(tx: AsyncSession, context: Context, network_id: str) -> None:
     """A network, its subnets, or who is in its DHCP and DNS changed."""
-    await _ask(tx, context, APPLY_NETWORK, network_id)
+    await ask(tx, context, APPLY_NETWORK, network_id)
 
 
 async def router(tx: AsyncSession, context: Context, router_id: str) -> None:
     """A router, its interfaces, gateway, routes or floating addresses changed."""
-    await _ask(tx, context, APPLY_ROUTER, router_id)
+    await ask(tx, context, APPLY_ROUTER, router_id)
 
 
 async def port(tx: AsyncSession, context: Context, row: Port) -> None:
     """A port changed: the firewall of a bound one, and DHCP's table."""
     if row.host_id and not row.is_ours:
-        await _ask(tx, context, APPLY_PORT, row.id)
+        await ask(tx, context, APPLY_PORT, row.id)
     await network(tx, context, row.network_id)
 
 
 async def port_gone(tx: AsyncSession, context: Context, row: Port) -> None:
     if not row.is_ours:
-        await _ask(tx, context, APPLY_PORT, row.id)
+        await ask(tx, context, APPLY_PORT, row.id)
     await network(tx, context, row.network_id)
 
 
 async def group(tx: AsyncSession, context: Context, group_id: str) -> None:
     """A security group or its rules changed."""
-    await _ask(tx, context, APPLY_GROUP, group_id)
+    await ask(tx, context, APPLY_GROUP, group_id)
 
 
 async def routers_on(tx: AsyncSession, context: Context, network_id: str) -> None:

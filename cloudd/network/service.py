@@ -1,5 +1,6 @@
 """What the daemon starts and stops of networks: the driver, and at start all that it shall make of the rows."""
 
+import asyncio
 import hashlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,11 +9,11 @@ from typing import Any, ClassVar
 
 from sqlalchemy import select, update
 
-from cloudd.core import log
+from cloudd.core import log, tasks
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriver, NetworkDriverError
-from cloudd.network import dataplane, jobs
+from cloudd.network import dataplane, jobs, repair
 from cloudd.network.api import (
     API,
     agents,
@@ -47,6 +48,7 @@ class NetworkModule(Module):
     def __init__(self, parts: Any):
         super().__init__(parts)
         self.driver: NetworkDriver | None = None
+        self.repair: asyncio.Task[None] | None = None
         read_settings(parts.settings)
 
     async def open(self) -> None:
@@ -74,6 +76,7 @@ class NetworkModule(Module):
         if report.created or report.removed:
             LOG.info("the dataplane was repaired", created=len(report.created), removed=len(report.removed))
         await self._correct_statuses(set(report.failed))
+        self.repair = tasks.start("network repair", repair.watch(self.parts))
 
     async def purge(self) -> None:
         """Wanted is nothing: the driver removes all that is ours."""
@@ -99,6 +102,8 @@ class NetworkModule(Module):
                              .values(status="ACTIVE"))
 
     async def stop(self) -> None:
+        if self.repair is not None:
+            self.repair.cancel()
         if self.driver is not None:
             await self.driver.close()
 

@@ -3,7 +3,7 @@
 from cloudd.core import log
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.network.base import NetworkDriver
-from cloudd.network import changes, dataplane
+from cloudd.network import changes, dataplane, repair
 from cloudd.network.jobs.attempts import attempt
 from cloudd.network.turns import Turns
 
@@ -23,7 +23,8 @@ async def apply(run: Run) -> None:
 
 
 async def tell(run: Run, error: BaseException) -> None:
-    """A group has no status in which to say it; the next change or start tries again."""
+    """A group has no status in which to say it."""
+    repair.UNAPPLIED_GROUPS.add(run.input["id"])
     LOG.error("a security group's rules are not in force", security_group=run.input["id"], error=str(error))
 
 

@@ -16,16 +16,19 @@ async def apply(run: Run) -> None:
         async with run.read() as tx:
             specs = await dataplane.port_specs(tx, [port_id])
         driver = run.driver(NetworkDriver)
-        if specs:
-            await attempt("applying a port", port_id, lambda: driver.apply_port(specs[0]))
-        else:
+        if not specs:
             await attempt("removing a port", port_id, lambda: driver.remove_port(port_id))
+            return
+        await attempt("applying a port", port_id, lambda: driver.apply_port(specs[0]))
+    status = "ACTIVE" if port_id in await driver.plugged() else "DOWN"
+    async with run.save() as tx:
+        await tx.execute(update(Port).where(Port.id == port_id, Port.status == "ERROR").values(status=status))
 
 
-async def mark_down(run: Run, error: BaseException) -> None:
+async def mark_error(run: Run, error: BaseException) -> None:
     """Never ACTIVE with a firewall that is not the wanted one."""
     async with run.write() as tx:
         await tx.execute(update(Port).where(Port.id == run.input["id"]).values(status="ERROR"))
 
 
-APPLY = Job(changes.APPLY_PORT, steps=[Step(apply)], on_fail=mark_down)
+APPLY = Job(changes.APPLY_PORT, steps=[Step(apply)], on_fail=mark_error)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cloudd.network import changes, repair
 from tests.api.network.conftest import refused
 
 
@@ -167,9 +168,13 @@ async def test_a_driver_that_refuses_makes_the_router_an_error_until_it_works_ag
     await net.change("router", router, name="a")
     await net.cloud.settled()
     assert (await net.show(f"/routers/{router['id']}"))["status"] == "ERROR"
-    await net.change("router", router, name="b")
+    database = net.cloud.parts.database
+    async with database.write() as tx:                        # what is done once a minute
+        await repair.ask_again(tx, await repair.ill_subjects(tx))
     await net.cloud.settled()
     assert (await net.show(f"/routers/{router['id']}"))["status"] == "ACTIVE"
+    async with database.read() as tx:
+        assert (changes.APPLY_ROUTER, router["id"]) not in await repair.ill_subjects(tx)
 
 
 async def test_administrators_take_routers_and_networks_from_agents(net, admin, routed):
