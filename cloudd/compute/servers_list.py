@@ -158,6 +158,8 @@ ADMIN: dict[str, Callable[[Values], Clause]] = {
     "access_ip_v4": exact(Server.access_ip_v4), "access_ip_v6": exact(Server.access_ip_v6),
     "locked_by": exact(Server.locked_by), "metadata": metadata, "disk_config": exact(Server.disk_config),
 }
+PATTERNS = ("name", "display_name", "description", "display_description", "hostname")
+"""Filters that are regular expressions; Python and the databases differ a little in what they can read."""
 IGNORED = {"system_metadata", "hidden", "soft_deleted", "auto_disk_config", "disable_terminate", "ephemeral_key_uuid",
            "cell_name", "default_ephemeral_device", "default_swap_device", "architecture", "os_type", "vm_mode", "id",
            "shutdown_terminate", "internal_id", "instance_type_id", "updated_at", "deleted_at", "memory_mb", "vcpus", "root_gb",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import network
@@ -40,7 +41,14 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
     if not admin and (private := [key for key, _ in asked.sorts if key in servers_list.ADMIN_SORTS]):
         raise Forbidden(f"Only administrators can sort servers by {private[0]}")
     asked = replace(asked, sorts=_directions(request, asked.sorts))
-    return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked)
+    try:
+        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked)
+    except DBAPIError as exc:
+        patterns = [name for name in servers_list.PATTERNS if name in given]
+        if not patterns:
+            raise
+        raise BadRequest(f"Invalid filter {patterns[0]}: {given[patterns[0]][-1][:100]} is no regular expression that the database "
+                         "knows.") from exc
 
 
 def _filters(request: Request, admin: bool) -> dict[str, Callable[[Sequence[str]], Any]]:

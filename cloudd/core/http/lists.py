@@ -95,12 +95,20 @@ def _value(column: Column, text: str) -> Any:
         if isinstance(kind, Boolean):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         if isinstance(kind, Integer):
-            return int(text)
+            return _integer(text)
         if isinstance(kind, Moment):
             return clock.parse(text)
     except (KeyError, ValueError) as exc:
         raise BadRequest(f"Invalid value '{text}' for filter '{column.key}'.") from exc
     return text
+
+
+def _integer(text: str) -> int:
+    """A number that any of the databases can hold. Raises ValueError."""
+    number = int(text)
+    if not -2**31 <= number < 2**31:
+        raise ValueError(text)
+    return number
 
 
 def _after(order: list[tuple[Column, str]], row: Any) -> ColumnElement[bool]:
