@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock
@@ -109,6 +109,9 @@ async def serve_router(context: Context, tx: AsyncSession, router: Router, agent
             "is not hosted", "RouterNotHostedByL3Agent")
         raise Conflict(f"The router {router.id} {words} by the L3 Agent {agent.id}.", type=kind)
     router.served = wanted
+    if not wanted:                                            # served again, its job says ACTIVE
+        await tx.execute(update(FloatingIp).where(FloatingIp.router_id == router.id).values(status="DOWN"))
+        await tx.execute(update(Port).where(Port.device_id == router.id).values(status="DOWN"))
     await changes.router(tx, context, router.id)
 
 

@@ -179,6 +179,9 @@ async def test_a_driver_that_refuses_makes_the_router_an_error_until_it_works_ag
 
 async def test_administrators_take_routers_and_networks_from_agents(net, admin, routed):
     network, _, router = routed
+    port = await net.make("port", network_id=network["id"])
+    floating = await net.make("floatingip", floating_network_id=router["external_gateway_info"]["network_id"], port_id=port["id"])
+    await net.cloud.settled()
     agents = {one["agent_type"]: one for one in (await admin.call("GET", "/agents")).body["agents"]}
     assert all(one["alive"] for one in agents.values())
     l3, dhcp = agents["L3 agent"]["id"], agents["DHCP agent"]["id"]
@@ -186,10 +189,12 @@ async def test_administrators_take_routers_and_networks_from_agents(net, admin, 
     assert (await admin.call("DELETE", f"/agents/{dhcp}/dhcp-networks/{network['id']}")).status == 204
     await net.cloud.settled()
     assert router["id"] not in net.driver.routers and net.driver.networks[network["id"]].dhcp_port is None
+    assert (await net.show(f"/floatingips/{floating['id']}"))["status"] == "DOWN"
     assert (await admin.call("POST", f"/agents/{l3}/l3-routers", {"router_id": router["id"]})).status == 201
     assert (await admin.call("POST", f"/agents/{dhcp}/dhcp-networks", {"network_id": network["id"]})).status == 201
     refused(await admin.call("POST", f"/agents/{dhcp}/dhcp-networks", {"network_id": network["id"]}), 409,
             "NetworkHostedByDHCPAgent")
     await net.cloud.settled()
     assert router["id"] in net.driver.routers and net.driver.networks[network["id"]].dhcp_port is not None
+    assert (await net.show(f"/floatingips/{floating['id']}"))["status"] == "ACTIVE"
     assert (await net.call("GET", "/agents")).body == {"agents": []}
