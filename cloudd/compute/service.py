@@ -1,6 +1,7 @@
 """What the daemon starts and stops of compute: the hypervisor, and the watch over its guests."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -130,6 +131,12 @@ class ComputeModule(Module):
             await asyncio.gather(self._watch, return_exceptions=True)
         if Hypervisor in self.parts.drivers:
             await self.parts.driver(Hypervisor).close()
+            self._forget_run_dir()
+
+    def _forget_run_dir(self) -> None:
+        """No guest has a socket there: it may go, and is made again at the next start."""
+        with contextlib.suppress(OSError):
+            os.rmdir(self._config().run_dir)
 
     async def purge(self) -> None:
         """Destroy every guest of this cloud on this host, with its disks."""
@@ -141,6 +148,7 @@ class ComputeModule(Module):
         for server_id in await driver.disks.owners():
             await driver.disks.delete(server_id)
         await driver.close()
+        self._forget_run_dir()
 
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {"hypervisor": self._answers}
