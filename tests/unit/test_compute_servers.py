@@ -1,6 +1,7 @@
 """The rules of servers that need no cloud: states, names, disks, patterns, metadata."""
 
 import base64
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import orjson
@@ -173,7 +174,7 @@ def boot(properties=None, specs=None, ports=None, **values):
              "memory_mb": 128, "image_id": "img", "image": {"properties": properties or {}, "disk_format": "qcow2"},
              "flavor": {**FLAVOR, "extra_specs": specs or {}}, "launch_index": 0, "reservation_id": "r-1",
              "availability_zone": "nova", "random_seed": "c2VlZA==", "config_drive": True,
-             "created_at": SimpleNamespace(astimezone=lambda zone: SimpleNamespace(strftime=lambda form: "then"))}
+             "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
     ports = [port()] if ports is None else ports
     rows = tuple((ServerPort(port_id=view.id, server_id="sid", number=number, tag="front"), view)
                  for number, view in enumerate(ports))

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 from openstack_cli import Cli, Failed
 
+from tests.api.conftest import free_port
+
 ROOT = Path(__file__).resolve().parents[3]
-PORT = int(os.environ.get("CLOUDD_CLI_PORT", "15030"))
+PORT = free_port()
 READY_SECONDS = 30
 LONGEST_PAUSE = 0.05
 
