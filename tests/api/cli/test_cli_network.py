@@ -43,8 +43,13 @@ def test_subnets(demo: Cli, name: str, later: Later) -> None:
                     "--subnet-range fd00:79::/64", "--network", name, name + "-six")
     assert six["gateway_ip"] == "fd00:79::1" and six["ipv6_address_mode"] == "slaac"
     assert {row["Subnet"] for row in demo.json("subnet list", "--network", name)} == {"10.79.0.0/24", "fd00:79::/64"}
-    demo("subnet set --no-dhcp --gateway 10.79.0.254", "--name", name + "-new", subnet["id"])
-    assert demo.json("subnet show", name + "-new")["enable_dhcp"] is False
+    refused = demo.fails("subnet set --gateway 10.79.0.254", subnet["id"])
+    assert "409" in refused and "10.79.0.254 conflicts with allocation pool 10.79.0.2-10.79.0.254" in refused
+    demo("subnet set --no-dhcp --gateway 10.79.0.254 --no-allocation-pool --allocation-pool start=10.79.0.2,end=10.79.0.99",
+         "--name", name + "-new", subnet["id"])
+    changed = demo.json("subnet show", name + "-new")
+    assert changed["enable_dhcp"] is False and changed["gateway_ip"] == "10.79.0.254"
+    assert changed["allocation_pools"] == [{"start": "10.79.0.2", "end": "10.79.0.99"}]
     demo("subnet delete", name + "-new", name + "-six")
     assert demo.json("subnet list", "--network", name) == []
 
