@@ -1,7 +1,93 @@
-"""A real guest."""
+"""A real guest: ordered by the API until it is ACTIVE and until it asks for a login, against `virsh start` of the same domain.
 
+The whole cloud is sealed off in namespaces of its own (tests/realcloud.py). Both sides begin with the image in the cache.
+"""
+
+import asyncio
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests import realcloud, realtenant
+from tests.bench import idle
 from tests.bench.figures import Figure
+from tests.bench.process import Measured
+from tests.waiting import until
+
+IMAGE = Path(os.environ.get("CLOUDD_TEST_IMAGE", realcloud.ROOT / "build/testguest/testguest.qcow2"))
+RUNS, RUNS_FULL = 3, 7
+PROMPT = re.compile(r"login:\s*$", re.MULTILINE)
 
 
 def figures(full: bool) -> list[Figure]:
-    return []
+    if os.geteuid() or not IMAGE.exists():
+        print(f"guest: needs root and {IMAGE} (make guest)")
+        return []
+    with tempfile.TemporaryDirectory(prefix="cloudd-bench-") as directory:
+        cloud = realcloud.RealCloud(Path(directory), f"bench-{os.getpid()}")
+        with realcloud.running(cloud):
+            cloud.daemon.init("--no-guest", "--guest-image", str(IMAGE))
+            return asyncio.run(_measured(cloud, RUNS_FULL if full else RUNS))
+
+
+async def _measured(cloud: realcloud.RealCloud, runs: int) -> list[Figure]:
+    async with realtenant.at_work(cloud) as tenant:
+        first = await _active(tenant)                          # brings the image into the cache
+        await tenant.delete(first[1])
+        made = [await _lived(tenant) for _ in range(runs - 1)]
+        active, server = await _active(tenant)
+        made.append((active, await _asks(tenant, server, active)))
+        daemon = Measured(cloud.daemon.process)
+        cpu, sleeps = idle.of(daemon, idle.WINDOW_SECONDS)
+        memory = daemon.resident_mb()
+        domain = tenant._domain_names()[server]
+        cloud.daemon.stop()                                   # or it would see to the domain as well
+        virsh = ["virsh", "-q", "-c", f"qemu:///system?socket={cloud.libvirt.socket}"]
+        peer = statistics.median(_virsh_start(virsh, domain) for _ in range(runs))
+    active, login = (statistics.median(times) for times in zip(*made, strict=True))
+    return [
+        Figure("server create to ACTIVE", active, "s", (("virsh start of its domain", peer),), times=1.2),
+        Figure("server create to ACTIVE, first of its image", first[0], "s", (("a later one", active),)),
+        Figure("server create to login prompt", login, "s", (("of it, to ACTIVE", active),)),
+        Figure("resident memory with libvirt and a guest", memory, "MB", most=120),
+        Figure(f"processor with libvirt and a guest, idle for {idle.WINDOW_SECONDS} s", cpu, "%", (("one core", 100.0),), most=1),
+        Figure("wake-ups a minute with libvirt and a guest", sleeps, ""),
+    ]
+
+
+async def _active(tenant: realtenant.Tenant) -> tuple[float, str]:
+    """Seconds from the order to ACTIVE, and the server's id."""
+    began = time.perf_counter()
+    server = await tenant.create(realtenant.short_name("bench"))
+    await tenant.becomes(server, "ACTIVE")
+    return time.perf_counter() - began, server
+
+
+async def _asks(tenant: realtenant.Tenant, server: str, since: float) -> float:
+    """Seconds from the order to the login prompt, when `since` of them are over."""
+    began = time.perf_counter()
+
+    async def prompt() -> bool:
+        return bool(PROMPT.search(await tenant.console(server)))
+    await until(prompt, realtenant.BOOT_SECONDS)
+    return since + time.perf_counter() - began
+
+
+async def _lived(tenant: realtenant.Tenant) -> tuple[float, float]:
+    """A server's way to ACTIVE and to the prompt; deleted then."""
+    active, server = await _active(tenant)
+    login = await _asks(tenant, server, active)
+    await tenant.delete(server)
+    return active, login
+
+
+def _virsh_start(virsh: list[str], domain: str) -> float:
+    """Seconds that `virsh start` takes on the ready disk."""
+    subprocess.run([*virsh, "destroy", domain], check=True, stdout=subprocess.DEVNULL)
+    began = time.perf_counter()
+    subprocess.run([*virsh, "start", domain], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began

@@ -25,11 +25,11 @@ def figures(full: bool) -> list[Figure]:
         with place.serving() as daemon:
             time.sleep(SETTLE_SECONDS)
             memory, threads = daemon.resident_mb(), daemon.threads()
-            cpu, sleeps = _idle(daemon, window)
+            cpu, sleeps = of(daemon, window)
             after = _worked(place, daemon)
     with bare.answering(b"{}") as (_, peer):
         time.sleep(SETTLE_SECONDS)
-        peer_memory, peer_threads, (_, peer_sleeps) = peer.resident_mb(), peer.threads(), _idle(peer, WINDOW_SECONDS)
+        peer_memory, peer_threads, (_, peer_sleeps) = peer.resident_mb(), peer.threads(), of(peer, WINDOW_SECONDS)
     bare_name = "a bare aiohttp server"
     return [
         Figure("resident memory, idle", memory, "MB", (("importing aiohttp and SQLAlchemy", _libraries_mb()),
@@ -41,7 +41,7 @@ def figures(full: bool) -> list[Figure]:
     ]
 
 
-def _idle(process: Measured, window: float) -> tuple[float, float]:
+def of(process: Measured, window: float) -> tuple[float, float]:
     """Processor in percent of a core, and how often a minute some thread woke."""
     before = process.spent()
     time.sleep(window)

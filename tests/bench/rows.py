@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,10 @@ def _rows(connection: Connection, model: type[Base], column: str, value: str) ->
 def _copy(patterns: list[tuple[Table, list[dict[str, Any]]]], number: int, server: str, port: str) -> dict[str, list[Any]]:
     """The rows of one more server, under ids, a number and addresses of its own."""
     ids = {server: str(uuid.uuid4()), port: str(uuid.uuid4())}
-    own = {"number": number, "ip_address": str(RANGE[FIRST_HOST + number]), "mac_address": f"fa:16:3f:{number >> 16:02x}:"
+    own: dict[str, Any] = {"number": number, "ip_address": str(RANGE[FIRST_HOST + number]), "mac_address": f"fa:16:3f:{number >> 16:02x}:"
            f"{number >> 8 & 255:02x}:{number & 255:02x}", "name": f"bench-{number}"}
     made: dict[str, list[Any]] = {}
+    own["created_at"] = patterns[0][1][0]["created_at"] + timedelta(seconds=number)
     for table, rows in patterns:
         changes = own if table.name in ("compute_servers", "network_ports", "network_allocations") else {}
         made[table.name] = [{**{name: ids.get(value, value) if isinstance(value, str) else value for name, value in row.items()},

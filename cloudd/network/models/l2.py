@@ -118,9 +118,9 @@ class Subnet(Standard, Base):
     next_address: Mapped[str | None] = mapped_column(Address)
 
     network_project_id: Mapped[str] = column_property(
-        select(Network.project_id).where(Network.id == network_id).correlate_except(Network).scalar_subquery())
+        select(Network.project_id).where(Network.id == network_id).correlate_except(Network).scalar_subquery(), expire_on_flush=False)
     network_external: Mapped[bool] = column_property(
-        select(Network.external).where(Network.id == network_id).correlate_except(Network).scalar_subquery())
+        select(Network.external).where(Network.id == network_id).correlate_except(Network).scalar_subquery(), expire_on_flush=False)
     rbac: Mapped[list[Rbac]] = relationship(Rbac, primaryjoin=lambda: foreign(Rbac.object_id) == Subnet.network_id,
                                             lazy="selectin", viewonly=True)
 
@@ -196,7 +196,7 @@ class Port(Standard, Base):
     group_rows: Mapped[list[PortGroup]] = relationship(
         PortGroup, lazy="selectin", cascade="all, delete-orphan", passive_deletes=True, order_by=PortGroup.position)
     network_project_id: Mapped[str] = column_property(
-        select(Network.project_id).where(Network.id == network_id).correlate_except(Network).scalar_subquery())
+        select(Network.project_id).where(Network.id == network_id).correlate_except(Network).scalar_subquery(), expire_on_flush=False)
 
     __table_args__ = (Index("uq_network_ports_mac", "network_id", "mac_address", unique=True),)
 

@@ -103,10 +103,10 @@ class GroupRule(Standard, Base):
 
     group_project_id: Mapped[str] = column_property(
         select(SecurityGroup.project_id).where(SecurityGroup.id == security_group_id)
-        .correlate_except(SecurityGroup).scalar_subquery())
+        .correlate_except(SecurityGroup).scalar_subquery(), expire_on_flush=False)
     belongs_to_default_sg: Mapped[bool] = column_property(
         select(SecurityGroup.is_default).where(SecurityGroup.id == security_group_id)
-        .correlate_except(SecurityGroup).scalar_subquery())
+        .correlate_except(SecurityGroup).scalar_subquery(), expire_on_flush=False)
 
 
 class AgentNote(Base):
