@@ -42,7 +42,7 @@ def test_create_list_show_delete(demo: Cli, boot: Boot, name: str, image: str, n
     demo("server unset --property tier", server["id"])
     assert shown["flavor"]["name"] == "cli-tiny" if isinstance(shown["flavor"], dict) else "cli-tiny" in shown["flavor"]
     port = ("port list", "--network", network, "--fixed-ip", f"ip-address={addresses(server)[0]}")
-    assert len(demo.json(*port)) == 1
+    assert len(demo.json(*port)) == 1 and demo.json(*port) == demo.json("port list --server", server["id"])
     demo("server delete --wait", server["id"])
     assert "No Server found" in demo.fails("server show", server["id"])
     assert demo.json(*port) == []
