@@ -8,8 +8,10 @@ connected to, so a name that changes its mind (DNS rebinding) gains nothing.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -89,31 +91,71 @@ def own_addresses() -> list[str]:
         return [str(message.get_attr("IFA_ADDRESS")) for message in route.get_addr()]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the other side said, read to its end."""
+
+    status: int
+    body: bytes
+
+
 @asynccontextmanager
 async def get(url: str, *, allowed: Sequence[str] = (), timeout: float = 60) -> AsyncIterator[aiohttp.ClientResponse]:
     """A GET that follows at most five redirects, each checked again. Raises FetchRefused, FetchFailed."""
+    async with _session(url, allowed, timeout) as (session, own):
+        response = await _follow(session, url, allowed, own)
+        try:
+            yield response
+        finally:
+            response.close()
+
+
+async def ask(url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
+              allowed: Sequence[str] = (), timeout: float = 10, most: int = 1 << 20, tls: ssl.SSLContext | None = None) -> Answer:
+    """A short question to another service: a GET, or a POST of a form. No redirect is followed, and every status is an answer.
+
+    `timeout` is for all of it, `most` the longest body that is read. Raises FetchRefused, FetchFailed.
+    """
+    async with _session(url, allowed, timeout, tls) as (session, own):
+        _check_target(url, allowed, own)
+        method = "GET" if form is None else "POST"
+        async with asyncio.timeout(timeout), session.request(method, url, data=form, headers={
+                **(headers or {}), "Accept-Encoding": "identity"}, allow_redirects=False) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(1 << 16):
+                body += chunk
+                if len(body) > most:
+                    raise FetchFailed(f"{url} answered more than {most} bytes.")
+            return Answer(response.status, bytes(body))
+
+
+@asynccontextmanager
+async def _session(url: str, allowed: Sequence[str], timeout: float,
+                   tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[aiohttp.ClientSession, list[str]]]:
+    """A client that looks names up as guarded, with this machine's own addresses; its failures are told by meaning."""
     own = await asyncio.to_thread(own_addresses)
-    connector = aiohttp.TCPConnector(resolver=_Resolver(allowed, own), use_dns_cache=False)
+    connector = aiohttp.TCPConnector(resolver=_Resolver(allowed, own), use_dns_cache=False, ssl=tls if tls else True)
     times = aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=timeout)
     try:
         async with aiohttp.ClientSession(connector=connector, timeout=times, trust_env=False, auto_decompress=False) as session:
-            response = await _follow(session, url, allowed, own)
-            try:
-                yield response
-            finally:
-                response.close()
+            yield session, own
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         if isinstance(exc.__cause__, FetchRefused):
             raise exc.__cause__ from None
         raise FetchFailed(f"{url} could not be fetched: {exc or type(exc).__name__}.") from exc
 
 
+def _check_target(url: str, allowed: Sequence[str], own: Sequence[str]) -> None:
+    """check_url, and that a literal address is none of this machine's own."""
+    check_url(url, allowed)
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port
+    if not _allowed(host, port, allowed) and _is_literal(host):
+        _check_address(ipaddress.ip_address(host), host, own)
+
+
 async def _follow(session: aiohttp.ClientSession, url: str, allowed: Sequence[str], own: Sequence[str]) -> aiohttp.ClientResponse:
     for _ in range(REDIRECTS + 1):
-        check_url(url, allowed)
-        host, port = urlsplit(url).hostname or "", urlsplit(url).port
-        if not _allowed(host, port, allowed) and _is_literal(host):
-            _check_address(ipaddress.ip_address(host), host, own)
+        _check_target(url, allowed, own)
         response = await session.get(url, allow_redirects=False)
         if response.status not in MOVED or "Location" not in response.headers:
             if response.status != 200:

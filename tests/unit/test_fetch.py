@@ -61,3 +61,18 @@ async def test_redirects_are_checked_again(server):
 async def test_a_bad_answer_is_told(server):
     with pytest.raises(fetch.FetchFailed, match="answered 404"):
         await get(f"http://127.0.0.1:{server}/nothing", allowed=[f"127.0.0.1:{server}"])
+
+
+async def test_a_question_is_guarded_and_its_answer_is_of_any_status(server):
+    allowed = [f"127.0.0.1:{server}"]
+    assert (await fetch.ask(f"http://127.0.0.1:{server}/page", allowed=allowed)) == fetch.Answer(200, b"data")
+    assert (await fetch.ask(f"http://127.0.0.1:{server}/page", form={"a": "b"}, allowed=allowed)).status == 405
+    assert (await fetch.ask(f"http://127.0.0.1:{server}/away?to=/page", allowed=allowed)).status == 302
+    with pytest.raises(fetch.FetchRefused):
+        await fetch.ask(f"http://127.0.0.1:{server}/page")
+    with pytest.raises(fetch.FetchRefused, match="inside this cloud"):
+        await fetch.ask(f"http://localhost:{server}/page", form={})
+    with pytest.raises(fetch.FetchFailed, match="more than 3 bytes"):
+        await fetch.ask(f"http://127.0.0.1:{server}/page", allowed=allowed, most=3)
+    with pytest.raises(fetch.FetchFailed, match="could not be fetched"):
+        await fetch.ask("http://127.0.0.1:15199/", allowed=["127.0.0.1"])

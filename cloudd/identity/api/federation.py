@@ -11,17 +11,22 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import Records, records
-from cloudd.identity import effective, projects
+from cloudd.identity import effective, mapping_rules, projects
 from cloudd.identity.api import API, flag
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.models import Project
 from cloudd.identity.models.extensions import IdentityProvider, Mapping, Protocol, ServiceProvider
 
 URL = t.Text(1, 256, pattern="^[a-zA-Z][a-zA-Z0-9+.-]*://.+")
-LOCAL = t.Obj({"user": t.Map(), "projects": t.List(t.Map()), "group": t.Map(), "groups": t.Any_(), "group_ids": t.Text(),
-               "domain": t.Map()})
-REMOTE = t.Obj({"type": t.Text(1), "regex": t.Bool(), "any_one_of": t.List(t.Text()), "not_any_of": t.List(t.Text()),
-                "whitelist": t.List(t.Text()), "blacklist": t.List(t.Text())}, ("type",))
+WORDS = t.Text(1, None)
+IN_DOMAIN = t.Obj({"id": WORDS, "name": WORDS})
+LOCAL_USER = t.Obj({"id": WORDS, "name": WORDS, "email": WORDS, "domain": IN_DOMAIN, "type": t.Enum("ephemeral", "local")})
+LOCAL_PROJECT = t.Obj({"name": WORDS, "domain": IN_DOMAIN, "roles": t.List(t.Obj({"name": WORDS}, ("name",)))}, ("name", "roles"))
+LOCAL = t.Obj({"user": LOCAL_USER, "projects": t.List(LOCAL_PROJECT), "projects_json": WORDS, "groups": WORDS,
+               "group": t.Obj({"id": WORDS, "name": WORDS, "domain": IN_DOMAIN}), "group_ids": WORDS, "domain": IN_DOMAIN})
+LISTED = t.List(t.Text(0, None))
+REMOTE = t.Obj({"type": t.Text(1), "regex": t.Bool(), "any_one_of": LISTED, "not_any_of": LISTED, "whitelist": LISTED,
+                "blacklist": LISTED}, ("type",))
 RULES = t.List(t.Obj({"local": t.List(LOCAL), "remote": t.List(REMOTE, 1)}, ("local", "remote")), 1)
 PATH = "/OS-FEDERATION"
 
@@ -116,13 +121,23 @@ async def provider_before_delete(request: Request, tx: AsyncSession, row: Identi
     await tx.execute(Protocol.__table__.delete().where(Protocol.idp_id == row.id))
 
 
+async def mapping_before_create(request: Request, tx: AsyncSession, values: dict[str, Any]) -> dict[str, Any]:
+    mapping_rules.check(values["rules"], values["schema_version"])
+    return values
+
+
+async def mapping_before_update(request: Request, tx: AsyncSession, row: Mapping, values: dict[str, Any]) -> dict[str, Any]:
+    mapping_rules.check(values.get("rules", row.rules), values.get("schema_version", row.schema_version))
+    return values
+
+
 VERBS = ("list", "show", "update", "delete")
 PROVIDERS = records(API, f"{PATH}/identity_providers", IdentityProvider, PROVIDER, policy="identity:{verb}", verbs=VERBS,
                     update_method="patch", filters={"id": IdentityProvider.id, "enabled": flag(IdentityProvider.enabled)},
                     before_create=provider_before_create, before_update=provider_before_update,
                     before_delete=provider_before_delete, notify="identity.identity_provider.{past}")
 MAPPINGS = records(API, f"{PATH}/mappings", Mapping, MAPPING, policy="identity:{verb}", verbs=VERBS, update_method="patch",
-                   notify="identity.mapping.{past}")
+                   notify="identity.mapping.{past}", before_create=mapping_before_create, before_update=mapping_before_update)
 SERVICES = records(API, f"{PATH}/service_providers", ServiceProvider, SERVICE, policy="identity:{verb}", verbs=VERBS,
                    update_method="patch", notify="identity.service_provider.{past}",
                    filters={"id": ServiceProvider.id, "enabled": flag(ServiceProvider.enabled)})
