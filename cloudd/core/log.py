@@ -21,6 +21,7 @@ _SECRET_FORM = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), MASK),
     (re.compile(r"(\"(?:\w*pass\w*|secret|blob|private_key)\"\s*:\s*)\"[^\"]*\"", re.IGNORECASE), rf'\1"{MASK}"'),
     (re.compile(r"((?:password|token|secret|signature)=)[^&\s]+", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"([?&](?:code|state)=)[^&\s]+"), rf"\1{MASK}"),
     (re.compile(r"(://[^/:@\s]+:)[^@/\s]+@"), rf"\1{MASK}@"),
 )
 _OURS = "facts"

@@ -31,11 +31,23 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
     await _enough(tokens, proof)
     text, subject = await _issue(tokens, proof, wanted)
     if proof.parent is None:
-        async with tokens.parts.database.write() as tx:
-            await compliance.record_success(tx, proof.user_id, now())
-            await events.emit(tx, replace(login.context, user_id=proof.user_id, project_id=subject.context.project_id),
-                              LoggedIn(proof.user_id, list(proof.methods)))
+        await _tell(login, proof, subject)
     return text, subject
+
+
+async def let_in(login: Login, proof: Proof) -> tuple[str, Subject]:
+    """An unscoped token for somebody whom an identity provider vouches for."""
+    await _enough(login.tokens, proof)
+    text, subject = await _issue(login.tokens, proof, "unscoped")
+    await _tell(login, proof, subject)
+    return text, subject
+
+
+async def _tell(login: Login, proof: Proof, subject: Subject) -> None:
+    async with login.tokens.parts.database.write() as tx:
+        await compliance.record_success(tx, proof.user_id, now())
+        await events.emit(tx, replace(login.context, user_id=proof.user_id, project_id=subject.context.project_id),
+                          LoggedIn(proof.user_id, list(proof.methods)))
 
 
 async def log_in_with(tokens: Tokens, user_id: str, methods: tuple[str, ...], wanted: Any) -> tuple[str, Subject]:
@@ -45,7 +57,7 @@ async def log_in_with(tokens: Tokens, user_id: str, methods: tuple[str, ...], wa
 
 async def _issue(tokens: Tokens, proof: Proof, wanted: Any) -> tuple[str, Subject]:
     payload = Payload(proof.user_id, proof.methods, now(), proof.expires_at or now() + tokens.lifetime,
-                      tuple(filter(None, (new_audit_id(), proof.chain))))
+                      tuple(filter(None, (new_audit_id(), proof.chain))), origin=proof.origin)
     async with tokens.parts.database.read() as tx:
         payload = await _scoped(tx, payload, proof, wanted)
         subject = await tokens.look_up(tx, payload)
@@ -147,7 +159,8 @@ async def _to_trust(tx: AsyncSession, payload: Payload, asked: Mapping[str, Any]
         raise Forbidden("The trust has no uses left.")
     expires = min(payload.expires_at, trust.expires_at) if trust.expires_at else payload.expires_at
     user = trust.trustor_user_id if trust.impersonation else payload.user_id
-    return replace(payload, scope="project", scope_id=trust.project_id, trust_id=trust.id, user_id=user, expires_at=expires)
+    return replace(payload, scope="project", scope_id=trust.project_id, trust_id=trust.id, user_id=user, expires_at=expires,
+                   origin=None)
 
 
 SCOPES = {"project": _to_project, "domain": _to_domain, "system": _to_system, "OS-TRUST:trust": _to_trust}

@@ -1,11 +1,14 @@
 """Which roles somebody has where: direct and through groups, inherited from above, implied by other roles."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloudd.core.clock import now
 from cloudd.identity.models import SYSTEM, Assignment, ImpliedRole, Membership, Project, Role
+from cloudd.identity.models.federation import ExpiringMembership
 
 
 async def lineage(tx: AsyncSession, project_id: str) -> list[Project]:
@@ -31,32 +34,41 @@ async def below(tx: AsyncSession, roots: Iterable[str]) -> list[Project]:
     return list((await tx.execute(select(Project).where(Project.id.in_(select(under.c.id))))).scalars())
 
 
-def of_user(user_id: str):
-    """The clause for grants of a user and of the groups that he is in."""
-    groups = select(Membership.group_id).where(Membership.user_id == user_id)
-    return or_(and_(Assignment.actor == "user", Assignment.actor_id == user_id),
-               and_(Assignment.actor == "group", Assignment.actor_id.in_(groups)))
+def of_user(user_id: str, groups: Sequence[str] = ()):
+    """The clause for grants of a user and of the groups that he is in: his own, those that an identity provider put him in for a
+    while, and `groups`, which his token names."""
+    member = select(Membership.group_id).where(Membership.user_id == user_id).union(
+        select(ExpiringMembership.group_id).where(ExpiringMembership.user_id == user_id, ExpiringMembership.expires_at > now()))
+    inside = or_(Assignment.actor_id.in_(member), Assignment.actor_id.in_(groups)) if groups else Assignment.actor_id.in_(member)
+    return or_(and_(Assignment.actor == "user", Assignment.actor_id == user_id), and_(Assignment.actor == "group", inside))
 
 
-async def roles_on_project(tx: AsyncSession, user_id: str, chain: Sequence[Project]) -> list[Role]:
+async def ends(tx: AsyncSession, user_id: str) -> datetime | None:
+    """When the first of a user's memberships for a while is over."""
+    query = select(func.min(ExpiringMembership.expires_at)).where(ExpiringMembership.user_id == user_id,
+                                                                  ExpiringMembership.expires_at > now())
+    return (await tx.execute(query)).scalar()
+
+
+async def roles_on_project(tx: AsyncSession, user_id: str, chain: Sequence[Project], groups: Sequence[str] = ()) -> list[Role]:
     """The user's roles on the first project of a `lineage`."""
     here, above = chain[0].id, [project.id for project in chain[1:]]
     clause = or_(and_(Assignment.target == "project", Assignment.target_id == here, Assignment.inherited.is_(False)),
                  and_(Assignment.target.in_(("project", "domain")), Assignment.target_id.in_(above), Assignment.inherited))
-    return await _roles(tx, user_id, clause)
+    return await _roles(tx, of_user(user_id, groups), clause)
 
 
-async def roles_on_domain(tx: AsyncSession, user_id: str, domain_id: str) -> list[Role]:
-    return await _roles(tx, user_id, and_(Assignment.target == "domain", Assignment.target_id == domain_id,
-                                          Assignment.inherited.is_(False)))
+async def roles_on_domain(tx: AsyncSession, user_id: str, domain_id: str, groups: Sequence[str] = ()) -> list[Role]:
+    return await _roles(tx, of_user(user_id, groups), and_(Assignment.target == "domain", Assignment.target_id == domain_id,
+                                                           Assignment.inherited.is_(False)))
 
 
-async def roles_on_system(tx: AsyncSession, user_id: str) -> list[Role]:
-    return await _roles(tx, user_id, and_(Assignment.target == "system", Assignment.target_id == SYSTEM))
+async def roles_on_system(tx: AsyncSession, user_id: str, groups: Sequence[str] = ()) -> list[Role]:
+    return await _roles(tx, of_user(user_id, groups), and_(Assignment.target == "system", Assignment.target_id == SYSTEM))
 
 
-async def _roles(tx: AsyncSession, user_id: str, where) -> list[Role]:
-    held = set((await tx.execute(select(Assignment.role_id).where(of_user(user_id), where))).scalars())
+async def _roles(tx: AsyncSession, actor, where) -> list[Role]:
+    held = set((await tx.execute(select(Assignment.role_id).where(actor, where))).scalars())
     return await expanded(tx, held)
 
 
@@ -87,9 +99,9 @@ def with_implied(role_ids: Iterable[str], rules: dict[str, set[str]]) -> set[str
     return found
 
 
-async def reachable(tx: AsyncSession, user_id: str) -> tuple[list[Project], list[Project], bool]:
+async def reachable(tx: AsyncSession, user_id: str, groups: Sequence[str] = ()) -> tuple[list[Project], list[Project], bool]:
     """The enabled projects and domains on which a user has a role, and whether he has one on the system."""
-    grants = list((await tx.execute(select(Assignment).where(of_user(user_id)))).scalars())
+    grants = list((await tx.execute(select(Assignment).where(of_user(user_id, groups)))).scalars())
     direct = {grant.target_id for grant in grants if grant.target != "system" and not grant.inherited}
     rows = list((await tx.execute(select(Project).where(Project.id.in_(direct)))).scalars()) if direct else []
     rows += await below(tx, {grant.target_id for grant in grants if grant.inherited})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import events
@@ -18,6 +18,7 @@ from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models import ApplicationCredential, Credential, Project, User, domain_named
 from cloudd.identity.models.extensions import LoginRecord, OAuthToken
 from cloudd.identity.passwords import Hasher
+from cloudd.identity.payload import Origin
 from cloudd.identity.subjects import Subject
 from cloudd.identity.tokens import Tokens
 
@@ -35,6 +36,7 @@ class Proof:
     application_credential: ApplicationCredential | None = None
     oauth_token: OAuthToken | None = None
     parent: Subject | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,21 @@ async def by_totp(login: Login, given: Mapping[str, Any]) -> Proof:
     ring = login.tokens.parts.service(CredentialRing)
     steps = [(row.id, totp.step_of(ring.decrypt(row.encrypted_blob.encode()).decode(), wanted["passcode"], now().timestamp()))
              for row in rows]
-    fresh = [(key, step) for key, step in steps if step is not None and login.tokens.used_passcodes.get(key, -1) < step]
-    if user is None or shut or not fresh:
+    fits = [(key, step) for key, step in steps if step is not None]
+    if user is None or shut or not await _first_use(login, fits):
         raise await login.failed("totp", user, shut or ("wrong secret" if user else "no such user"))
-    login.tokens.used_passcodes.update(fresh)                 # a passcode that was seen on its way is of no use
     return Proof(user.id, ("totp",))
+
+
+async def _first_use(login: Login, fits: list[tuple[str, int]]) -> bool:
+    """Write down that these passcodes are used: one that was seen on its way is of no use, after a restart neither."""
+    if not fits:
+        return False
+    async with login.tokens.parts.database.write() as tx:
+        done = [await tx.execute(update(Credential).where(
+            Credential.id == key, or_(Credential.used_step.is_(None), Credential.used_step < step)).values(used_step=step))
+            for key, step in fits]
+    return any(result.rowcount for result in done)
 
 
 async def by_oauth1(login: Login, given: Mapping[str, Any]) -> Proof:
@@ -142,7 +154,8 @@ async def by_token(login: Login, given: Mapping[str, Any]) -> Proof:
         raise Forbidden("Rescoping a token that was got through a trust, an application credential or OAuth is not allowed: log "
                         "in with the password.")
     names = tuple(dict.fromkeys((*old.payload.methods, "token")))
-    return Proof(old.user_id, names, chain=old.payload.audit_ids[-1], expires_at=old.payload.expires_at, parent=old)
+    return Proof(old.user_id, names, chain=old.payload.audit_ids[-1], expires_at=old.payload.expires_at, parent=old,
+                 origin=old.payload.origin)
 
 
 async def by_application_credential(login: Login, given: Mapping[str, Any]) -> Proof:
@@ -159,8 +172,15 @@ async def by_application_credential(login: Login, given: Mapping[str, Any]) -> P
     return Proof(row.user_id, ("application_credential",), expires_at=expires, application_credential=row)
 
 
+async def by_federation(login: Login, given: Mapping[str, Any]) -> Proof:
+    """The former way to scope a federated user's token. Who has none yet logs in at his identity provider's own address."""
+    if not isinstance(given, Mapping) or not isinstance(given.get("id"), str):
+        raise Unauthorized("A federated login begins at /OS-FEDERATION/identity_providers/IDP/protocols/PROTOCOL/auth.")
+    return await by_token(login, given)
+
+
 METHODS: dict[str, Method] = {"password": by_password, "token": by_token, "application_credential": by_application_credential,
-                              "totp": by_totp, "oauth1": by_oauth1}
+                              "totp": by_totp, "oauth1": by_oauth1, "openid": by_federation, "mapped": by_federation}
 
 
 async def _application_credential(tx: AsyncSession, given: Mapping[str, Any]) -> ApplicationCredential | None:

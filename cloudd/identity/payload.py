@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 METHODS = ("password", "token", "totp", "application_credential", "external", "mapped", "oauth1", "saml2", "trust", "ec2credential",
-           "oauth2_credential")
+           "oauth2_credential", "openid")
 SCOPES = (None, "project", "domain", "system", "trust")
 FORMAT = 2
+FEDERATED = 3
+"""The form of a federated user's token: as FORMAT, with his origin before the audit ids."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD = struct.Struct(">BHBqq")
 
 
 class BadPayload(ValueError):
     """Decrypted, but not something that this version wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a federated user came from, and the groups that the mapping put him in."""
+
+    idp_id: str
+    protocol_id: str
+    group_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,7 @@ class Payload:
     trust_id: str | None = None
     application_credential_id: str | None = None
     oauth_token_id: str | None = None
+    origin: Origin | None = None
 
     @property
     def delegation(self) -> str | None:
@@ -43,25 +55,27 @@ class Payload:
 
     def pack(self) -> bytes:
         bits = sum(1 << METHODS.index(method) for method in set(self.methods))
-        head = _HEAD.pack(FORMAT, bits, SCOPES.index(self.scope), _micros(self.issued_at), _micros(self.expires_at))
+        form = FEDERATED if self.origin else FORMAT
+        head = _HEAD.pack(form, bits, SCOPES.index(self.scope), _micros(self.issued_at), _micros(self.expires_at))
         texts = (self.user_id, self.scope_id, self.trust_id, self.application_credential_id, self.oauth_token_id)
         audits = b"".join(base64.urlsafe_b64decode(audit + "==") for audit in self.audit_ids)
-        return head + b"".join(_pack_id(text) for text in texts) + audits
+        return head + b"".join(_pack_id(text) for text in texts) + _pack_origin(self.origin) + audits
 
 
 def unpack(data: bytes) -> Payload:
     """Raises BadPayload."""
     try:
         form, bits, scope, issued, expires = _HEAD.unpack_from(data)
-        if form != FORMAT:
+        if form not in (FORMAT, FEDERATED):
             raise BadPayload(f"token format {form}")
         texts, rest = [], data[_HEAD.size:]
         for _ in range(5):
             text, rest = _unpack_id(rest)
             texts.append(text)
+        origin, rest = _unpack_origin(rest) if form == FEDERATED else (None, rest)
         audits = tuple(base64.urlsafe_b64encode(rest[at:at + 16]).decode().rstrip("=") for at in range(0, len(rest), 16))
         return Payload(texts[0] or "", tuple(name for number, name in enumerate(METHODS) if bits >> number & 1), _moment(issued),
-                       _moment(expires), audits, SCOPES[scope], *texts[1:])
+                       _moment(expires), audits, SCOPES[scope], *texts[1:], origin=origin)
     except (struct.error, IndexError, UnicodeDecodeError) as exc:
         raise BadPayload(str(exc)) from exc
 
@@ -94,3 +108,18 @@ def _unpack_id(data: bytes) -> tuple[str | None, bytes]:
     if size == 255:
         return data[1:17].hex(), data[17:]
     return data[1:1 + size].decode(), data[1 + size:]
+
+
+def _pack_origin(origin: Origin | None) -> bytes:
+    if origin is None:
+        return b""
+    ids = (origin.idp_id, origin.protocol_id, *origin.group_ids)
+    return struct.pack(">H", len(origin.group_ids)) + b"".join(_pack_id(text) for text in ids)
+
+
+def _unpack_origin(data: bytes) -> tuple[Origin, bytes]:
+    (count,), rest, texts = struct.unpack_from(">H", data), data[2:], []
+    for _ in range(count + 2):
+        text, rest = _unpack_id(rest)
+        texts.append(text or "")
+    return Origin(texts[0], texts[1], tuple(texts[2:])), rest

@@ -34,7 +34,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A token that was found good. Policy checks see it as `token` (`token.project.domain.id`)."""
+    """A token that was found good. Policy checks see it as `token` (`token.project.domain.id`).
+
+    `until`: when a membership that it builds on ends, so that it must be looked up again.
+    """
 
     payload: Payload
     user: Person
@@ -44,11 +47,17 @@ class Subject:
     trust: dict[str, Any] | None = None
     application_credential: dict[str, Any] | None = None
     oauth: dict[str, Any] | None = None
+    until: datetime | None = None
     context: Context = field(default_factory=Context)
 
     @property
     def user_id(self) -> str:
         return self.user.id
+
+    @property
+    def reach(self) -> tuple[str, tuple[str, ...]]:
+        """Whose grants count: the user's, and those of the groups that the token names."""
+        return self.user.id, self.payload.origin.group_ids if self.payload.origin else ()
 
     @property
     def system(self) -> bool:

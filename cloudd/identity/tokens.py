@@ -11,7 +11,7 @@ from cloudd.core.clock import now
 from cloudd.core.context import Context
 from cloudd.core.errors import NotFound, Unauthorized
 from cloudd.core.parts import Parts
-from cloudd.identity import access_rules, effective
+from cloudd.identity import access_rules, effective, federation
 from cloudd.identity.keys import KeyRing, Unreadable
 from cloudd.identity.models import (
     ApplicationCredential,
@@ -25,14 +25,14 @@ from cloudd.identity.models import (
     Trust,
     User,
 )
-from cloudd.identity.models.extensions import Consumer, OAuthToken
+from cloudd.identity.models.extensions import Consumer, IdentityProvider, OAuthToken, Protocol
 from cloudd.identity.payload import BadPayload, Payload, unpack
 from cloudd.identity.revocations import Revocations
 from cloudd.identity.subjects import Person, Place, Subject
 
 CACHED = 20_000
 WATCHED = (User, Project, Group, Membership, Role, ImpliedRole, Assignment, Trust, ApplicationCredential, Revocation,
-           Consumer, OAuthToken)
+           Consumer, OAuthToken, IdentityProvider, Protocol)
 NOT_FOUND = "Failed to validate token."
 
 
@@ -44,7 +44,6 @@ class Tokens:
         self.lifetime = timedelta(seconds=parts.settings.identity.token_lifetime)
         self.expired_window = timedelta(seconds=parts.settings.identity.allow_expired_window)
         self.signature_ttl = timedelta(seconds=parts.settings.identity.signature_ttl)
-        self.used_passcodes: dict[str, int] = {}              # credential -> the last time step whose passcode was used
         self.ring = KeyRing.of(parts.settings)
         self.revocations = Revocations(self.lifetime)
         self._cache: OrderedDict[str, Subject] = OrderedDict()
@@ -77,7 +76,7 @@ class Tokens:
         """What a token stands for. Raises NotFound when it is not (or no longer) good."""
         moment = now()
         subject = self._cache.get(text)
-        if subject is not None and subject.payload.expires_at > moment:
+        if subject is not None and subject.payload.expires_at > moment and (subject.until is None or subject.until > moment):
             return subject
         payload = self.read(text)
         grace = self.expired_window if allow_expired else timedelta()
@@ -110,20 +109,12 @@ class Tokens:
     async def look_up(self, tx: AsyncSession, payload: Payload) -> Subject | None:
         """Everything behind a payload, or None when it no longer entitles to anything."""
         user = await _person(tx, payload.user_id)
-        if user is None:
+        if user is None or (payload.origin and not await federation.is_open(tx, payload.origin)):
             return None
-        if payload.trust_id:
-            return await _through_trust(tx, payload, user)
         if payload.scope is None:
             return Subject(payload, user).with_context()
-        place, roles = await _scope(tx, payload, payload.user_id)
-        if payload.application_credential_id:
-            return await _through_credential(tx, payload, user, place, roles)
-        if payload.oauth_token_id:
-            return await _through_oauth(tx, payload, user, place, roles)
-        return _subject(payload, user, place, roles)
-
-
+        subject = await _scoped(tx, payload, user)
+        return subject and replace(subject, until=await effective.ends(tx, subject.user_id))
 def _bearer(raw: web.Request) -> str | None:
     """An OAuth 2.0 access token, which is one of ours."""
     kind, _, text = raw.headers.get("Authorization", "").partition(" ")
@@ -148,18 +139,30 @@ async def _person(tx: AsyncSession, user_id: str) -> Person | None:
     return Person(user.id, user.name, Place(domain.id, domain.name), user.password_expires_at)
 
 
+async def _scoped(tx: AsyncSession, payload: Payload, user: Person) -> Subject | None:
+    if payload.trust_id:
+        return await _through_trust(tx, payload, user)
+    place, roles = await _scope(tx, payload, payload.user_id)
+    if payload.application_credential_id:
+        return await _through_credential(tx, payload, user, place, roles)
+    if payload.oauth_token_id:
+        return await _through_oauth(tx, payload, user, place, roles)
+    return _subject(payload, user, place, roles)
+
+
 async def _scope(tx: AsyncSession, payload: Payload, holder: str) -> tuple[Place | None, list[Role]]:
     """Where the token is good and the roles that `holder` has there; (None, []) when that is disabled or gone."""
+    groups = payload.origin.group_ids if payload.origin else ()
     if payload.scope == "system":
-        return None, await effective.roles_on_system(tx, holder)
+        return None, await effective.roles_on_system(tx, holder, groups)
     chain = await effective.lineage(tx, payload.scope_id or "")
     if not chain or not all(place.enabled for place in (chain[0], chain[-1])):
         return None, []
     here, domain = chain[0], chain[-1]
     if payload.scope == "domain":
-        return Place(here.id, here.name), await effective.roles_on_domain(tx, holder, here.id)
+        return Place(here.id, here.name), await effective.roles_on_domain(tx, holder, here.id, groups)
     above = Place(domain.id, domain.name)
-    return Place(here.id, here.name, above, here.is_domain), await effective.roles_on_project(tx, holder, chain)
+    return Place(here.id, here.name, above, here.is_domain), await effective.roles_on_project(tx, holder, chain, groups)
 
 
 async def _through_trust(tx: AsyncSession, payload: Payload, user: Person) -> Subject | None:

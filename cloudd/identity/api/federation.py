@@ -204,10 +204,10 @@ async def delete_protocol(tx, protocol):
 @API.resource(f"{PATH}/projects").get("", policy="identity:list_projects_for_user", reply=PROJECT)
 async def list_projects(request, tx):
     """Projects that the caller may scope to."""
-    return (await effective.reachable(tx, request.context.user_id))[0]
+    return (await effective.reachable(tx, *request.context.token.reach))[0]
 
 
 @API.resource(f"{PATH}/domains").get("", policy="identity:list_domains_for_user", reply=DOMAIN)
 async def list_domains(request, tx):
     """Domains that the caller may scope to."""
-    return (await effective.reachable(tx, request.context.user_id))[1]
+    return (await effective.reachable(tx, *request.context.token.reach))[1]

@@ -57,6 +57,11 @@ async def view(request: Request, subject: Subject) -> dict[str, Any]:
         token["OS-TRUST:trust"] = subject.trust
     if subject.application_credential:
         token["application_credential"] = subject.application_credential
+    if payload.origin:
+        token["user"]["OS-FEDERATION"] = {"identity_provider": {"id": payload.origin.idp_id},
+                                          "protocol": {"id": payload.origin.protocol_id},
+                                          "groups": [{"id": key} for key in payload.origin.group_ids]}
+        del token["user"]["password_expires_at"]
     if subject.oauth:
         token["OS-OAUTH1"] = subject.oauth
     if payload.scope:
@@ -135,17 +140,17 @@ async def catalog(request):
 @auth.get("/projects", policy="identity:get_auth_projects", reply=PROJECT)
 async def projects(request, tx):
     """Projects that the caller may scope to."""
-    return (await effective.reachable(tx, request.context.user_id))[0]
+    return (await effective.reachable(tx, *request.context.token.reach))[0]
 
 
 @auth.get("/domains", policy="identity:get_auth_domains", reply=DOMAIN)
 async def domains(request, tx):
     """Domains that the caller may scope to."""
-    return (await effective.reachable(tx, request.context.user_id))[1]
+    return (await effective.reachable(tx, *request.context.token.reach))[1]
 
 
 @auth.get("/system", policy="identity:get_auth_system")
 async def system(request, tx):
     """System scopes that the caller may have."""
-    _, _, on_system = await effective.reachable(tx, request.context.user_id)
+    _, _, on_system = await effective.reachable(tx, *request.context.token.reach)
     return {"system": [{"all": True}] if on_system else [], "links": {"self": request.link("/auth/system")}}

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 import cloudd.identity.models.extensions  # noqa: F401 - its tables belong to the schema
 from cloudd.core.database import Base, Json, Moment, Name
+from cloudd.identity.models.federation import FederatedUser
 
 Key = String(64)
 """Keystone's ids: 32 hexadecimal digits for most, `default`, or a SHA-256 for an EC2 credential."""
@@ -71,6 +72,8 @@ class ProjectTag(Base):
 
 
 class User(Base):
+    """A user; with a `directory_id` one of a directory, which goes when he is not found there (directories.py)."""
+
     __tablename__ = "identity_users"
 
     id: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -81,19 +84,24 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     password_changed_at: Mapped[datetime | None] = mapped_column(Moment)
     password_expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    directory_id: Mapped[str | None] = mapped_column(Name)
     options: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     extra: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    federated_rows: Mapped[list[FederatedUser]] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
 
     __table_args__ = (UniqueConstraint("domain_id", "name"),)
 
 
 class Group(Base):
+    """A group; with a `directory_id` one of a directory."""
+
     __tablename__ = "identity_groups"
 
     id: Mapped[str] = mapped_column(Key, primary_key=True)
     name: Mapped[str] = mapped_column(Name)
     domain_id: Mapped[str] = mapped_column(Key, index=True)
     description: Mapped[str | None] = mapped_column(Text, default="")
+    directory_id: Mapped[str | None] = mapped_column(Name)
     extra: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
     __table_args__ = (UniqueConstraint("domain_id", "name"),)
@@ -219,6 +227,8 @@ class Credential(Base):
     project_id: Mapped[str | None] = mapped_column(Key, index=True)
     type: Mapped[str] = mapped_column(Name)
     encrypted_blob: Mapped[str] = mapped_column(Text)
+    used_step: Mapped[int | None] = mapped_column(Integer)
+    """Of a `totp` credential: the last time step whose passcode was used."""
     extra: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
 
