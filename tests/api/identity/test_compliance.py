@@ -117,6 +117,21 @@ async def test_passwords_have_a_form_an_age_and_a_history(strict):
     assert (await change(strict, user, "fourth-pass-4", FIRST)).status == 204
 
 
+async def test_a_passcode_is_used_once_even_over_a_restart(tmp_path):
+    """Whoever saw a passcode on its way could otherwise stop the daemon and use it again."""
+    settings = make_settings(tmp_path)
+    async for cloud in run_cloud(settings):
+        key = (await make(cloud, "user", password=FIRST))["id"]
+        await cloud.admin.post(f"{V3}/credentials", {"credential": {"user_id": key, "type": "totp", "blob": SECRET}})
+        code = totp.passcode(SECRET, int(time.time()) // totp.STEP)
+        both = await asyncio.gather(*(log_in(cloud, key, methods=["totp"], passcode=code) for _ in range(3)))
+        assert sorted(answer.status for answer in both) == [201, 401, 401]
+    async with Daemon(settings).running() as daemon, aiohttp.ClientSession() as session:
+        again = Cloud(daemon, cloud.url, session)
+        again.anonymous = Client(again.url, session)
+        assert (await log_in(again, key, methods=["totp"], passcode=code)).status == 401
+
+
 async def test_who_stays_away_is_shut_out(strict):
     user = (await make(strict, "user", password=FIRST))["id"]
     assert (await log_in(strict, user)).status == 201
