@@ -32,7 +32,8 @@ def _parser() -> argparse.ArgumentParser:
                        ("revision", "write a migration from the models (for developers)"))
     database["revision"].add_argument("--message", required=True)
     _nested(command("config", "the configuration"), ("show", "the values in force, secrets masked"),
-            ("sample", "a file with every option explained"))
+            ("sample", "a file with every option explained"),
+            ("sample-providers", "the same for the OpenID providers of [federation] providers_file"))
     jobs = _nested(command("jobs", "long operations"), ("list", "those that are not finished, and the last that are"))
     jobs["list"].add_argument("--all", action="store_true", help="the finished ones as well")
     audit = command("audit", "who did what: logins and changes")
@@ -112,7 +113,12 @@ def _db(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace) -> int:
     from cloudd import settings
 
-    print(settings.sample() if options.action == "sample" else settings.effective(_settings(options)), end="")
+    if options.action == "sample-providers":
+        from cloudd.identity import oidc_settings
+
+        print(oidc_settings.sample(), end="")
+    else:
+        print(settings.sample() if options.action == "sample" else settings.effective(_settings(options)), end="")
     return 0
 
 

@@ -108,6 +108,23 @@ class SecurityCompliance:
 
 
 @dataclass(frozen=True)
+class Federation:
+    """Users of identity providers elsewhere (OpenID Connect)."""
+
+    providers_file: str = option("", "Ini file that says how to reach each provider: a section per identity provider, named by its "
+                                     "id, with issuer, client_id, client_secret, ... (`cloudd config sample-providers` prints "
+                                     "one). Empty: nobody logs in from elsewhere.")
+    trusted_dashboards: tuple[str, ...] = option((), "Addresses that a web login may hand a token to, as "
+                                                     "https://cloud.example.org/dashboard/auth/websso/, to the letter.",
+                                                 form=options.web_address)
+    remote_id_attribute: str = option("HTTP_OIDC_ISS", "What is looked for among an identity provider's remote_ids, where its "
+                                                       "protocol names nothing else.")
+    default_authorization_ttl: int = option(0, "Minutes that what a federated user delegated (trusts, application credentials) keeps "
+                                               "the roles of mapped groups after his last login, where the provider says nothing.",
+                                            least=0)
+
+
+@dataclass(frozen=True)
 class Quota:
     """Default limits of a project; -1 is no limit."""
 
@@ -224,6 +241,7 @@ class Settings:
     policy: Policy = Policy()
     identity: Identity = Identity()
     security_compliance: SecurityCompliance = SecurityCompliance()
+    federation: Federation = Federation()
     quota: Quota = Quota()
     compute: Compute = Compute()
     network: Network = Network()

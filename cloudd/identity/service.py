@@ -11,7 +11,7 @@ from cloudd.core import log, tasks, tls
 from cloudd.core.context import Context
 from cloudd.core.module import Module
 from cloudd.core.parts import Parts
-from cloudd.identity import api, clouds_file
+from cloudd.identity import api, clouds_file, oidc_settings
 from cloudd.identity.api import (
     access_rules,
     application_credentials,
@@ -22,6 +22,7 @@ from cloudd.identity.api import (
     endpoint_filters,
     endpoint_policies,
     federation,
+    federation_login,
     grants,
     limits,
     oauth1,
@@ -39,13 +40,15 @@ from cloudd.identity.bootstrap import bootstrap, password_of
 from cloudd.identity.catalog import Catalog
 from cloudd.identity.compliance import Attempts
 from cloudd.identity.keys import CredentialRing, KeyRing
+from cloudd.identity.oidc_provider import OidcProvider, OidcProviders
+from cloudd.identity.oidc_websso import Ended
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
 RESOURCES = (access_rules, application_credentials, assignments, credentials, domain_configs, ec2, endpoint_filters,
-             endpoint_policies, federation, grants, limits, oauth1, oauth2, projects, revocations, roles, services, tokens,
-             trusts, users)
+             endpoint_policies, federation, federation_login, grants, limits, oauth1, oauth2, projects, revocations, roles,
+             services, tokens, trusts, users)
 """Importing them declared their operations."""
 
 
@@ -62,6 +65,9 @@ class IdentityModule(Module):
         parts.services[Catalog] = Catalog(parts.database)
         parts.services[CredentialRing] = CredentialRing.of(parts.settings)
         parts.services[Hasher] = Hasher(parts.settings.identity)
+        providers = oidc_settings.read(parts.settings.federation.providers_file)
+        parts.services[OidcProviders] = OidcProviders({name: OidcProvider(name, options) for name, options in providers.items()})
+        parts.services[Ended] = Ended()
 
     def catalog_of(self, modules: Sequence[Module]) -> None:
         """Whose entries the catalog is made of."""

@@ -14,6 +14,7 @@ from cloudd.core.http.records import Records, records
 from cloudd.identity import effective, mapping_rules, projects
 from cloudd.identity.api import API, flag
 from cloudd.identity.api.projects import DOMAIN, PROJECT
+from cloudd.identity.federated_users import change_ttl
 from cloudd.identity.models import Project
 from cloudd.identity.models.extensions import IdentityProvider, Mapping, Protocol, ServiceProvider
 
@@ -102,6 +103,9 @@ async def provider_before_create(request: Request, tx: AsyncSession, values: dic
 async def provider_before_update(request: Request, tx: AsyncSession, row: IdentityProvider,
                                  values: dict[str, Any]) -> dict[str, Any]:
     await _remote_ids_free(tx, values, row.id)
+    if "authorization_ttl" in values:
+        ttl = values["authorization_ttl"]
+        await change_ttl(tx, row.id, request.settings.federation.default_authorization_ttl if ttl is None else ttl)
     if "remote_ids" in values:
         values["remote_ids"] = values["remote_ids"] or []
     if "enabled" in values:

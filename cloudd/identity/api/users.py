@@ -4,7 +4,8 @@ import operator
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import selectinload
 
 from cloudd.core import clock, events
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -13,7 +14,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
-from cloudd.identity import compliance, effective, projects
+from cloudd.identity import compliance, effective, federated_users, projects
 from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
 from cloudd.identity.api.projects import PROJECT
 from cloudd.identity.audit import MemberAdded, MemberRemoved, PasswordChanged
@@ -27,12 +28,15 @@ OPTIONS = t.Obj({
     "ignore_change_password_upon_first_use": FLAG, "ignore_password_expiry": FLAG, "ignore_lockout_failure_attempts": FLAG,
     "ignore_user_inactivity": FLAG, "lock_password": FLAG, "multi_factor_auth_enabled": FLAG,
     "multi_factor_auth_rules": t.List(t.List(t.Text(1)), null=True)})
+FEDERATED = t.List(t.Obj({"idp_id": t.Text(1), "protocols": t.List(t.Obj({"protocol_id": t.Text(1), "unique_id": t.Text(1)},
+                                                                         ("protocol_id", "unique_id")), 1)}, ("idp_id", "protocols")))
 USER = Shape(
     "user", Field("id", readonly=True), Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
     Field("domain_id", t.Text(0, 64, null=True)), Field("enabled", t.Bool(), default=True),
     Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET),
     Field("password", t.Text(0, None, null=True), reply=False), Field("options", OPTIONS, default=dict),
     Field("password_expires_at", readonly=True, of=lambda row, request: naive(row.password_expires_at)),
+    Field("federated", FEDERATED, of=lambda row, request: federated_users.view(row.__dict__.get("federated_rows", ())) or UNSET),
     links("/users"), extra=True)
 GROUP = Shape("group", Field("id", readonly=True), Field("name", t.Text(1, 64, pattern=r"\S"), required=True),
               Field("domain_id", t.Text(0, 64, null=True)), Field("description", t.Text(0, None, null=True), default=""),
@@ -41,7 +45,8 @@ PASSWORD = Shape("user", Field("original_password", t.Text(0, None), required=Tr
                  Field("password", t.Text(0, None), required=True), extra=True)
 USER_FILTERS = {**comparable(name=User.name), "domain_id": User.domain_id, "enabled": flag(User.enabled), "id": User.id,
                 "default_project_id": nullable(User.default_project_id),
-                "password_expires_at": lambda values: expiring(values[-1])}
+                "password_expires_at": lambda values: expiring(values[-1]),
+                **{name: federated_users.known_by(name) for name in ("idp_id", "protocol_id", "unique_id")}}
 
 COMPARE = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq, "neq": operator.ne}
 
@@ -84,6 +89,8 @@ async def user_before_create(request: Request, tx: Any, values: dict[str, Any]) 
     values = await domain_for(request, tx, values, "user", User)
     await _default_project(tx, values)
     options = projects.merged_options(None, values["options"])
+    if "federated" in values:
+        values["federated_rows"] = await federated_users.rows_of(tx, values.pop("federated"), None)
     return {**values, "options": options, **_with_password(request, options)}
 
 
@@ -109,6 +116,9 @@ async def user_before_update(request: Request, tx: Any, row: User, values: dict[
     await _default_project(tx, values)
     if "options" in values:
         values["options"] = projects.merged_options(row, values["options"])
+    if values.get("federated"):                               # an empty list changes nothing, as in Keystone
+        row.federated_rows = await federated_users.rows_of(tx, values["federated"], row.id)
+    values.pop("federated", None)
     if "password" in values:
         if row.options.get("lock_password"):
             raise Forbidden(f"The password of user {row.id} is locked (option lock_password).")
@@ -142,8 +152,14 @@ async def group_before_delete(request: Request, tx: Any, row: Group) -> None:
     await projects.forget_actors(tx, request.context, "group", [row.id])
 
 
+def visible_users(request: Request, query: Any) -> Any:
+    """One user is shown with where he comes from."""
+    query = query.options(selectinload(User.federated_rows)) if request.operation.names else query
+    return in_own_domain(User.domain_id)(request, query)
+
+
 USERS = records(API, "/users", User, USER, policy="identity:{verb}", verbs=("list", "show", "delete"), filters=USER_FILTERS,
-                visible=in_own_domain(User.domain_id), notify="identity.user.{past}", before_create=user_before_create,
+                visible=visible_users, notify="identity.user.{past}", before_create=user_before_create,
                 before_update=user_before_update, before_delete=user_before_delete)
 GROUPS = records(API, "/groups", Group, GROUP, policy="identity:{verb}", update_method="patch",
                  filters={**comparable(name=Group.name), "domain_id": Group.domain_id}, visible=in_own_domain(Group.domain_id),
@@ -221,8 +237,8 @@ async def list_projects(request, tx, user):
     return [row for row in found if asked.get("name") in (None, row.name) and asked.get("domain_id") in (None, row.domain_id)]
 
 
-GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", readonly=True, of=lambda row, request: None),
-                      extra=True)
+GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", readonly=True, of=lambda row, request: clock.iso_micro(
+    request.params["ends"].get(row.id))), extra=True)
 BY_NAME = Listing(Group, comparable(name=Group.name))
 USERS_BY_NAME = Listing(User, USER_FILTERS)
 
@@ -236,7 +252,9 @@ def _seen(request: Request, query: Any, model: Any) -> Any:
 @users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER)
 async def list_groups(request, tx, user) -> Page:
     """The groups that a user is in."""
-    query = select(Group).join(Membership, Membership.group_id == Group.id).where(Membership.user_id == user.id)
+    request.params["ends"] = await federated_users.memberships(tx, user.id, request.context.now())
+    lasting = select(Membership.group_id).where(Membership.user_id == user.id)
+    query = select(Group).where(or_(Group.id.in_(lasting), Group.id.in_(list(request.params["ends"]))))
     return await BY_NAME.page(request, tx, _seen(request, query, Group))
 
 
@@ -254,14 +272,15 @@ async def add_user(request, tx, group, user):
     await events.emit(tx, request.context, MemberAdded(group.id, user.id))
 
 
-async def _require_member(tx: Any, group: Group, user: User) -> None:
-    if await tx.get(Membership, (group.id, user.id)) is None:
+async def _require_member(request: Request, tx: Any, group: Group, user: User) -> None:
+    for_a_while = await federated_users.memberships(tx, user.id, request.context.now())
+    if group.id not in for_a_while and await tx.get(Membership, (group.id, user.id)) is None:
         raise NotFound(f"User {user.id} not found in group {group.id}.")
 
 
-async def check_user(tx, group, user):
+async def check_user(request, tx, group, user):
     """Whether a user is in a group."""
-    await _require_member(tx, group, user)
+    await _require_member(request, tx, group, user)
 
 
 groups.head("/{group}/users/{user}", status=204, policy="identity:check_user_in_group")(check_user)
@@ -271,6 +290,7 @@ groups.get("/{group}/users/{user}", status=204, policy="identity:check_user_in_g
 @groups.delete("/{group}/users/{user}", policy="identity:remove_user_from_group")
 async def remove_user(request, tx, group, user):
     """Take a user out of a group."""
-    await _require_member(tx, group, user)
+    if await tx.get(Membership, (group.id, user.id)) is None:
+        raise NotFound(f"User {user.id} not found in group {group.id}.")
     await tx.execute(delete(Membership).where(Membership.group_id == group.id, Membership.user_id == user.id))
     await events.emit(tx, request.context, MemberRemoved(group.id, user.id))
