@@ -88,6 +88,8 @@ class Identity:
     signature_ttl: int = option(900, "Seconds that a signature of EC2, S3 or OAuth 1.0a is good.", least=1)
     failed_logins_per_minute: int = option(60, "Failed logins in a minute from one address, or of one user, before they have to "
                                              "wait; 0: no limit.", least=0)
+    directory_cache: int = option(60, "Seconds that the answers of a domain's directory (LDAP) hold: so soon a user who was removed "
+                                      "there is out. Logins always ask.", least=0)
     limit_model: Literal["flat", "strict_two_level"] = option("flat", "How limits of projects below each other count.")
 
 

@@ -12,6 +12,7 @@ from cloudd.core.clock import now
 from cloudd.core.errors import BadRequest, Forbidden, Unauthorized
 from cloudd.identity import compliance, receipts
 from cloudd.identity.audit import LoggedIn
+from cloudd.identity.directories import Directories
 from cloudd.identity.methods import METHODS, REFUSED, Login, Proof, domain_of, expecting
 from cloudd.identity.models import Project, Trust, User
 from cloudd.identity.payload import Payload, new_audit_id
@@ -58,6 +59,7 @@ async def log_in_with(tokens: Tokens, user_id: str, methods: tuple[str, ...], wa
 async def _issue(tokens: Tokens, proof: Proof, wanted: Any) -> tuple[str, Subject]:
     payload = Payload(proof.user_id, proof.methods, now(), proof.expires_at or now() + tokens.lifetime,
                       tuple(filter(None, (new_audit_id(), proof.chain))), origin=proof.origin)
+    await tokens.parts.service(Directories).keep_id(proof.user_id)
     async with tokens.parts.database.read() as tx:
         payload = await _scoped(tx, payload, proof, wanted)
         subject = await tokens.look_up(tx, payload)

@@ -14,6 +14,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Forbidden, Unauthorized
 from cloudd.identity import compliance, oauth1, totp
 from cloudd.identity.audit import LoginFailed
+from cloudd.identity.directories import Directories
 from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models import ApplicationCredential, Credential, Project, User, domain_named
 from cloudd.identity.models.extensions import LoginRecord, OAuthToken
@@ -56,6 +57,22 @@ class Login:
     def rules(self) -> Any:
         return self.tokens.parts.settings.security_compliance
 
+    @property
+    def directories(self) -> Directories:
+        return self.tokens.parts.service(Directories)
+
+    async def domain_id(self, wanted: Mapping[str, Any]) -> str:
+        """The domain that a user is looked for in; empty when it is not said, or not there."""
+        if not isinstance(wanted.get("domain"), Mapping):
+            return ""
+        async with self.read() as tx:
+            domain = await domain_of(tx, wanted["domain"])
+        return domain.id if domain else ""
+
+    async def fits(self, user: User | None, wanted: Mapping[str, Any], password: str) -> bool:
+        """Whether the password is the user's; for one who is not there it takes as long to say no."""
+        return await self.directories.fits(user, user.domain_id if user else await self.domain_id(wanted), password)
+
     def may_try(self, user: User | None) -> None:
         """Raise TooManyRequests for an address or a user with too many failures."""
         self.tokens.parts.service(compliance.Attempts).check(now().timestamp(), self.context.remote_address,
@@ -81,9 +98,10 @@ async def by_password(login: Login, given: Mapping[str, Any]) -> Proof:
         raise expecting("user", "password")
     if "password" not in wanted:
         raise expecting("password", "user")
+    login.may_try(None)
     user, shut = await account(login, wanted)
     login.may_try(user)
-    fits = await login.hasher.fits(str(wanted["password"]), user.password_hash if user else None)
+    fits = await login.fits(user, wanted, str(wanted["password"]))
     if not fits or user is None or shut:
         raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"))
     if compliance.expired(user, now()) and not user.options.get("ignore_password_expiry"):
@@ -93,6 +111,7 @@ async def by_password(login: Login, given: Mapping[str, Any]) -> Proof:
 
 async def account(login: Login, wanted: Mapping[str, Any]) -> tuple[User | None, str]:
     """The user, and why he may not log in now (empty: he may). All of it is told by the same answer."""
+    await _look_for(login, wanted)
     async with login.read() as tx:
         user = await _user(tx, wanted)
         if user is None:
@@ -104,6 +123,16 @@ async def account(login: Login, wanted: Mapping[str, Any]) -> tuple[User | None,
     if compliance.locked(login.rules, user, record, now()):
         return user, "locked"
     return user, "inactive" if compliance.inactive(login.rules, user, record, now()) else ""
+
+
+async def _look_for(login: Login, wanted: Mapping[str, Any]) -> None:
+    """Let a directory say what it knows of a user before the tables are looked at."""
+    if not await login.directories.sources():
+        return
+    if isinstance(wanted.get("id"), str):
+        await login.directories.keep_id(wanted["id"], live=True)
+    elif isinstance(wanted.get("name"), str) and isinstance(wanted.get("domain"), Mapping):
+        await login.directories.look_for(await login.domain_id(wanted), wanted["name"])
 
 
 async def by_totp(login: Login, given: Mapping[str, Any]) -> Proof:

@@ -39,6 +39,7 @@ from cloudd.identity.api import (
 from cloudd.identity.bootstrap import bootstrap, password_of
 from cloudd.identity.catalog import Catalog
 from cloudd.identity.compliance import Attempts
+from cloudd.identity.directories import Directories
 from cloudd.identity.keys import CredentialRing, KeyRing
 from cloudd.identity.oidc_provider import OidcProvider, OidcProviders
 from cloudd.identity.oidc_websso import Ended
@@ -65,6 +66,7 @@ class IdentityModule(Module):
         parts.services[Catalog] = Catalog(parts.database)
         parts.services[CredentialRing] = CredentialRing.of(parts.settings)
         parts.services[Hasher] = Hasher(parts.settings.identity)
+        parts.services[Directories] = Directories(parts)
         providers = oidc_settings.read(parts.settings.federation.providers_file)
         parts.services[OidcProviders] = OidcProviders({name: OidcProvider(name, options) for name, options in providers.items()})
         parts.services[Ended] = Ended()
@@ -92,6 +94,7 @@ class IdentityModule(Module):
         tasks.start("identity keys", self._housekeeping())
 
     async def stop(self) -> None:
+        await self.parts.service(Directories).close()
         self.parts.service(Hasher).close()
 
     async def _housekeeping(self) -> None:

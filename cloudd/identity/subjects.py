@@ -30,6 +30,7 @@ class Person:
     name: str
     domain: Place
     password_expires_at: datetime | None = None
+    in_directory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Subject:
     oauth: dict[str, Any] | None = None
     until: datetime | None = None
     context: Context = field(default_factory=Context)
+    others: tuple[Person, ...] = ()
+    """Who else must be there for it to be good: the trustor and the trustee of a trust."""
+
+    @property
+    def outside(self) -> list[tuple[str, str]]:
+        """The users (id, domain's id) behind it whom a directory may no longer have."""
+        return [(one.id, one.domain.id) for one in (self.user, *self.others) if one.in_directory]
 
     @property
     def user_id(self) -> str:

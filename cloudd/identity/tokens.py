@@ -12,6 +12,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import NotFound, Unauthorized
 from cloudd.core.parts import Parts
 from cloudd.identity import access_rules, effective, federation
+from cloudd.identity.directories import Directories
 from cloudd.identity.keys import KeyRing, Unreadable
 from cloudd.identity.models import (
     ApplicationCredential,
@@ -73,7 +74,14 @@ class Tokens:
                        remote_address=anonymous.remote_address, now=anonymous.now, token=subject)
 
     async def check(self, text: str, allow_expired: bool = False) -> Subject:
-        """What a token stands for. Raises NotFound when it is not (or no longer) good."""
+        """What a token stands for. Raises NotFound when it is not (or no longer) good, Unavailable when its user's directory does
+        not say whether he is still there."""
+        subject = await self._checked(text, allow_expired)
+        if (outside := subject.outside) and await self.parts.service(Directories).keep(outside):
+            subject = await self._checked(text, allow_expired)
+        return subject
+
+    async def _checked(self, text: str, allow_expired: bool) -> Subject:
         moment = now()
         subject = self._cache.get(text)
         if subject is not None and subject.payload.expires_at > moment and (subject.until is None or subject.until > moment):
@@ -136,7 +144,7 @@ async def _person(tx: AsyncSession, user_id: str) -> Person | None:
     domain = await tx.get(Project, user.domain_id) if user and user.enabled else None
     if user is None or domain is None or not domain.enabled:
         return None
-    return Person(user.id, user.name, Place(domain.id, domain.name), user.password_expires_at)
+    return Person(user.id, user.name, Place(domain.id, domain.name), user.password_expires_at, user.directory_id is not None)
 
 
 async def _scoped(tx: AsyncSession, payload: Payload, user: Person) -> Subject | None:
@@ -171,7 +179,8 @@ async def _through_trust(tx: AsyncSession, payload: Payload, user: Person) -> Su
     trustor = await _person(tx, trust.trustor_user_id) if trust else None
     if trust is None or trust.deleted_at or trustor is None or (trust.expires_at and trust.expires_at <= now()):
         return None
-    if await _person(tx, trust.trustee_user_id) is None:
+    trustee = await _person(tx, trust.trustee_user_id)
+    if trustee is None:
         return None
     place, roles = await _scope(tx, payload, trust.trustor_user_id)
     granted = {role.id for role in await effective.expanded(tx, trust.role_ids)}
@@ -180,7 +189,7 @@ async def _through_trust(tx: AsyncSession, payload: Payload, user: Person) -> Su
     view = {"id": trust.id, "impersonation": trust.impersonation, "trustor_user": {"id": trust.trustor_user_id},
             "trustee_user": {"id": trust.trustee_user_id}}
     return _subject(payload, trustor if trust.impersonation else user, place,
-                    [role for role in roles if role.id in granted], trust=view)
+                    [role for role in roles if role.id in granted], trust=view, others=(trustor, trustee))
 
 
 async def _through_credential(tx: AsyncSession, payload: Payload, user: Person, place: Place | None,

@@ -86,6 +86,9 @@ class Dialect:
         name = "".join(part.capitalize() for part in kind.replace("-", "_").split("_"))
         return NotFound(f"{kind.replace('_', ' ').capitalize()} {value} could not be found.", type=f"{name}NotFound")
 
+    async def before(self, request: Request) -> None:
+        """Before a request opens its transaction: for a service some of whose rows come from elsewhere (Keystone)."""
+
     async def written(self, request: Request, tx: AsyncSession) -> None:
         """After a change, in its transaction: for a service that tells of each one (Keystone)."""
 

@@ -166,6 +166,7 @@ class Dispatcher:
         body = _lift_body(request)
         if operation.query is not None:
             request.params = read_query(operation.query, request)
+        await request.api.dialect.before(request)
         if operation.live or operation.stream:
             async with self.parts.database.read() as tx:
                 await self._load(request, tx)

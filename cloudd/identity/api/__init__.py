@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from cloudd.core import events
-from cloudd.core.errors import CloudError, NotFound
+from cloudd.core.errors import CloudError, NotFound, Unavailable
 from cloudd.core.http import Api, Field, Page, Request
 from cloudd.core.http.dialects import Dialect, page_link
 from cloudd.identity.audit import Changed
+from cloudd.identity.directories import Directories
 from cloudd.identity.policies import POLICIES
 from cloudd.identity.receipts import MoreNeeded
 
@@ -47,6 +48,17 @@ class Keystone(Dialect):
         operation = request.operation
         return missing.type not in LOOKED_FOR_FIRST and (operation.method, operation.path) not in LOOKED_FOR_FIRST
 
+    async def before(self, request: Request) -> None:
+        """Let directories say what the request is about, before its transaction looks at the tables."""
+        directories = request.service(Directories)
+        if not await directories.sources():
+            return
+        try:
+            await _ask_directories(request, directories)
+        except Unavailable:
+            if request.operation.method != "DELETE":          # what is here can be taken away without the directory
+                raise
+
     async def written(self, request: Request, tx: AsyncSession) -> None:
         """Every change is told: one that has no event of its own by the name of its rule."""
         if "events" in tx.info.get("signals", ()):
@@ -70,6 +82,24 @@ class Keystone(Dialect):
                 name: value for name, value in request.sent[shape.name].items() if value is not None}
         about.update(request.loaded)
         return {"target": about, **{f"{name}_id": value for name, value in request.path.items()}}
+
+
+async def _ask_directories(request: Request, directories: Directories) -> None:
+    path, query = request.operation.path, request.query
+    asked = query.get("domain_id") or request.context.domain_id
+    if path == "/role_assignments" and not request.operation.names:
+        await directories.keep_all()
+    elif path in ("/users", "/groups") and request.operation.method == "GET":
+        if asked is None:
+            await directories.keep_all()
+        elif "name" in query:
+            await (directories.look_for if path == "/users" else directories.look_for_group)(asked, query["name"])
+        else:
+            await directories.keep_domain(asked)
+    if "user" in request.path:
+        await directories.keep_id(request.path["user"])
+    if "group" in request.path:
+        await directories.keep_group(request.path["group"], path == "/groups/{group}/users")
 
 
 def own_domain(request: Request) -> str:

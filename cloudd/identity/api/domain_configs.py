@@ -1,39 +1,21 @@
-"""/domains/{domain}/config: a domain's own options, kept for whoever reads them; and the defaults of all."""
+"""/domains/{domain}/config: a domain's own options, such as the directory that its users come from; and the
+defaults of all."""
 
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Reply, Request
 from cloudd.core.http.shapes import Shape
+from cloudd.identity import domain_options, mirror
 from cloudd.identity.api import API
+from cloudd.identity.domain_options import DEFAULTS, SECRET
+from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models.extensions import DomainOption
 
 CONFIG = Shape("config", extra=True)
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "identity": {"driver": "sql", "list_limit": None},
-    "ldap": {
-        "url": "ldap://localhost", "user": None, "suffix": "cn=example,cn=com", "query_scope": "one", "page_size": 0,
-        "alias_dereferencing": "default", "debug_level": None, "chase_referrals": None, "randomize_urls": False,
-        "user_tree_dn": None, "user_filter": None, "user_objectclass": "inetOrgPerson", "user_id_attribute": "cn",
-        "user_name_attribute": "sn", "user_mail_attribute": "mail", "user_description_attribute": "description",
-        "user_pass_attribute": "userPassword", "user_enabled_attribute": "enabled", "user_enabled_invert": False,
-        "user_enabled_mask": 0, "user_enabled_default": "True", "user_attribute_ignore": ["default_project_id"],
-        "user_default_project_id_attribute": None, "user_enabled_emulation": False, "user_enabled_emulation_dn": None,
-        "user_enabled_emulation_use_group_config": False, "user_additional_attribute_mapping": [],
-        "group_tree_dn": None, "group_filter": None, "group_objectclass": "groupOfNames", "group_id_attribute": "cn",
-        "group_name_attribute": "ou", "group_member_attribute": "member", "group_members_are_ids": False,
-        "group_desc_attribute": "description", "group_attribute_ignore": [], "group_additional_attribute_mapping": [],
-        "group_ad_nesting": False, "tls_cacertfile": None, "tls_cacertdir": None, "use_tls": False, "tls_req_cert": "demand",
-        "connection_timeout": -1, "use_pool": True, "pool_size": 10, "pool_retry_max": 3, "pool_retry_delay": 0.1,
-        "pool_connection_timeout": -1, "pool_connection_lifetime": 600, "use_auth_pool": True, "auth_pool_size": 100,
-        "auth_pool_connection_lifetime": 60},
-}
-SECRET = {"ldap": {"password"}}
-"""Options that are taken but never shown."""
-
 COMPLIANCE = "security_compliance"
 SHOWN = ("password_regex", "password_regex_description")
 domains = API.resource("/domains/{domain}/config")
@@ -65,19 +47,12 @@ def _checked(config: dict[str, Any], group: str | None = None, option: str | Non
 
 
 async def _read(tx: AsyncSession, domain_id: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    query = select(DomainOption).where(DomainOption.domain_id == domain_id).order_by(DomainOption.group, DomainOption.option)
-    for row in (await tx.execute(query)).scalars():
-        if row.option not in SECRET.get(row.group, ()):
-            found.setdefault(row.group, {})[row.option] = row.value
-    return found
+    return (await domain_options.read(tx, domain_id)).get(domain_id, {})
 
 
-async def _write(tx: AsyncSession, domain_id: str, config: dict[str, dict[str, Any]]) -> None:
-    for group, values in config.items():
-        for option, value in values.items():
-            await tx.merge(DomainOption(domain_id=domain_id, group=group, option=option, value=value))
-    await tx.flush()
+async def _write(request: Request, domain_id: str, config: dict[str, dict[str, Any]], tx: AsyncSession) -> None:
+    await domain_options.write(tx, request.service(CredentialRing), domain_id, config)
+    await mirror.forget(tx, domain_id)                        # whoever the directory of before had is asked for again
 
 
 def _missing(domain_id: str, group: str | None = None, option: str | None = None) -> NotFound:
@@ -92,11 +67,11 @@ def _part(config: dict[str, dict[str, Any]], domain_id: str, group: str, option:
 
 
 @domains.put("", body=CONFIG, use="create", policy="identity:create_domain_config")
-async def create(tx, domain, body):
+async def create(request, tx, domain, body):
     """Give a domain options of its own, in place of those that it had."""
     config, had = _checked(body), await _read(tx, domain.id)
     await tx.execute(delete(DomainOption).where(DomainOption.domain_id == domain.id))
-    await _write(tx, domain.id, config)
+    await _write(request, domain.id, config, tx)
     return Reply({"config": await _read(tx, domain.id)}, status=200 if had else 201)
 
 
@@ -116,7 +91,7 @@ async def _update(request: Request, tx: AsyncSession, body: dict[str, Any]) -> d
         raise _missing(domain.id)
     if group is not None:
         _part(had, domain.id, group, option)
-    await _write(tx, domain.id, config)
+    await _write(request, domain.id, config, tx)
     return {"config": await _read(tx, domain.id)}
 
 
@@ -147,6 +122,7 @@ async def _delete(tx: AsyncSession, domain_id: str, group: str | None = None, op
         query = query.where(DomainOption.option == option)
     if not (await tx.execute(query)).rowcount:
         raise _missing(domain_id, group, option)
+    await mirror.forget(tx, domain_id)
 
 
 @domains.delete("", policy="identity:delete_domain_config")

@@ -18,6 +18,7 @@ from cloudd.identity import compliance, effective, federated_users, projects
 from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
 from cloudd.identity.api.projects import PROJECT
 from cloudd.identity.audit import MemberAdded, MemberRemoved, PasswordChanged
+from cloudd.identity.directories import Directories
 from cloudd.identity.methods import Login, account
 from cloudd.identity.models import Group, Membership, Project, User
 from cloudd.identity.passwords import Hasher
@@ -75,8 +76,16 @@ async def domain_for(request: Request, tx: Any, values: dict[str, Any], kind: st
     domain = await tx.get(Project, domain_id)
     if domain is None or not domain.is_domain:
         raise API.dialect.missing("domain", domain_id)
+    await request.service(Directories).check_own(domain_id, kind)
     await check_name(tx, model, kind, values["name"], domain_id)
     return {**values, "domain_id": domain_id}
+
+
+def read_only(row: Any, kind: str) -> None:
+    """Raise Forbidden for a user or group that a directory has."""
+    if row.directory_id is not None:
+        raise Forbidden(f"You are not authorized to perform the requested action: {kind} {row.id} comes from the directory of domain "
+                        f"{row.domain_id}, which is read-only here; change it there.")
 
 
 async def check_name(tx: Any, model: Any, kind: str, name: str, domain_id: str) -> None:
@@ -109,6 +118,7 @@ async def _default_project(tx: Any, values: dict[str, Any]) -> None:
 
 
 async def user_before_update(request: Request, tx: Any, row: User, values: dict[str, Any]) -> dict[str, Any]:
+    read_only(row, "user")
     if values.pop("domain_id", row.domain_id) not in (row.domain_id, None):
         raise BadRequest("Cannot change Domain ID.")
     if values.get("name", row.name) != row.name:
@@ -132,6 +142,7 @@ async def user_before_update(request: Request, tx: Any, row: User, values: dict[
 
 
 async def user_before_delete(request: Request, tx: Any, row: User) -> None:
+    read_only(row, "user")
     await request.service(Tokens).revocations.add(tx, request.context, "user", row.id)
     await projects.forget_actors(tx, request.context, "user", [row.id])
 
@@ -141,6 +152,7 @@ async def group_before_create(request: Request, tx: Any, values: dict[str, Any])
 
 
 async def group_before_update(request: Request, tx: Any, row: Group, values: dict[str, Any]) -> dict[str, Any]:
+    read_only(row, "group")
     if values.pop("domain_id", row.domain_id) not in (row.domain_id, None):
         raise BadRequest("Cannot change Domain ID.")
     if values.get("name", row.name) != row.name:
@@ -149,6 +161,7 @@ async def group_before_update(request: Request, tx: Any, row: Group, values: dic
 
 
 async def group_before_delete(request: Request, tx: Any, row: Group) -> None:
+    read_only(row, "group")
     await projects.forget_actors(tx, request.context, "group", [row.id])
 
 
@@ -223,9 +236,10 @@ async def _proved(request: Request, user_id: str, password: str) -> User:
     login = Login(request.service(Tokens), {}, request.service(Hasher), request.context)
     user, shut = await account(login, {"id": user_id})
     login.may_try(user)
-    fits = await login.hasher.fits(password, user.password_hash if user else None)
+    fits = await login.fits(user, {}, password)
     if not fits or user is None or shut:
         raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"))
+    read_only(user, "user")
     return user
 
 
@@ -268,6 +282,10 @@ async def list_users(request, tx, group) -> Page:
 @groups.put("/{group}/users/{user}", status=204, policy="identity:add_user_to_group")
 async def add_user(request, tx, group, user):
     """Put a user in a group."""
+    read_only(group, "group")
+    if user.directory_id is not None:
+        raise Forbidden(f"Group membership across backend boundaries is not allowed: user {user.id} comes from a directory, group "
+                        f"{group.id} does not.")
     await tx.merge(Membership(group_id=group.id, user_id=user.id))
     await events.emit(tx, request.context, MemberAdded(group.id, user.id))
 
@@ -290,6 +308,7 @@ groups.get("/{group}/users/{user}", status=204, policy="identity:check_user_in_g
 @groups.delete("/{group}/users/{user}", policy="identity:remove_user_from_group")
 async def remove_user(request, tx, group, user):
     """Take a user out of a group."""
+    read_only(group, "group")
     if await tx.get(Membership, (group.id, user.id)) is None:
         raise NotFound(f"User {user.id} not found in group {group.id}.")
     await tx.execute(delete(Membership).where(Membership.group_id == group.id, Membership.user_id == user.id))

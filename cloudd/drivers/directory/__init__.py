@@ -1,0 +1,1 @@
+"""Where a domain's users and groups come from, when they are not cloudd's own."""
