@@ -233,7 +233,7 @@ def _endpoints(provider: OpenIdProvider) -> list[Any]:
             return provider.access_claims(token.user, token.client_id, token.scope, **provider.wrong)
 
     class Devices(DeviceAuthorizationEndpoint):
-        INTERVAL = 0
+        INTERVAL = 1
 
         def get_verification_uri(self):
             return f"{provider.url}/activate"

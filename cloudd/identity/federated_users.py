@@ -40,8 +40,9 @@ class MappedProjectCreated(events.Event):
 
 
 def public_id(domain_id: str, unique_id: str) -> str:
-    """The id of a user from outside, as Keystone makes it: the same in every cloud with this domain."""
-    return hashlib.sha256(f"{domain_id}user{unique_id}".encode()).hexdigest()
+    """The id of a user from outside: always the same in a domain. The first half of Keystone's, since the services' tables keep
+    ids of at most 36 characters."""
+    return hashlib.sha256(f"{domain_id}user{unique_id}".encode()).hexdigest()[:32]
 
 
 async def domain_of(tx: AsyncSession, given: Mapping[str, Any] | None, default: str) -> str:

@@ -40,22 +40,24 @@ def links_below(path: str, *more: str) -> Field:
     return Field("links", readonly=True, of=view)
 
 
+ID = Field("id", t.Text(1, 64), update=False)
+"""openstacksdk says it in the body as well as in the address, which counts."""
 PROVIDER = Shape(
-    "identity_provider", Field("id", readonly=True), Field("enabled", t.Bool(null=True), default=False),
+    "identity_provider", ID, Field("enabled", t.Bool(null=True), default=False),
     Field("description", t.Text(0, None, null=True)), Field("domain_id", t.Text(1, 64, null=True), update=False),
     Field("authorization_ttl", t.Int(0, 0x7FFFFFFF, null=True)),
     Field("remote_ids", t.List(t.Text(), unique=True, null=True), default=list),
     links_below(f"{PATH}/identity_providers", "protocols"))
 PROTOCOL = Shape(
-    "protocol", Field("id", readonly=True), Field("mapping_id", t.Text(1, 64), required=True),
+    "protocol", ID, Field("mapping_id", t.Text(1, 64), required=True),
     Field("remote_id_attribute", t.Text(0, 255, null=True)),
     Field("links", readonly=True, of=lambda row, request: {
         "self": request.link(f"{PATH}/identity_providers/{row.idp_id}/protocols/{row.id}"),
         "identity_provider": request.link(f"{PATH}/identity_providers/{row.idp_id}")}))
-MAPPING = Shape("mapping", Field("id", readonly=True), Field("rules", RULES, required=True),
-                Field("schema_version", t.Text(1, 8), default="1.0"), links_below(f"{PATH}/mappings"))
+MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, required=True),
+                Field("schema_version", t.Text(1, 8, null=True), default="1.0"), links_below(f"{PATH}/mappings"))
 SERVICE = Shape(
-    "service_provider", Field("id", readonly=True), Field("auth_url", URL, required=True), Field("sp_url", URL, required=True),
+    "service_provider", ID, Field("auth_url", URL, required=True), Field("sp_url", URL, required=True),
     Field("description", t.Text(0, None, null=True)), Field("enabled", t.Bool(), default=False),
     Field("relay_state_prefix", t.Text(1, 255), default="ss:mem:"), links_below(f"{PATH}/service_providers"))
 
@@ -126,12 +128,16 @@ async def provider_before_delete(request: Request, tx: AsyncSession, row: Identi
 
 
 async def mapping_before_create(request: Request, tx: AsyncSession, values: dict[str, Any]) -> dict[str, Any]:
+    values["schema_version"] = values["schema_version"] or mapping_rules.VERSIONS[0]
     mapping_rules.check(values["rules"], values["schema_version"])
     return values
 
 
 async def mapping_before_update(request: Request, tx: AsyncSession, row: Mapping, values: dict[str, Any]) -> dict[str, Any]:
-    mapping_rules.check(values.get("rules", row.rules), values.get("schema_version", row.schema_version))
+    if values.pop("id", row.id) != row.id:
+        raise BadRequest("Cannot change Mapping ID.")
+    values["schema_version"] = values.get("schema_version") or row.schema_version
+    mapping_rules.check(values.get("rules", row.rules), values["schema_version"])
     return values
 
 
@@ -179,7 +185,7 @@ async def create_protocol(tx, identity_provider, id, body):
     if await tx.get(Protocol, (identity_provider.id, id)):
         raise Conflict(f"Conflict occurred attempting to store federation_protocol - Duplicate ID, {id}.")
     await _mapping_exists(tx, body)
-    row = Protocol(id=id, idp_id=identity_provider.id, **body)
+    row = Protocol(**{**body, "id": id, "idp_id": identity_provider.id})
     tx.add(row)
     return row
 
