@@ -71,6 +71,9 @@ class Json(TypeDecorator[Any]):
 Id = String(36)
 """A UUID as text, with or without dashes."""
 
+UserId = String(64)
+"""A user: those of directories have a SHA-256, as in Keystone."""
+
 Name = String(255)
 Blob = LargeBinary
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, Integer, PrimaryKeyConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudd.core.database import Base, Id, Json, Moment
+from cloudd.core.database import Base, Id, Json, Moment, UserId
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
@@ -22,7 +22,7 @@ class JobRow(Base):
     locks: Mapped[list[str]] = mapped_column(Json)
     resource_id: Mapped[str | None] = mapped_column(String(64), index=True)
     project_id: Mapped[str | None] = mapped_column(Id)
-    user_id: Mapped[str | None] = mapped_column(Id)
+    user_id: Mapped[str | None] = mapped_column(UserId)
     request_id: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))            # queued, running, undoing, done, failed, cancelled
     step: Mapped[int] = mapped_column(Integer, default=0)
@@ -47,7 +47,7 @@ class EventRow(Base):
     name: Mapped[str] = mapped_column(String(128))
     resource_id: Mapped[str | None] = mapped_column(String(64))
     project_id: Mapped[str | None] = mapped_column(Id)
-    user_id: Mapped[str | None] = mapped_column(Id)
+    user_id: Mapped[str | None] = mapped_column(UserId)
     request_id: Mapped[str | None] = mapped_column(String(64))
     address: Mapped[str | None] = mapped_column(String(64))
     payload: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -71,7 +71,7 @@ class QuotaRow(Base):
     project_id: Mapped[str] = mapped_column(Id)
     service: Mapped[str] = mapped_column(String(32))
     resource: Mapped[str] = mapped_column(String(64))
-    user_id: Mapped[str] = mapped_column(Id, default="")
+    user_id: Mapped[str] = mapped_column(UserId, default="")
     hard_limit: Mapped[int] = mapped_column(Integer)
 
     __table_args__ = (PrimaryKeyConstraint("project_id", "service", "resource", "user_id"),)

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Select, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloudd.core.context import Context
-from cloudd.core.database import Base, Id, Json, Moment, Name
+from cloudd.core.database import Base, Id, Json, Moment, Name, UserId
 
 PUBLIC = ("public", "community")
 
@@ -105,7 +105,7 @@ class ImageTask(Base):
     result: Mapped[dict[str, Any] | None] = mapped_column(Json)
     message: Mapped[str] = mapped_column(Text, default="")
     project_id: Mapped[str | None] = mapped_column(Id)
-    user_id: Mapped[str | None] = mapped_column(Id)
+    user_id: Mapped[str | None] = mapped_column(UserId)
     request_id: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)

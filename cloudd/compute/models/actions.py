@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudd.core.database import Base, Id, Moment, Name
+from cloudd.core.database import Base, Id, Moment, Name, UserId
 from cloudd.core.tables import Serial
 
 
@@ -19,7 +19,7 @@ class ServerAction(Base):
     action: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
     project_id: Mapped[str | None] = mapped_column(Id)
-    user_id: Mapped[str | None] = mapped_column(Id)
+    user_id: Mapped[str | None] = mapped_column(UserId)
     message: Mapped[str | None] = mapped_column(String(255))   # "Error" when it failed, as Nova's
     started_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, PrimaryKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from cloudd.core.database import Base, Id, Json, Moment, Name
+from cloudd.core.database import Base, Id, Json, Moment, Name, UserId
 
 
 class ServerGroup(Base):
@@ -15,7 +15,7 @@ class ServerGroup(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(Name)
     project_id: Mapped[str] = mapped_column(Id, index=True)
-    user_id: Mapped[str] = mapped_column(Id)
+    user_id: Mapped[str] = mapped_column(UserId)
     policy: Mapped[str] = mapped_column(String(32))            # affinity, anti-affinity, soft-affinity, soft-anti-affinity
     rules: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     created_at: Mapped[datetime] = mapped_column(Moment)

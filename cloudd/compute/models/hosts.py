@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Integer, PrimaryKeyConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from cloudd.core.database import Base, Id, Moment, Name
+from cloudd.core.database import Base, Id, Moment, Name, UserId
 from cloudd.core.tables import Serial
 
 
@@ -92,7 +92,7 @@ class ConsoleTicket(Base):
     server_id: Mapped[str] = mapped_column(Id, index=True)
     console_type: Mapped[str] = mapped_column(String(32))      # novnc, serial
     port: Mapped[int | None] = mapped_column(Integer)
-    user_id: Mapped[str | None] = mapped_column(Id)
+    user_id: Mapped[str | None] = mapped_column(UserId)
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     used_at: Mapped[datetime | None] = mapped_column(Moment)

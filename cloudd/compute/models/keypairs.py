@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudd.core.database import Base, Id, Moment, Name
+from cloudd.core.database import Base, Moment, Name, UserId
 from cloudd.core.tables import Serial
 
 
@@ -13,7 +13,7 @@ class Keypair(Base):
     __tablename__ = "compute_keypairs"
 
     id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
-    user_id: Mapped[str] = mapped_column(Id)
+    user_id: Mapped[str] = mapped_column(UserId)
     name: Mapped[str] = mapped_column(Name)
     type: Mapped[str] = mapped_column(String(8), default="ssh")
     fingerprint: Mapped[str] = mapped_column(Name)

@@ -8,7 +8,7 @@ from sqlalchemy import Index, Integer, PrimaryKeyConstraint, Select, String, Tex
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cloudd.core.database import Base, Id, Json, Moment, Name
+from cloudd.core.database import Base, Id, Json, Moment, Name, UserId
 
 
 class Server(Base):
@@ -22,7 +22,7 @@ class Server(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     number: Mapped[int] = mapped_column(Integer, unique=True)  # instance-%08x
     project_id: Mapped[str] = mapped_column(Id)
-    user_id: Mapped[str] = mapped_column(Id)
+    user_id: Mapped[str] = mapped_column(UserId)
     name: Mapped[str] = mapped_column(Name)
     description: Mapped[str | None] = mapped_column(Name)
     hostname: Mapped[str] = mapped_column(Name)

@@ -1,5 +1,7 @@
 """A domain whose users and groups come from an LDAP directory: a real slapd."""
 
+import contextlib
+import dataclasses
 import hashlib
 import uuid
 
@@ -7,11 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from cloudd.identity.models.extensions import DomainOption
-from tests import slapd
+from tests import postgres, slapd
 from tests.api.conftest import PASSWORD, Client, free_port, make_settings, run_cloud
 from tests.api.identity.test_projects import V3, make, refused
 
-SETTINGS = "directory_cache = 0\n"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMTWrYcJjcvIE6fbjOkkXAYQcNBzOvFFXqWdhRVlvRmZ alice"
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +26,13 @@ def directory(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(scope="module")
-async def cloud(tmp_path_factory):
-    async for running in run_cloud(make_settings(tmp_path_factory.mktemp("ldap"), SETTINGS)):
-        yield running
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def cloud(request, tmp_path_factory):
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgres.server()) if request.param == "postgresql" else ""
+        settings = make_settings(tmp_path_factory.mktemp("ldap"), url=postgres.create(server, "ldap") if server else "")
+        async for running in run_cloud(dataclasses.replace(settings, identity=dataclasses.replace(settings.identity, directory_cache=0))):
+            yield running
 
 
 @pytest.fixture
@@ -347,3 +352,18 @@ async def test_the_password_of_the_directory_is_sealed(cloud, directory, domain)
         rows = list((await tx.execute(select(DomainOption).where(DomainOption.domain_id == domain))).scalars())
     kept = next(row.value for row in rows if row.option == "password")
     assert slapd.READER_PASSWORD not in str(kept) and kept["sealed"]
+
+
+async def test_a_directorys_user_works_in_the_other_services(cloud, domain):
+    """His id is longer than one of ours: columns must hold it."""
+    key, member = public_id(domain, "user", "alice"), await role_id(cloud, "member")
+    project = (await make(cloud, "project", domain_id=domain))["id"]
+    await cloud.admin.get(f"{V3}/users?domain_id={domain}&name=alice")
+    await cloud.admin.put(f"{V3}/projects/{project}/users/{key}/roles/{member}")
+    alice = caller(cloud, await log_in(cloud, domain, "alice", "alice-pass", {"project": {"id": project}}))
+    made = await alice.post("/compute/v2.1/os-keypairs", {"keypair": {"name": "k", "public_key": PUBLIC_KEY}})
+    assert made.status in (200, 201) and made.body["keypair"]["user_id"] == key
+    group = await alice.post("/networking/v2.0/security-groups", {"security_group": {"name": "s"}})
+    assert group.status == 201
+    image = await alice.post("/image/v2/images", {"name": "i", "disk_format": "raw", "container_format": "bare"})
+    assert image.status == 201, image.content
