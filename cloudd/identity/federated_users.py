@@ -40,9 +40,8 @@ class MappedProjectCreated(events.Event):
 
 
 def public_id(domain_id: str, unique_id: str) -> str:
-    """The id of a user from outside: always the same in a domain. The first half of Keystone's, since the services' tables keep
-    ids of at most 36 characters."""
-    return hashlib.sha256(f"{domain_id}user{unique_id}".encode()).hexdigest()[:32]
+    """The id of a user from outside, as Keystone makes it: the same in every cloud with this domain."""
+    return hashlib.sha256(f"{domain_id}user{unique_id}".encode()).hexdigest()
 
 
 async def domain_of(tx: AsyncSession, given: Mapping[str, Any] | None, default: str) -> str:
@@ -87,7 +86,7 @@ async def _arrived(tx: AsyncSession, context: Context, idp_id: str, protocol_id:
         tx.add(user)
         await tx.flush()
         await events.emit(tx, context, FederatedUserCreated(user.id, idp_id, protocol_id))
-    elif user.password_hash or (await links_of(tx, user.id)):
+    elif user.password_hash or user.directory_id or (await links_of(tx, user.id)):
         raise Conflict(f"Conflict occurred attempting to store federated_user - the user {unique_id} of domain {domain_id} came "
                        "by another identity provider or protocol.")
     tx.add(FederatedUser(idp_id=idp_id, protocol_id=protocol_id, unique_id=unique_id, user_id=user.id))

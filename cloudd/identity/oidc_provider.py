@@ -82,7 +82,7 @@ class OidcProvider:
 
     async def introspect(self, token: str) -> dict[str, Any]:
         """What the provider says of an access token (RFC 7662). Raises Unauthorized when the token is not good."""
-        claims = await self._question(await self._endpoint("introspection_endpoint"), form={"token": token},
+        claims = await self._question(await self.endpoint("introspection_endpoint"), form={"token": token},
                                       headers=self._basic(), what="introspection")
         if claims.get("active") is not True:
             raise Unauthorized(f"The identity provider {self.id} says that the access token is not active.")
@@ -108,12 +108,13 @@ class OidcProvider:
             form["client_id"] = self.options.client_id
             if self.options.client_secret:
                 form["client_secret"] = self.options.client_secret
-        return await self._question(await self._endpoint("token_endpoint"), form=form, headers=headers, what="the code")
+        return await self._question(await self.endpoint("token_endpoint"), form=form, headers=headers, what="the code")
 
-    async def _endpoint(self, name: str) -> str:
+    async def endpoint(self, name: str) -> str:
+        """One of the provider's addresses. Raises Unauthorized when it has none of that kind."""
         found = (await self.metadata()).get(name)
         if not found:
-            raise Unauthorized(f"The identity provider {self.id} has no {name}: this kind of token cannot be checked there.")
+            raise Unauthorized(f"The identity provider {self.id} has no {name}.")
         return found
 
     def _basic(self) -> dict[str, str]:

@@ -105,7 +105,7 @@ async def completed(provider: OidcProvider, claims: Claims, access_token: str, w
     more = await provider.userinfo(access_token)
     if more is None:
         return claims
-    if more.get("sub") != claims.get("sub"):
+    if "sub" in claims and more.get("sub") != claims["sub"]:
         raise TokenRefused(f"The identity provider {provider.id} tells of another user than the token's.")
     return {**more, **claims}
 

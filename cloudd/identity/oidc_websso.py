@@ -50,7 +50,7 @@ class Journey:
     async def address(self, provider: OidcProvider) -> str:
         """Where the browser goes to log in. Raises ProviderDown."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).decode().rstrip("=")
-        endpoint = (await provider.metadata()).get("authorization_endpoint", "")
+        endpoint = await provider.endpoint("authorization_endpoint")
         return f"{endpoint}{'&' if '?' in endpoint else '?'}" + urlencode({
             "response_type": "code", "client_id": provider.options.client_id, "redirect_uri": self.redirect_uri,
             "scope": provider.options.scopes, "state": self.state, "nonce": self.nonce, "code_challenge": challenge,

@@ -122,7 +122,10 @@ class Tokens:
         if payload.scope is None:
             return Subject(payload, user).with_context()
         subject = await _scoped(tx, payload, user)
-        return subject and replace(subject, until=await effective.ends(tx, subject.user_id))
+        if subject is None:
+            return None
+        holder = subject.trust["trustor_user"]["id"] if subject.trust else payload.user_id
+        return replace(subject, until=await effective.ends(tx, holder))
 def _bearer(raw: web.Request) -> str | None:
     """An OAuth 2.0 access token, which is one of ours."""
     kind, _, text = raw.headers.get("Authorization", "").partition(" ")

@@ -9,6 +9,8 @@ NAMES = {
     "/users/{id}/password": "user_change_password",
     "/auth/tokens": "auth_tokens", "/auth/catalog": "auth_catalog", "/auth/projects": "auth_projects",
     "/auth/domains": "auth_domains", "/auth/system": "auth_system", "/limits/model": "limit_model",
+    "/auth/OS-FEDERATION/websso/{protocol_id}": "websso",
+    "/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso": "identity_providers_websso",
     "/role_inferences": "role_inferences", "/roles/{role}/implies": "implied_roles", "/roles/{role}/implies/{implied}": "implied_role",
 }
 """Where Keystone's name is not made of the path's words."""
