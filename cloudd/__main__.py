@@ -48,7 +48,13 @@ def _parser() -> argparse.ArgumentParser:
                     ("fetch", "download one, check it, register it"))
     image["fetch"].add_argument("name")
     image["fetch"].add_argument("--cloud", default="admin", help="cloud of clouds.yaml to register it with")
-    _nested(command("identity", "tokens"), ("rotate-keys", "make a new token key; tokens given out stay valid"))
+    identity = _nested(command("identity", "accounts and keys, from the host"),
+                       ("bootstrap", "give the administrator a new password and all that is his"),
+                       ("keys", "the keys of tokens"), ("credential-keys", "the keys of stored secrets"))
+    identity["bootstrap"].add_argument("--password-file", help="file with the password, - for standard input (default: a random one)")
+    _nested(identity["keys"], ("rotate", "make a new token key; tokens given out stay valid"), into="step")
+    _nested(identity["credential-keys"], ("rotate", "make a new key and seal every stored secret with it"),
+            ("migrate", "finish a rotation that was broken off"), into="step")
     command("purge", "destroy the guests and networks of this cloud on this machine")
     commands.add_parser("routes", help="every operation: method, path, action, versions, policy")
     commands.add_parser("version", help="the version")
@@ -65,8 +71,8 @@ def _common(default: object) -> argparse.ArgumentParser:
     return common
 
 
-def _nested(parent: argparse.ArgumentParser, *children: tuple[str, str]) -> dict[str, argparse.ArgumentParser]:
-    actions = parent.add_subparsers(dest="action", required=True, metavar="ACTION")
+def _nested(parent: argparse.ArgumentParser, *children: tuple[str, str], into: str = "action") -> dict[str, argparse.ArgumentParser]:
+    actions = parent.add_subparsers(dest=into, required=True, metavar="ACTION")
     common = _common(argparse.SUPPRESS)
     return {name: actions.add_parser(name, help=text, description=text, parents=[common]) for name, text in children}
 
@@ -144,10 +150,14 @@ def _image(options: argparse.Namespace) -> int:
 
 
 def _identity(options: argparse.Namespace) -> int:
-    from cloudd.identity.service import rotate_keys
+    from cloudd.cli import identity
 
-    print("the primary token key is now", rotate_keys(_settings(options)))
-    return 0
+    settings = _settings(options)
+    if options.action == "bootstrap":
+        return identity.bootstrap(settings, options.password_file)
+    if options.action == "keys":
+        return identity.token_keys(settings)
+    return identity.credential_keys_rotate(settings) if options.step == "rotate" else identity.credential_keys_migrate(settings)
 
 
 def _doctor(options: argparse.Namespace) -> int:

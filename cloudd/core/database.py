@@ -111,6 +111,11 @@ class Database:
         """Call `callback` after every commit that inserted, changed or deleted rows of `models`: for caches of them."""
         self._watchers.append((frozenset(model.__tablename__ for model in models), callback))
 
+    def changed_outside(self) -> None:
+        """Another process wrote to the database: all that is kept of it in memory is old."""
+        for _, callback in self._watchers:
+            callback()
+
     def _touch(self, connection: Any, statement: Any, *_: Any) -> None:
         if getattr(statement, "is_dml", False):
             self._touched.add(statement.table.name)

@@ -81,6 +81,24 @@ class PasswordChanged(Event):
 
 
 @dataclass(frozen=True)
+class AdministratorRestored(Event):
+    """Somebody at the host gave the administrator a new password and all that belongs to him."""
+
+    name: ClassVar[str] = "identity.bootstrap"
+    outcome: str = "success"
+
+
+@dataclass(frozen=True)
+class KeysRotated(Event):
+    """Somebody at the host made a new key; the resource is its number. `kind`: token or credential; `resealed`: stored secrets."""
+
+    name: ClassVar[str] = "identity.keys.rotated"
+    kind: str
+    resealed: int = 0
+    outcome: str = "success"
+
+
+@dataclass(frozen=True)
 class DelegationChanged(Event):
     """A trust, an application credential, an EC2 credential or an OAuth access token was made or ended; `kind` says which."""
 

@@ -28,11 +28,19 @@ def password_of(state: Path, name: str, given: str | None = None) -> str:
     path = state / "passwords" / name
     if path.exists():
         return path.read_text().strip()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = ids.new_secret(18)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-        handle.write(password + "\n")
+    keep_password(state, name, password)
     return password
+
+
+def keep_password(state: Path, name: str, password: str) -> None:
+    """Write an account's password to the state directory, in one step."""
+    path = state / "passwords" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{name}.new")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        handle.write(password + "\n")
+    os.rename(partial, path)
 
 
 async def bootstrap(database: Any, settings: Any, hasher: Hasher, catalog: Iterable[tuple[str, str, str]]) -> None:
@@ -71,17 +79,29 @@ async def _roles(tx: AsyncSession) -> dict[str, str]:
 
 async def _account(tx: AsyncSession, name: str, password_hash: str, role_id: str, on_system: bool) -> None:
     """A user with a project of the same name and a role on it; the administrator also on the domain and the system."""
-    query = select(Project.id).where(Project.domain_id == DOMAIN, Project.name == name)
-    project_id = (await tx.execute(query)).scalar()
-    if project_id is None:
-        project_id = ids.new_hex()
-        tx.add(Project(id=project_id, name=name, domain_id=DOMAIN, parent_id=DOMAIN, description=f"The {name} project"))
-    user_id = ids.new_hex()
+    project, user_id = await account_project(tx, name), ids.new_hex()
     tx.add(User(id=user_id, name=name, domain_id=DOMAIN, password_hash=password_hash))
     await tx.flush()
+    await give_roles(tx, user_id, project.id, role_id, on_system)
+
+
+async def account_project(tx: AsyncSession, name: str) -> Project:
+    """The project of an account, made when it is not there."""
+    query = select(Project).where(Project.domain_id == DOMAIN, Project.name == name)
+    project = (await tx.execute(query)).scalar()
+    if project is None:
+        project = Project(id=ids.new_hex(), name=name, domain_id=DOMAIN, parent_id=DOMAIN, description=f"The {name} project")
+        tx.add(project)
+        await tx.flush()
+    return project
+
+
+async def give_roles(tx: AsyncSession, user_id: str, project_id: str, role_id: str, on_system: bool) -> None:
+    """A role on an account's project; the administrator's also on the domain and the system."""
     targets = [("project", project_id), *([("domain", DOMAIN), ("system", SYSTEM)] if on_system else [])]
     for target, target_id in targets:
-        tx.add(Assignment(actor="user", actor_id=user_id, target=target, target_id=target_id, role_id=role_id))
+        await tx.merge(Assignment(actor="user", actor_id=user_id, target=target, target_id=target_id, role_id=role_id,
+                                  inherited=False))
 
 
 async def _catalog(tx: AsyncSession, region: str, catalog: Iterable[tuple[str, str, str]]) -> None:

@@ -1,21 +1,23 @@
 """`clouds.yaml` and the openrc files in the state directory: how the clients are told where the cloud is and who they are."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 
-def write(directory: Path, auth_url: str, region: str, passwords: Mapping[str, str], ca_file: str | None = None) -> Path:
+def write(directory: Path, auth_url: str, region: str, passwords: Mapping[str, str], ca_file: str | None = None,
+          renew: Collection[str] = ()) -> Path:
     """Write `clouds.yaml` with a cloud, and an openrc, for every account (user and project of that name). Mode 0600.
 
-    A password that somebody changed in the file stays; addresses are brought up to date.
+    A password that somebody changed in the file stays, but for the accounts in `renew`; addresses are brought up to date.
     """
     path = directory / "clouds.yaml"
     old = _read(path)
-    kept = {name: old.get(name, {}).get("auth", {}).get("password") or password for name, password in passwords.items()}
+    kept = {name: name not in renew and old.get(name, {}).get("auth", {}).get("password") or password
+            for name, password in passwords.items()}
     clouds = {name: _cloud(name, password, auth_url, region, ca_file) for name, password in kept.items()}
     _private(path, yaml.safe_dump({"clouds": {**old, **clouds}}, sort_keys=False))
     for name, password in kept.items():

@@ -114,6 +114,9 @@ class Attempts:
     most: int
     _moments: dict[str, deque[float]] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        self._moments.clear()
+
     def check(self, now: float, *keys: str | None) -> None:
         """Raise TooManyRequests when one of them has failed too often."""
         for key in filter(None, keys):

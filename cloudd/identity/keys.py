@@ -41,7 +41,13 @@ class KeyRing:
         self._fernet = None
 
     def rotate(self) -> int:
-        """Make the staged key primary; returns its number. Safe against a crash at any point: no number is used twice."""
+        """Make the staged key primary, drop the oldest; returns its number. Safe against a crash at any point."""
+        primary = self.advance()
+        self.drop(self.keep)
+        return primary
+
+    def advance(self) -> int:
+        """Make the staged key primary, stage a new one; all others stay. No number is used twice."""
         numbers = self._numbers()
         primary = max(numbers, default=0) + 1
         if STAGED in numbers:
@@ -49,10 +55,14 @@ class KeyRing:
         else:
             self._write(primary)
         self._write(STAGED)
-        for old in sorted(number for number in self._numbers() if number != STAGED)[:-(self.keep - 1)]:
-            self._path(old).unlink()
         self._fernet = None
         return primary
+
+    def drop(self, keep: int) -> None:
+        """Delete all keys but the newest `keep`, the staged one counted."""
+        for old in sorted(number for number in self._numbers() if number != STAGED)[:-(keep - 1)]:
+            self._path(old).unlink()
+        self._fernet = None
 
     def age(self) -> float:
         """Seconds since the last rotation: the staged key was written then."""
@@ -86,11 +96,28 @@ class KeyRing:
             handle.flush()
             os.fsync(handle.fileno())
         os.rename(partial, self._path(number))
+        handle = os.open(self.directory, os.O_RDONLY)         # what is sealed with it must not outlive it, power cut or not
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 class CredentialRing(KeyRing):
-    """The keys of credentials' blobs, kept apart from the tokens' and not rotated by itself: blobs live on."""
+    """The keys of credentials' blobs, kept apart from the tokens' and not rotated by itself: blobs live on (credential_keys.py)."""
 
     @classmethod
     def of(cls, settings: Any) -> "CredentialRing":
         return cls(Path(settings.server.state_dir) / "credential-keys")
+
+    def is_new(self, sealed: bytes) -> bool:
+        """Whether the primary key sealed it."""
+        try:
+            Fernet(self._path(max(self._numbers())).read_bytes()).decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """The same secret under the primary key. Raises Unreadable."""
+        return self._current().rotate(sealed)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,8 +13,10 @@ from cloudd.core.context import Context
 from cloudd.core.errors import NotFound, Unauthorized
 from cloudd.core.parts import Parts
 from cloudd.identity import access_rules, effective, federation
+from cloudd.identity.compliance import Attempts
 from cloudd.identity.directories import Directories
 from cloudd.identity.keys import KeyRing, Unreadable
+from cloudd.identity.mark import Mark
 from cloudd.identity.models import (
     ApplicationCredential,
     Assignment,
@@ -47,6 +50,7 @@ class Tokens:
         self.signature_ttl = timedelta(seconds=parts.settings.identity.signature_ttl)
         self.ring = KeyRing.of(parts.settings)
         self.revocations = Revocations(self.lifetime)
+        self.mark = Mark(Path(parts.settings.server.state_dir))
         self._cache: OrderedDict[str, Subject] = OrderedDict()
         self._era = 0
         parts.database.watch(WATCHED, self.forget)
@@ -76,10 +80,18 @@ class Tokens:
     async def check(self, text: str, allow_expired: bool = False) -> Subject:
         """What a token stands for. Raises NotFound when it is not (or no longer) good, Unavailable when its user's directory does
         not say whether he is still there."""
+        if self.mark.moved():
+            await self._take_up()
         subject = await self._checked(text, allow_expired)
         if (outside := subject.outside) and await self.parts.service(Directories).keep(outside):
             subject = await self._checked(text, allow_expired)
         return subject
+
+    async def _take_up(self) -> None:
+        """A command on the host changed accounts: believe nothing that was looked up before."""
+        self.parts.service(Attempts).forget()
+        await self.revocations.read(self.parts.database)
+        self.parts.database.changed_outside()
 
     async def _checked(self, text: str, allow_expired: bool) -> Subject:
         moment = now()
