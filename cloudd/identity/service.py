@@ -1,7 +1,7 @@
 """What the daemon starts and stops of identity: tokens and their keys, the catalog, the first accounts."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from cloudd.identity.api import (
     endpoint_policies,
     federation,
     federation_login,
+    federation_saml,
     grants,
     limits,
     oauth1,
@@ -44,12 +45,13 @@ from cloudd.identity.keys import CredentialRing, KeyRing
 from cloudd.identity.oidc_provider import OidcProvider, OidcProviders
 from cloudd.identity.oidc_websso import Ended
 from cloudd.identity.passwords import Hasher
+from cloudd.identity.saml import Signer
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
 RESOURCES = (access_rules, application_credentials, assignments, credentials, domain_configs, ec2, endpoint_filters,
-             endpoint_policies, federation, federation_login, grants, limits, oauth1, oauth2, projects, revocations, roles,
-             services, tokens, trusts, users)
+             endpoint_policies, federation, federation_login, federation_saml, grants, limits, oauth1, oauth2, projects,
+             revocations, roles, services, tokens, trusts, users)
 """Importing them declared their operations."""
 
 
@@ -70,6 +72,7 @@ class IdentityModule(Module):
         providers = oidc_settings.read(parts.settings.federation.providers_file)
         parts.services[OidcProviders] = OidcProviders({name: OidcProvider(name, options) for name, options in providers.items()})
         parts.services[Ended] = Ended()
+        parts.services[Signer] = Signer(Path(parts.settings.server.state_dir) / "saml")
 
     def catalog_of(self, modules: Sequence[Module]) -> None:
         """Whose entries the catalog is made of."""
@@ -108,15 +111,14 @@ class IdentityModule(Module):
             await self.tokens.revocations.forget_old(self.parts.database)
 
 
-def write_clouds(settings: Any, renew: Collection[str] = ()) -> Path:
-    """Write clouds.yaml for the accounts that the bootstrap made; those in `renew` have a new password, kept in the state directory."""
+def write_clouds(settings: Any) -> Path:
+    """Write clouds.yaml for the accounts that the bootstrap made."""
     state, paths = Path(settings.server.state_dir), tls.wanted(settings)
     ca_file = str(paths.ca.absolute()) if paths and paths.ca else None
     names = ["admin", *(["demo"] if settings.identity.demo else [])]
-    passwords = {name: password_of(state, name, settings.identity.admin_password if name == "admin" and name not in renew else None)
-                 for name in names}
+    passwords = {name: password_of(state, name, settings.identity.admin_password if name == "admin" else None) for name in names}
     url = f"{address(settings, 'https' if paths else 'http')}/identity"
-    return clouds_file.write(state, url, settings.server.region, passwords, ca_file, renew)
+    return clouds_file.write(state, url, settings.server.region, passwords, ca_file)
 
 
 def address(settings: Any, scheme: str) -> str:
