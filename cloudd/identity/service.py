@@ -1,7 +1,7 @@
 """What the daemon starts and stops of identity: tokens and their keys, the catalog, the first accounts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +111,15 @@ class IdentityModule(Module):
             await self.tokens.revocations.forget_old(self.parts.database)
 
 
-def write_clouds(settings: Any) -> Path:
-    """Write clouds.yaml for the accounts that the bootstrap made."""
+def write_clouds(settings: Any, renew: Collection[str] = ()) -> Path:
+    """Write clouds.yaml for the accounts that the bootstrap made; those in `renew` have a new password, kept in the state directory."""
     state, paths = Path(settings.server.state_dir), tls.wanted(settings)
     ca_file = str(paths.ca.absolute()) if paths and paths.ca else None
     names = ["admin", *(["demo"] if settings.identity.demo else [])]
-    passwords = {name: password_of(state, name, settings.identity.admin_password if name == "admin" else None) for name in names}
+    passwords = {name: password_of(state, name, settings.identity.admin_password if name == "admin" and name not in renew else None)
+                 for name in names}
     url = f"{address(settings, 'https' if paths else 'http')}/identity"
-    return clouds_file.write(state, url, settings.server.region, passwords, ca_file)
+    return clouds_file.write(state, url, settings.server.region, passwords, ca_file, renew)
 
 
 def address(settings: Any, scheme: str) -> str:
