@@ -207,8 +207,11 @@ class Network:
 class Image:
     """Glance's part."""
 
-    driver: str = option("file", "Store of image data.")
-    store_dir: str = option("", "Directory of the file store. Empty: images in the state directory.")
+    store_dir: str = option("", "Directory of the store `file`, which is always there. Empty: images in the state directory.")
+    stores: tuple[str, ...] = option((), "Further stores of image data, as NAME=DRIVER:ADDRESS, the better ones first: "
+                                         "fast=file:/srv/images, archive=s3:https://KEY:SECRET@s3.example.org/BUCKET, web=http: "
+                                         "(for locations elsewhere).", secret=True, form=options.store)
+    default_store: str = option("file", "The store that takes data for which no store is named.")
     max_image_size: int = option(1 << 40, "Largest image in bytes.", least=1)
     import_hosts: tuple[str, ...] = option((), "Hosts (HOST or HOST:PORT) that web-download may fetch from although they are "
                                                "inside: loopback, link-local or this machine's own.")
@@ -341,6 +344,12 @@ def _agree(settings: Settings) -> None:
         if bool(pair[0]) != bool(pair[1]):
             there, lacking = (one, other) if pair[0] else (other, one)
             raise SettingsError(f"[{section}] {there} is set, but {lacking} is not: they belong together")
+    names = ["file", *(options.store(text)[0] for text in settings.image.stores)]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"[image] stores: two stores have one name; the names are {', '.join(names)}")
+    if settings.image.default_store not in names:
+        raise SettingsError(f"[image] default_store = {settings.image.default_store}: there is no such store; there are: "
+                            f"{', '.join(names)}")
 
 
 def sample() -> str:

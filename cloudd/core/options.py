@@ -136,6 +136,14 @@ def database_address(text: str) -> None:
         raise ValueError(text)
 
 
+def store(text: str) -> tuple[str, str, str]:
+    """a store, as NAME=DRIVER:ADDRESS"""
+    found = re.fullmatch(r"([\w-]{1,32})=(\w+):(.*)", text)
+    if not found:
+        raise ValueError(text)
+    return found[1], found[2], found[3]
+
+
 def mac_base(text: str) -> None:
     """six octets of a unicast address, as fa:16:3e:00:00:00"""
     if not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text) or int(text[:2], 16) & 1:

@@ -7,8 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.parts import Parts
-from cloudd.drivers.store.base import Store
-from cloudd.image import data, images, states
+from cloudd.image import blobs, data, images, states, stores
 from cloudd.image.models import Image, visible
 
 __all__ = ["Image", "create_for_server", "drop", "get", "local_path", "many", "open_data", "store_file"]
@@ -27,12 +26,14 @@ async def many(context: Context, tx: AsyncSession, image_ids: Iterable[str]) -> 
 
 def open_data(parts: Parts, image: Image) -> AsyncIterator[bytes]:
     """The data of an active image, from its beginning."""
-    return parts.driver(Store).read(image.blob or "")
+    return stores.read(parts, image)
 
 
 def local_path(parts: Parts, image: Image) -> Path | None:
-    """The very file of an image's data, to be read only; None when the store has no files."""
-    return parts.driver(Store).local_path(image.blob) if image.blob else None
+    """The very file of an image's data, to be read only; None when no store has it as a file."""
+    there = parts.service(stores.Stores).by_name
+    paths = [there[row.store].local_path(row.key) for row in image.locations if row.store in there]
+    return next((path for path in paths if path is not None and path.exists()), None)
 
 
 async def create_for_server(context: Context, tx: AsyncSession, name: str, properties: dict[str, str | None], *,
@@ -55,13 +56,13 @@ async def store_file(parts: Parts, context: Context, image_id: str, path: Path) 
     if image is None or image.status != states.SAVING:
         path.unlink(missing_ok=True)
         return
-    stored = await data.adopt(parts, context, image, path)
+    stored = await data.adopt(parts, image, path)
     async with parts.database.write() as tx:
         image = await tx.get(Image, image_id)
         if image is not None and image.status == states.SAVING:
-            await data.finish(tx, context, image, stored, parts.driver(Store).name)
+            await data.finish(tx, context, image, stored)
             return
-    await parts.driver(Store).delete(stored.blob)
+    await blobs.drop(parts, stored.store, stored.key)
 
 
 async def drop(context: Context, tx: AsyncSession, image_id: str) -> None:

@@ -1,6 +1,7 @@
 """Image data: into the store while its checksums are computed, out of it in ranges. Nothing waits in memory."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
@@ -10,16 +11,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import ids, jobs
+from cloudd.core import jobs, log
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
 from cloudd.drivers.store.base import Store, StoreError, StoreFull
-from cloudd.image import images, inspect, states
+from cloudd.image import blobs, images, inspect, states
 from cloudd.image.imports import staged_key
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
 
+LOG = log.get("cloudd.images")
 BATCH = 4 << 20
 HASH = "sha512"
 
@@ -28,14 +30,15 @@ HASH = "sha512"
 class Stored:
     """What a finished upload came to."""
 
-    blob: str
+    store: str
+    key: str
     size: int
     virtual_size: int | None
     checksum: str
     os_hash_value: str
 
 
-async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int) -> None:
+async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int, where: Store) -> None:
     """Take the data of a queued image; afterwards it is active, or queued again and nothing is left of the data.
 
     Raises Conflict (not queued), BadRequest (a hostile image or another format than declared), TooLarge, Unavailable.
@@ -46,14 +49,21 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
     async with parts.database.write() as tx:
         image = await images.find(tx, context, image.id)
         await states.IMAGE.enter(tx, image, "upload")
+        key = await blobs.note(tx, image, where.name)
     try:
-        stored = await store(parts.driver(Store), image, chunks, most)
+        stored = await store(where, image, chunks, most, key)
     except BaseException as exc:
-        await asyncio.shield(_back_to_queued(parts, image.id))
+        await asyncio.shield(_drop_upload(parts, image.id, where.name, key))
         if isinstance(exc, StoreError):
             raise _words(exc, image) from exc
         raise
     await asyncio.shield(_activate(parts, context, image.id, stored))
+
+
+async def _drop_upload(parts: Parts, image_id: str, store: str, key: str) -> None:
+    await _back_to_queued(parts, image_id)
+    with contextlib.suppress(StoreError):                     # noted: the next start tries again
+        await blobs.drop(parts, store, key)
 
 
 def _words(error: StoreError, image: Image) -> CloudError:
@@ -62,10 +72,9 @@ def _words(error: StoreError, image: Image) -> CloudError:
     return Unavailable(f"The image store does not work: {error}.")
 
 
-async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: int) -> Stored:
+async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: int, key: str) -> Stored:
     """Put data into a store while it is summed and inspected. Raises BadRequest, TooLarge, StoreError; then nothing stays."""
-    blob = ids.new_uuid()
-    writer = await where.writer(blob)
+    writer = await where.writer(key)
     try:
         md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
         size, head = 0, b""
@@ -80,7 +89,7 @@ async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: 
         if image.container_format == "bare":
             inspect.check_declared(image.disk_format, found)
         await writer.commit()
-        return Stored(blob, size, found.virtual_size, md5.hexdigest(), sha512.hexdigest())
+        return Stored(where.name, key, size, found.virtual_size, md5.hexdigest(), sha512.hexdigest())
     finally:
         await asyncio.shield(writer.abort())
 
@@ -140,16 +149,17 @@ async def _activate(parts: Parts, context: Context, image_id: str, stored: Store
     async with parts.database.write() as tx:
         image = await tx.get(Image, image_id)
         if image is not None:
-            await finish(tx, context, image, stored, parts.driver(Store).name)
+            await finish(tx, context, image, stored)
     if image is None:
-        await parts.driver(Store).delete(stored.blob)
+        await blobs.drop(parts, stored.store, stored.key)
         raise Gone(f"Image {image_id} was deleted while its data came in; the data was dropped.")
 
 
-async def finish(tx: AsyncSession, context: Context, image: Image, stored: Stored, store: str) -> None:
+async def finish(tx: AsyncSession, context: Context, image: Image, stored: Stored) -> None:
     """The record of an image whose data is in the store."""
     await states.IMAGE.enter(tx, image, "activate")
-    image.blob, image.store, image.size = stored.blob, store, stored.size
+    await blobs.settle(tx, image, stored.store, stored.key)
+    image.size = stored.size
     image.virtual_size, image.checksum = stored.virtual_size, stored.checksum
     image.os_hash_algo, image.os_hash_value = HASH, stored.os_hash_value
     image.updated_at = context.now()
@@ -158,12 +168,14 @@ async def finish(tx: AsyncSession, context: Context, image: Image, stored: Store
     await images.tell(tx, context, image, "image.activate")
 
 
-async def adopt(parts: Parts, context: Context, image: Image, path: Path) -> Stored:
-    """Move a local file that cloudd itself made (a snapshot) into the store; returns what to `finish` with."""
-    blob = ids.new_uuid()
+async def adopt(parts: Parts, image: Image, path: Path) -> Stored:
+    """Move a local file that cloudd itself made (a snapshot) into the default store; returns what to `finish` with."""
+    where = parts.driver(Store)
+    async with parts.database.write() as tx:
+        key = await blobs.note(tx, image, where.name)
     checksum, value, head = await asyncio.to_thread(_digest_file, path)
-    size = await parts.driver(Store).adopt(blob, path)
-    return Stored(blob, size, inspect.inspect(head, size).virtual_size, checksum, value)
+    size = await where.adopt(key, path)
+    return Stored(where.name, key, size, inspect.inspect(head, size).virtual_size, checksum, value)
 
 
 def _digest_file(path: Path) -> tuple[str, str, bytes]:
@@ -183,9 +195,11 @@ async def recover(parts: Parts) -> None:
         saving = (await tx.execute(select(Image).where(Image.status == states.SAVING))).scalars().all()
         for image in [one for one in saving if one.id not in at_work]:
             await states.IMAGE.enter(tx, image, "upload failed")
-        known = set((await tx.execute(select(Image.blob))).scalars())
-    for blob in set(await parts.driver(Store).keys()) - known:
-        await parts.driver(Store).delete(blob)
+    for store, key in await blobs.leftovers(parts):
+        try:
+            await blobs.drop(parts, store, key)
+        except StoreError as exc:
+            LOG.warning("what was left of an image cannot be removed yet", store=store, key=key, error=str(exc))
     await _recover_staged(parts)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import events, ids, jobs
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
-from cloudd.image import states
+from cloudd.image import blobs, states
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag, visible
 
 CONTAINERS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
@@ -61,6 +61,7 @@ async def create(tx: AsyncSession, context: Context, values: Mapping[str, Any]) 
     image = Image(id=image_id, project_id=values.get("owner") or context.project_id, status=states.QUEUED,
                   visibility=values.get("visibility", "shared"), created_at=moment, updated_at=moment, tags=[],
                   property_rows=[ImageProperty(name=name, value=value) for name, value in properties.items()], tag_rows=[],
+                  locations=[],
                   **{name: values[name] for name in ("name", "protected", "os_hidden", "container_format", "disk_format",
                                                      "min_disk", "min_ram") if name in values})
     tx.add(image)
@@ -117,9 +118,10 @@ async def delete(tx: AsyncSession, context: Context, image: Image) -> None:
         raise Forbidden(f"Image {image.id} is protected and cannot be deleted. Unprotect it first: "
                         "openstack image set --unprotected ID.", type="ProtectedImageDelete")
     await tell(tx, context, image, "image.delete")
-    if image.blob or image.status in (states.UPLOADING, states.IMPORTING):
-        await jobs.cancel(tx, image.id, ("image.import",))
-        await jobs.ask(tx, context, "image.delete_data", locks=[image.id], blob=image.blob, image=image.id)
+    if image.locations or image.status in (states.UPLOADING, states.IMPORTING):
+        await jobs.cancel(tx, image.id, ("image.import", "image.copy"))
+        gone = [await blobs.let_go(tx, image, location) for location in list(image.locations)]
+        await jobs.ask(tx, context, "image.delete_data", locks=[image.id], blobs=gone, image=image.id)
     await tx.delete(image)
     await tx.flush()
 

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import fetch, ids, jobs
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
-from cloudd.image import images, states
+from cloudd.image import blobs, images, states
 from cloudd.image.models import Image, ImageTask
 
-METHODS = ("glance-direct", "web-download")
+METHODS = ("glance-direct", "web-download", "copy-image")
 KEEP = timedelta(hours=48)
 IMPORTING, FAILED = "os_glance_importing_to_stores", "os_glance_failed_import"
 
@@ -22,52 +22,77 @@ def staged_key(image_id: str) -> str:
     return f"staged-{image_id}"
 
 
-async def begin(tx: AsyncSession, context: Context, image: Image, body: Mapping[str, Any], store: str,
+async def begin(tx: AsyncSession, context: Context, image: Image, body: Mapping[str, Any], where: list[str],
                 allowed: tuple[str, ...]) -> ImageTask:
-    """Start an import; the image is `importing` from here on. Raises BadRequest, Conflict."""
+    """Start an import to the stores `where`; the image is `importing` from here on. Raises BadRequest, Conflict."""
     method = body["method"]["name"]
-    if method not in METHODS:
-        raise BadRequest(f"Unknown import method name '{method}': there are {', '.join(METHODS)}.")
-    _check_stores(body, store)
-    for name in ("container_format", "disk_format"):
-        if getattr(image, name) is None:
-            raise BadRequest(f"'{name}' needs to be set before import.")
-    if method == "web-download":
-        uri = body["method"].get("uri")
-        if not isinstance(uri, str):
-            raise BadRequest("'uri' needs to be given to the method web-download.")
-        fetch.check_url(uri, allowed)
+    _check_method(image, body["method"], allowed)
+    await _check_alone(tx, image)
     wanted = states.UPLOADING if method == "glance-direct" else states.QUEUED
     if image.status != wanted:
         raise Conflict(f"Image status is '{image.status}': for the import method {method} it has to be '{wanted}'"
                        + (" (stage the data first)." if method == "glance-direct" else "."), type="Conflict")
     await states.IMAGE.enter(tx, image, "import")
-    image.set_properties({**image.properties, IMPORTING: store, FAILED: ""})
+    return await _ask(tx, context, image, body, where, "image.import", method=method, uri=body["method"].get("uri"))
+
+
+def _check_method(image: Image, method: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    if method["name"] not in METHODS:
+        raise BadRequest(f"Unknown import method name '{method['name']}': there are {', '.join(METHODS)}.")
+    for name in ("container_format", "disk_format"):
+        if getattr(image, name) is None:
+            raise BadRequest(f"'{name}' needs to be set before import.")
+    if method["name"] == "web-download":
+        uri = method.get("uri")
+        if not isinstance(uri, str):
+            raise BadRequest("'uri' needs to be given to the method web-download.")
+        fetch.check_url(uri, allowed)
+
+
+async def _check_alone(tx: AsyncSession, image: Image) -> None:
+    if any(row.kind in ("image.import", "image.copy") for row in await jobs.unfinished(tx, image.id)):
+        raise Conflict(f"New operation on image '{image.id}' is not permitted as prior operation is still in progress.")
+
+
+async def begin_copy(tx: AsyncSession, context: Context, image: Image, body: Mapping[str, Any], where: list[str]) -> ImageTask | None:
+    """Start to copy an active image to the stores `where`; None when all have it. Raises BadRequest, Conflict."""
+    if image.status != states.ACTIVE:
+        raise Conflict("Only images with status active can be targeted for copying", type="Conflict")
+    await _check_alone(tx, image)
+    there = [name for name in where if name in image.stores]
+    if there and not body.get("all_stores"):
+        raise BadRequest(f"Image is already present at store '{there[0]}'.")
+    if not (lacking := [name for name in where if name not in there]):
+        return None
+    return await _ask(tx, context, image, body, lacking, "image.copy")
+
+
+async def _ask(tx: AsyncSession, context: Context, image: Image, body: Mapping[str, Any], where: list[str], kind: str,
+               **inputs: Any) -> ImageTask:
+    image.set_properties({**image.properties, IMPORTING: ",".join(where), FAILED: ""})
     image.updated_at = context.now()
-    task = await _task(tx, context, image, body, store)
-    await jobs.ask(tx, context, "image.import", locks=[image.id], image=image.id, task=task.id, method=method,
-                   uri=body["method"].get("uri"))
+    task = await _task(tx, context, image, body, where)
+    keys = {name: await blobs.note(tx, image, name) for name in where}
+    await jobs.ask(tx, context, kind, locks=[image.id], image=image.id, task=task.id, blobs=keys,
+                   all=body.get("all_stores_must_succeed") is not False, **inputs)
     await images.tell(tx, context, image, "image.prepare")
     return task
 
 
-def _check_stores(body: Mapping[str, Any], store: str) -> None:
-    asked = body.get("stores") or []
-    if asked and body.get("all_stores"):
-        raise BadRequest("all_stores and stores exclude each other.")
-    if other := [name for name in asked if name != store]:
-        raise Conflict(f"There is no store {other[0]}; there is: {store}.")
-
-
-async def _task(tx: AsyncSession, context: Context, image: Image, body: Mapping[str, Any], store: str) -> ImageTask:
+async def _task(tx: AsyncSession, context: Context, image: Image, body: Mapping[str, Any], where: list[str]) -> ImageTask:
     moment = context.now()
-    request = {"image_id": image.id, "import_req": dict(body), "backend": [store]}
+    request = {"image_id": image.id, "import_req": dict(body), "backend": where}
     task = ImageTask(id=ids.new_uuid(), image_id=image.id, type="api_image_import", status="pending", input=request, result=None,
                      message="", project_id=context.project_id, user_id=context.user_id, request_id=context.request_id,
                      created_at=moment, updated_at=moment, expires_at=None)
     tx.add(task)
     await tx.flush()
     return task
+
+
+def progress(image: Image, left: list[str], failed: list[str]) -> None:
+    """Show on the image which stores are still to come, and which failed."""
+    image.set_properties({**image.properties, IMPORTING: ",".join(left), FAILED: ",".join(failed)})
 
 
 async def note(tx: AsyncSession, task_id: str, context: Context, status: str, message: str = "") -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Select, String, Text, and_, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from cloudd.core import ids
 from cloudd.core.context import Context
 from cloudd.core.database import Base, Id, Json, Moment, Name, UserId
 
@@ -13,7 +14,7 @@ PUBLIC = ("public", "community")
 
 
 class Image(Base):
-    """One image. Its data, when there is any, lies in the store `store` under the key `blob`."""
+    """One image. Its data, when there is any, lies at each of its locations."""
 
     __tablename__ = "image_images"
 
@@ -33,17 +34,22 @@ class Image(Base):
     checksum: Mapped[str | None] = mapped_column(String(32))
     os_hash_algo: Mapped[str | None] = mapped_column(String(16))
     os_hash_value: Mapped[str | None] = mapped_column(String(128))
-    store: Mapped[str | None] = mapped_column(String(32))
-    blob: Mapped[str | None] = mapped_column(String(64))
     tags: Mapped[list[str]] = mapped_column(Json, default=list)
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
 
     property_rows: Mapped[list["ImageProperty"]] = relationship(lazy="selectin", cascade="all, delete-orphan")
+    locations: Mapped[list["ImageLocation"]] = relationship(lazy="selectin", cascade="all, delete-orphan",
+                                                            order_by="ImageLocation.position")
     tag_rows: Mapped[list["ImageTag"]] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
     members: Mapped[list["ImageMember"]] = relationship(lazy="raise", cascade="all, delete-orphan", passive_deletes=True)
 
     __table_args__ = (Index("ix_image_images_visibility", "visibility", "status"),)
+
+    @property
+    def stores(self) -> list[str]:
+        """The stores that have the data, each once."""
+        return list(dict.fromkeys(row.store for row in self.locations))
 
     @property
     def properties(self) -> dict[str, str | None]:
@@ -59,6 +65,30 @@ class Image(Base):
                 self.property_rows.append(ImageProperty(name=name, value=value))
         for name in kept.keys() - properties.keys():
             self.property_rows.remove(kept[name])
+
+
+class ImageLocation(Base):
+    """A whole copy of an image's data: in the store `store` under `key` (for read-only stores an address)."""
+
+    __tablename__ = "image_locations"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=ids.new_uuid)
+    image_id: Mapped[str] = mapped_column(ForeignKey("image_images.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(Integer, default=0)
+    store: Mapped[str] = mapped_column(String(32))
+    key: Mapped[str] = mapped_column(Text)
+    facts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+
+class ImageBlob(Base):
+    """Data that is being written, or to be removed: a row before it is, until a location has it or it is gone. What a crash
+    leaves in a store is found here."""
+
+    __tablename__ = "image_blobs"
+
+    store: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    image_id: Mapped[str] = mapped_column(Id, index=True)
 
 
 class ImageProperty(Base):

@@ -19,6 +19,8 @@ POLICIES = (
     Rule("publicize_image", ADMIN, PROJECT),
     Rule("communitize_image", OWNER, PROJECT),
     Rule("download_image", f"rule:context_is_admin or (role:member and {SHARED})", PROJECT),
+    Rule("copy_image", ADMIN, PROJECT),
+    Rule("delete_image_location", ADMIN, PROJECT),
     Rule("upload_image", OWNER, PROJECT),
     Rule("add_member", OWNER, PROJECT),
     Rule("delete_member", OWNER, PROJECT),

@@ -1,21 +1,24 @@
-"""What the daemon starts and stops of images: the store."""
+"""What the daemon starts and stops of images: the stores."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from cloudd.core import log, options
 from cloudd.core.context import internal
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
-from cloudd.drivers.store.base import Store, StoreError
+from cloudd.drivers.store.base import Store, StoreError, StoreUnreachable
 from cloudd.drivers.store.file import FileStore
 from cloudd.image import data, jobs
-from cloudd.image.api import API, images, imports, members, metadefs, metadefs_contents, metadefs_schemas, schemas
+from cloudd.image.api import API, images, imports, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
 from cloudd.image.api import data as data_api
 from cloudd.image.metadefs import load_shipped
 from cloudd.image.staging import Staging
+from cloudd.image.stores import Stores
 
-REGISTERED = (jobs, images, imports, members, metadefs, metadefs_contents, metadefs_schemas, data_api)
+LOG = log.get("cloudd.images")
+REGISTERED = (jobs, images, imports, members, metadefs, metadefs_contents, metadefs_schemas, data_api, stores)
 
 
 class ImageModule(Module):
@@ -25,26 +28,48 @@ class ImageModule(Module):
     async def open(self) -> None:
         settings = self.parts.settings
         directory = Path(settings.image.store_dir or Path(settings.server.state_dir) / "images")
-        store: Store = load_driver("store", settings.image.driver)(directory)
         staging = FileStore(directory.with_name(f"{directory.name}-staging"))
-        try:
-            await store.open()
-            await staging.open()
-        except StoreError as exc:
-            raise DriverError(str(exc)) from exc
-        self.parts.drivers[Store] = store
+        await self._open_store(staging)
+        self.stores = Stores({store.name: store for store in self._make_stores(directory)})
+        for store in self.stores.by_name.values():
+            await self._open_store(store)
+        self.parts.services[Stores] = self.stores
+        self.parts.drivers[Store] = self.stores.writable(settings.image.default_store)
         self.parts.services[Staging] = Staging(staging)
         await data.recover(self.parts)
         async with self.parts.database.write() as tx:
             await load_shipped(tx, internal())
 
+    def _make_stores(self, directory: Path) -> Iterator[Store]:
+        yield FileStore(directory)
+        for text in self.parts.settings.image.stores:
+            name, driver, address = options.store(text)
+            try:
+                yield load_driver("store", driver)(address, name, self.parts.settings)
+            except ValueError as exc:
+                raise DriverError(f"[image] stores: {name}: {exc}") from exc
+
+    async def _open_store(self, store: Store) -> None:
+        """One that does not answer yet does not stop the cloud; one that is wrongly set up does."""
+        try:
+            await store.open()
+        except StoreUnreachable as exc:
+            LOG.warning("an image store does not answer", store=store.name, error=str(exc))
+        except StoreError as exc:
+            raise DriverError(f"image store {store.name}: {exc}") from exc
+
+    async def stop(self) -> None:
+        for store in self.stores.by_name.values():
+            await store.close()
+
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {"images": self._room}
 
     async def _room(self) -> None:
-        usage = await self.parts.driver(Store).usage()
-        if usage.free < 1 << 28:
-            raise StoreError(f"the image store has only {usage.free >> 20} MiB left")
+        for store in self.stores.by_name.values():
+            usage = await store.usage()
+            if usage is not None and usage.free < 1 << 28:
+                raise StoreError(f"the image store {store.name} has only {usage.free >> 20} MiB left")
 
     def catalog(self) -> tuple[tuple[str, str, str], ...]:
         return (("image", "glance", "/image"),)

@@ -4,10 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 
 class StoreError(Exception):
     """The store could not do it; the message says what to mend."""
+
+
+class StoreUnreachable(StoreError):
+    """The store does not answer at the moment; trying again later may help."""
 
 
 class BlobMissing(StoreError):
@@ -47,8 +52,16 @@ class Writer(ABC):
 
 
 class Store(ABC):
-    """A place for blobs. Keys are ids made by cloudd: letters, digits, dashes."""
+    """A place for blobs. Keys are ids made by cloudd: letters, digits, dashes.
 
+    `kind` is the driver's name, `name` that of this store in the settings. `read_only`: nothing can be written, and keys are
+    what users named. `exclusive`: whatever lies there is ours, so that what no row knows can be dropped.
+    """
+
+    kind: ClassVar[str]
+    description: ClassVar[str]
+    read_only: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = True
     name: str
 
     @abstractmethod
@@ -80,8 +93,20 @@ class Store(ABC):
         """All blobs, for the comparison with the database."""
 
     @abstractmethod
-    async def usage(self) -> Usage:
-        """How much room there is."""
+    async def usage(self) -> Usage | None:
+        """How much room there is; None where nobody counts it. Raises StoreError when the store does not answer."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections."""
+
+    @abstractmethod
+    def url(self, key: str) -> str:
+        """Where a blob lies, as an address without secrets."""
+
+    @abstractmethod
+    def properties(self) -> dict[str, str]:
+        """What operators are told of the store; no secrets."""
 
     def local_path(self, key: str) -> Path | None:
         """The very file of a blob, to be read only, where the store has such files."""

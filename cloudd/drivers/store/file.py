@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from cloudd.drivers.store.base import BlobMissing, Store, StoreError, StoreFull, Usage, Writer
 
@@ -15,10 +16,11 @@ PART = ".part"
 
 
 class FileStore(Store):
-    name = "file"
+    kind = "file"
+    description = "Files of this machine"
 
-    def __init__(self, directory: Path):
-        self.directory = directory
+    def __init__(self, directory: Path | str, name: str = "file", settings: Any = None):
+        self.directory, self.name = Path(directory).absolute(), name
 
     async def open(self) -> None:
         await asyncio.to_thread(self._prepare)
@@ -38,6 +40,15 @@ class FileStore(Store):
 
     def local_path(self, key: str) -> Path | None:
         return self._path(key)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def url(self, key: str) -> str:
+        return self._path(key).as_uri()
+
+    def properties(self) -> dict[str, str]:
+        return {"data_dir": str(self.directory), "chunk_size": str(CHUNK)}
 
     async def writer(self, key: str) -> Writer:
         path = self._path(key)

@@ -5,15 +5,17 @@ from typing import Any
 
 from aiohttp import web
 
-from cloudd.core.errors import Conflict, Forbidden, NotFound, RangeNotSatisfiable, UnsupportedMedia
+from cloudd.core.errors import BadRequest, Conflict, Forbidden, RangeNotSatisfiable, UnsupportedMedia
 from cloudd.core.http import Request
-from cloudd.drivers.store.base import BlobMissing, Store
+from cloudd.drivers.store.base import Store
 from cloudd.image import data, states
 from cloudd.image.api import API, target
 from cloudd.image.models import Image
+from cloudd.image.stores import Stores, find_source
 
 FILE = API.resource("/images/{image}/file", target=target, stream=True)
 PIECE = 256 * 1024
+STORE_HEADER = "X-Image-Meta-Store"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -27,7 +29,18 @@ async def upload(request: Request, image: Image) -> None:
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed: image {image.id} has data already.",
                        type="InvalidImageStatusTransition")
     chunks = request.raw.content.iter_chunked(PIECE)
-    await data.upload(request.parts, request.context, image, chunks, request.settings.image.max_image_size)
+    await data.upload(request.parts, request.context, image, chunks, request.settings.image.max_image_size, _named_store(request))
+
+
+def _named_store(request: Request) -> Store:
+    """The store that the upload asks for, or the default one."""
+    name = request.raw.headers.get(STORE_HEADER)
+    if not name:
+        return request.driver(Store)
+    try:
+        return request.service(Stores).writable(name)
+    except Conflict as exc:
+        raise BadRequest(exc.message) from exc
 
 
 @FILE.get(policy="download_image")
@@ -35,18 +48,15 @@ async def download(request: Request, image: Image) -> web.StreamResponse:
     """Fetch an image's data, or a range of it."""
     if image.status == states.DEACTIVATED and not request.context.is_admin:
         raise Forbidden("The requested image has been deactivated. Image data download is forbidden.", type="Forbidden")
-    if image.blob is None:
+    if not image.locations:
         return web.Response(status=204)
-    try:
-        size = await request.driver(Store).size(image.blob)
-    except BlobMissing as exc:
-        raise NotFound(f"The data of image {image.id} is missing in the store.") from exc
-    start, end, status = _range(request.raw, size)
-    response = web.StreamResponse(status=status, headers=_headers(image, start, end, size, status))
+    source = await find_source(request.parts, image)
+    start, end, status = _range(request.raw, source.size)
+    response = web.StreamResponse(status=status, headers=_headers(image, start, end, source.size, status))
     response.headers["X-Openstack-Request-Id"] = request.context.request_id
     await response.prepare(request.raw)
     if request.raw.method != "HEAD":
-        async for chunk in request.driver(Store).read(image.blob, start, end - start):
+        async for chunk in source.store.read(source.key, start, end - start):
             await response.write(chunk)
     await response.write_eof()
     return response

@@ -17,6 +17,7 @@ from cloudd.image import images, patches
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
+from cloudd.image.stores import Stores
 
 MEMBERS = (
     Field("id", t.Uuid(), update=False),
@@ -37,12 +38,12 @@ SHOWN = ("name", "status", "visibility", "protected", "os_hidden", "checksum", "
          "min_ram", "size", "virtual_size", "os_hash_algo", "os_hash_value", "tags", "id")
 
 
-def view(image: Image) -> dict[str, Any]:
+def view(request: Request, image: Image) -> dict[str, Any]:
     """An image as Glance shows it: base members and custom properties side by side."""
     shown = {row.name: row.value for row in image.property_rows}
     shown |= {name: getattr(image, name) for name in SHOWN}
     shown |= {"owner": image.project_id, "created_at": clock.iso(image.created_at), "updated_at": clock.iso(image.updated_at),
-              **({"stores": image.store} if image.store else {}),
+              **({"stores": ",".join(request.service(Stores).sorted(image.stores))} if image.locations else {}),
               "self": f"/v2/images/{image.id}", "file": f"/v2/images/{image.id}/file", "schema": "/v2/schemas/image"}
     return shown
 
@@ -160,7 +161,7 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
     query = select(Image).where(_seen(request), *_properties(asked))
     known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)
     page: Page = await LISTING.page(request, tx, query, known)
-    return API.dialect.page(request, "images", [view(image) for image in page.rows], page)
+    return API.dialect.page(request, "images", [view(request, image) for image in page.rows], page)
 
 
 @API.resource("/images").post(policy="add_image", body=IMAGE, status=201,
@@ -173,8 +174,9 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
         raise Forbidden("It's not allowed to add locations if locations are invisible.", type="Forbidden")
     _may_show(request, body.get("visibility"), request.own())
     image = await images.create(tx, request.context, body)
-    return Reply(view(image), headers={"Location": request.link(f"/images/{image.id}"),
-                                       "OpenStack-image-import-methods": ",".join(METHODS)})
+    return Reply(view(request, image), headers={"Location": request.link(f"/images/{image.id}"),
+                                       "OpenStack-image-import-methods": ",".join(METHODS),
+                                       "OpenStack-image-store-ids": ",".join(request.service(Stores).writable_names())})
 
 
 def _owner(request: Request) -> str | None:
@@ -194,9 +196,9 @@ ONE = API.resource("/images/{image}", target=target)
 
 
 @ONE.get(policy="get_image")
-async def show(image: Image) -> dict[str, Any]:
+async def show(request: Request, image: Image) -> dict[str, Any]:
     """Show an image."""
-    return view(image)
+    return view(request, image)
 
 
 @ONE.patch(policy="modify_image", body=PATCH)
@@ -209,7 +211,7 @@ async def update(request: Request, tx: Any, image: Image, body: Any) -> dict[str
         _may_show(request, values.get("visibility"), target(request))
     if "owner" in values and values["owner"] != image.project_id and not request.context.is_admin:
         raise Forbidden("Only an administrator may change the owner of an image.", type="Forbidden")
-    return view(await images.update(tx, request.context, image, values, patch.removed))
+    return view(request, await images.update(tx, request.context, image, values, patch.removed))
 
 
 @ONE.delete(policy="delete_image")

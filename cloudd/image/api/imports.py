@@ -5,15 +5,16 @@ from typing import Any
 from sqlalchemy import select
 
 from cloudd.core import clock
-from cloudd.core.errors import Conflict, NotFound, UnsupportedMedia
+from cloudd.core.errors import BadRequest, Conflict, NotFound, UnsupportedMedia
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.drivers.store.base import Store
 from cloudd.image import data, imports, states
 from cloudd.image.api import API, target
-from cloudd.image.api.data import PIECE
+from cloudd.image.api.data import PIECE, STORE_HEADER
 from cloudd.image.models import Image, ImageTask
+from cloudd.image.stores import Stores
 
 IMPORT = Shape(None, Field("method", t.Obj({"name": t.Text(1, 64), "uri": t.Text(1, 2048), "glance_image_id": t.Text(0, 64),
                                             "glance_region": t.Text(0, 255), "glance_service_interface": t.Text(0, 32)}, ("name",)),
@@ -34,12 +35,30 @@ async def stage(request: Request, image: Image) -> None:
                      request.settings.image.max_image_size)
 
 
-@API.resource("/images/{image}/import", target=target).post(policy="modify_image", body=IMPORT, status=202)
+@API.resource("/images/{image}/import", target=target).post(policy="get_image", body=IMPORT, status=202)
 async def begin(request: Request, tx: Any, image: Image, body: dict[str, Any]) -> Reply:
     """Import an image's data by one of the methods of /info/import."""
-    store = request.driver(Store).name
-    task = await imports.begin(tx, request.context, image, body, store, request.settings.image.import_hosts)
-    return Reply(None, headers={"OpenStack-image-import-task": task.id})
+    where = _stores_asked(request, body)
+    if body["method"]["name"] == "copy-image":
+        request.require("copy_image", target(request))
+        task = await imports.begin_copy(tx, request.context, image, body, where)
+    else:
+        request.require("modify_image", target(request))
+        task = await imports.begin(tx, request.context, image, body, where, request.settings.image.import_hosts)
+    return Reply(None, headers={"OpenStack-image-import-task": task.id} if task else {})
+
+
+def _stores_asked(request: Request, body: dict[str, Any]) -> list[str]:
+    """The stores that an import is to fill: those of the body, all, the header's one, or the default one."""
+    stores, header = request.service(Stores), request.raw.headers.get(STORE_HEADER)
+    if (body.get("all_stores") or body.get("stores") is not None) and header:
+        raise BadRequest(f"The header {STORE_HEADER} cannot stand beside stores or all_stores.")
+    if body.get("all_stores"):
+        if "stores" in body:
+            raise BadRequest("all_stores and stores exclude each other.")
+        return stores.writable_names()
+    asked = list(dict.fromkeys(body.get("stores") or [header or request.driver(Store).name]))
+    return [stores.writable(name).name for name in asked]
 
 
 @API.resource("/images/{image}/tasks", target=target).get(policy="get_image")
@@ -79,20 +98,6 @@ async def task(request: Request, tx: Any, task_id: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(f"No task found with ID {task_id}", type="TaskNotFound")
     return task_view(row)
-
-
-@API.resource("/info/stores").get(policy="get_images")
-async def stores(request: Request) -> dict[str, Any]:
-    """List the stores."""
-    return {"stores": [{"id": request.driver(Store).name, "description": "Image data in this machine's files", "default": "true"}]}
-
-
-@API.resource("/info/stores/detail", live=True).get(policy="stores_info_detail")
-async def stores_detail(request: Request) -> dict[str, Any]:
-    """List the stores with what only operators are told."""
-    store = request.driver(Store)
-    return {"stores": [{"id": store.name, "type": store.name, "description": "Image data in this machine's files", "default": "true",
-                        "weight": 0, "properties": {"chunk_size": PIECE, "data_dir": str(store.local_path("x") or "/x")[:-2]}}]}
 
 
 @API.resource("/info/usage").get(policy="get_images")

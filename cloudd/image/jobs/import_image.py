@@ -1,12 +1,14 @@
 """Brings staged or fetched data into the store as the data of an image."""
 
 import contextlib
+from dataclasses import asdict
 
 from cloudd.core import fetch
 from cloudd.core.errors import NotFound, TooLarge
 from cloudd.core.jobs import Job, Run, Step
-from cloudd.drivers.store.base import BlobMissing, Store
-from cloudd.image import data, images, imports, states
+from cloudd.drivers.store.base import BlobMissing
+from cloudd.image import blobs, data, images, imports, states
+from cloudd.image.jobs import copies
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
 
@@ -46,47 +48,52 @@ async def remove_staged(run: Run) -> None:
 
 
 async def take(run: Run) -> None:
-    """Inspect, sum and store the staged data."""
+    """Inspect, sum and store the staged data, in each store that was asked for."""
     image, staging = await _image(run), run.parts.service(Staging).store
     key = imports.staged_key(image.id)
     try:
         await staging.size(key)
     except BlobMissing as exc:
         raise NotFound(f"The staged data of image {image.id} is not there any more.") from exc
-    stored = await data.store(run.driver(Store), image, staging.read(key), run.parts.settings.image.max_image_size)
-    run.memory["stored"] = {"blob": stored.blob, "size": stored.size, "virtual_size": stored.virtual_size,
-                            "checksum": stored.checksum, "os_hash_value": stored.os_hash_value}
+    done, failed = await copies.fill(run, image, lambda: staging.read(key), _tell)
+    run.memory["stored"] = [asdict(stored) for stored in done]
+    run.memory["failed"] = failed
 
 
-async def remove_stored(run: Run) -> None:
-    if "stored" in run.memory:
-        await run.driver(Store).delete(run.memory["stored"]["blob"])
+async def _tell(run: Run, stored: data.Stored | None, left: list[str], failed: list[str]) -> None:
+    async with run.write() as tx:
+        image = await tx.get(Image, run.input["image"])
+        if image is not None:
+            imports.progress(image, left, failed)
 
 
 async def finish(run: Run) -> None:
     await remove_staged(run)
-    stored = data.Stored(**run.memory["stored"])
+    first, *rest = (data.Stored(**stored) for stored in run.memory["stored"])
     async with run.save() as tx:
         image = await tx.get(Image, run.input["image"])
         if image is None:
             raise NotFound(f"Image {run.input['image']} was deleted while it was imported.")
-        image.set_properties({**image.properties, imports.IMPORTING: "", imports.FAILED: ""})
-        await data.finish(tx, run.context, image, stored, run.driver(Store).name)
+        imports.progress(image, [], run.memory["failed"])
+        await data.finish(tx, run.context, image, first)
+        for stored in rest:
+            await blobs.settle(tx, image, stored.store, stored.key)
         await imports.note(tx, run.input["task"], run.context, "success")
 
 
 async def back_to_queued(run: Run, error: BaseException) -> None:
     """The image can be tried again; the task, and the image's own property, say that and why it failed."""
+    await copies.remove(run)
     message = getattr(error, "message", str(error))
     async with run.write() as tx:
         image = await tx.get(Image, run.input["image"])
         if image is not None and image.status == states.IMPORTING:
             await states.IMAGE.enter(tx, image, "import failed")
-            image.set_properties({**image.properties, imports.IMPORTING: "", imports.FAILED: run.driver(Store).name})
+            imports.progress(image, [], run.memory.get("failed") or list(run.input["blobs"]))
             await images.tell(tx, run.context, image, "image.import.error")
         with contextlib.suppress(NotFound):
             await imports.note(tx, run.input["task"], run.context, "failure", message)
 
 
-IMPORT = Job("image.import", [Step(download, undo=remove_staged), Step(take, undo=remove_stored), Step(finish)],
+IMPORT = Job("image.import", [Step(download, undo=remove_staged), Step(take, undo=copies.remove), Step(finish)],
              on_fail=back_to_queued, limit=4)
