@@ -6,6 +6,7 @@ A directory without an answer is not asked again for a moment, and its users get
 """
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-from cloudd.core import log
+from cloudd.core import log, tasks
 from cloudd.core.errors import Forbidden, Unavailable
 from cloudd.core.module import DriverError, load_driver
 from cloudd.core.parts import Parts
@@ -29,6 +30,9 @@ LOG = log.get("cloudd.identity")
 LOCAL = "sql"
 DEADLINE = 60.0
 """Seconds for the longest question, all users of a domain."""
+
+PATIENCE = 2.0
+"""Seconds that a list over all domains waits for directories."""
 
 REST = 10.0
 """Seconds that a directory without an answer is left alone, or as long as answers hold when that is shorter."""
@@ -192,14 +196,14 @@ class Directories:
             source.heard("")
 
     async def keep_all(self) -> None:
-        """Every directory, for what lists over all domains; one without an answer is left as it was."""
-        domains = list(await self.sources())
-        for domain_id, error in zip(domains, await asyncio.gather(*map(self.keep_domain, domains), return_exceptions=True),
-                                    strict=True):
-            if isinstance(error, BaseException) and not isinstance(error, Unavailable):
-                raise error
-            if error is not None:
-                LOG.info("a list goes without news of a directory", domain=domain_id)
+        """Every directory, for what lists over all domains; one that takes its time, or does not answer, is left as it was."""
+        asked = [tasks.start(f"directory of {domain_id}", self._keep_quietly(domain_id)) for domain_id in await self.sources()]
+        if asked:
+            await asyncio.wait(asked, timeout=PATIENCE)
+
+    async def _keep_quietly(self, domain_id: str) -> None:
+        with contextlib.suppress(Unavailable):                # logged where it happened
+            await self.keep_domain(domain_id)
 
     async def _keep_user(self, domain_id: str, source: Source, user_id: str, key: str, found: Person | None = None) -> None:
         async def ask(directory: Directory) -> tuple[Person | None, list[Party]]:

@@ -69,6 +69,8 @@ async def store(database: Database, domain_id: str, told: Picture, user_id: str 
     told = _without(told, taken)
     if have == told:
         return False
+    if gone := [values["name"] for key, values in have.users.items() if key not in told.users]:
+        LOG.info("users are gone from a directory", domain=domain_id, users=gone[:10], count=len(gone))
     async with database.write() as tx:
         if user_id is None:
             await _remove(tx, Group, have.groups.keys() - told.groups.keys())

@@ -4,6 +4,7 @@ directory that hangs keeps nobody else waiting.
 
 import asyncio
 import random
+import re
 import secrets
 import time
 import uuid
@@ -16,7 +17,7 @@ import ldap3
 from ldap3.core import results
 from ldap3.core.exceptions import LDAPCommunicationError, LDAPException, LDAPNoSuchObjectResult, LDAPOperationResult
 from ldap3.utils.conv import escape_bytes, escape_filter_chars
-from ldap3.utils.dn import escape_rdn, safe_dn
+from ldap3.utils.dn import parse_dn
 
 from cloudd.core import log
 from cloudd.drivers.directory.base import Directory, DirectoryError, Party, Person
@@ -35,6 +36,7 @@ REFUSALS = {results.RESULT_INVALID_CREDENTIALS, results.RESULT_NO_SUCH_OBJECT, r
             results.RESULT_INSUFFICIENT_ACCESS_RIGHTS}
 """Answers to a bind that mean: not with this password. Anything else is a fault of the directory."""
 
+ESCAPED = re.compile(rb"\\([0-9a-fA-F]{2})|\\(.)")
 Entry = tuple[str, dict[str, list[bytes]]]
 
 
@@ -239,9 +241,16 @@ class LdapDirectory(Directory):
 def safe_name(dn: str) -> str:
     """A DN in one form, so that two spellings of it are equal."""
     try:
-        return safe_dn(dn, reverse=False).lower()
+        parts = parse_dn(dn, escape=False, strip=True)
     except LDAPException:
         return dn.lower()
+    return "".join(f"{name}={_plain(value)!r}{separator}" for name, value, separator in parts).lower()
+
+
+def _plain(value: str) -> str:
+    """An attribute's value in a DN without its escapes: `\\2c` and `\\,` are a comma."""
+    data = ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], value.encode())
+    return data.decode(errors="replace")
 
 
 def _once(entries: list[Entry], found: list[T], what: str) -> list[T]:
@@ -276,7 +285,7 @@ def _escaped(attribute: str, value: str) -> str:
         try:
             return escape_bytes(uuid.UUID(value).bytes_le)
         except ValueError:
-            return escape_rdn("")
+            return "\\00"                                     # nobody's
     return escape_filter_chars(value)
 
 

@@ -87,7 +87,7 @@ class Keystone(Dialect):
 async def _ask_directories(request: Request, directories: Directories) -> None:
     path, query = request.operation.path, request.query
     asked = query.get("domain_id") or request.context.domain_id
-    if path == "/role_assignments" and not request.operation.names:
+    if path == "/role_assignments" and "effective" in query:
         await directories.keep_all()
     elif path in ("/users", "/groups") and request.operation.method == "GET":
         if asked is None:

@@ -1,5 +1,6 @@
 """A domain whose users and groups come from an LDAP directory: a real slapd."""
 
+import asyncio
 import contextlib
 import dataclasses
 import hashlib
@@ -255,6 +256,22 @@ async def test_a_directory_without_an_answer_harms_nobody_else(cloud, directory,
     finally:
         directory.start()
     assert (await token.get(f"{V3}/auth/projects")).status == 200
+
+
+async def test_a_directory_that_keeps_silent(cloud, directory, domain):
+    """It takes connections and says nothing: only its own users wait, and not for long."""
+    async def silence(reader, writer):
+        await reader.read()
+        writer.close()
+    server = await asyncio.start_server(silence, "127.0.0.1", 0)
+    async with server:
+        url = f"ldap://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await configure(cloud, domain, slapd.options(directory, url=url, connection_timeout=1))
+        mine = asyncio.create_task(log_in(cloud, domain, "alice", "alice-pass"))
+        assert (await cloud.demo.get(f"{V3}/auth/projects")).status == 200
+        assert (await cloud.admin.get(f"{V3}/users?domain_id=default")).status == 200
+        assert not mine.done()
+        await refused(await mine, 503, "does not answer")
 
 
 @pytest.mark.parametrize("changes", [
