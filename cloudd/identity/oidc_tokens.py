@@ -117,18 +117,19 @@ def _listed(value: Any) -> list[str]:
 def said(claims: Claims) -> dict[str, list[str]]:
     """The claims under the names that mod_auth_openidc gives them, which mappings look for: `OIDC-email`, `HTTP_OIDC_EMAIL`.
 
-    A list is several values; a text is one, whatever is in it. REMOTE_USER is SUB@ISSUER.
+    A list is several values; a text is one, whatever is in it (with a NUL character it is none: no database keeps that).
+    REMOTE_USER is SUB@ISSUER.
     """
     found: dict[str, list[str]] = {}
     plain_first = sorted(claims, key=lambda name: (not re.fullmatch("[a-z0-9_]+", name), name))
     for name in plain_first:
-        values = list(_texts(claims[name]))
+        values = [text for text in _texts(claims[name]) if "\0" not in text]
         if not values:
             continue
         for prefix in PREFIXES:
             found[prefix + name] = values
         found.setdefault(HEADER + re.sub("[^A-Z0-9]", "_", name.upper()), values)
-    if claims.get("sub"):
+    if "OIDC-sub" in found:
         found["REMOTE_USER"] = [f"{claims['sub']}@{str(claims.get('iss', '')).partition('://')[2]}"]
     return found
 

@@ -313,3 +313,57 @@ async def test_failures_are_in_the_audit_log(federated):
         query = select(EventRow).where(EventRow.name == "identity.authenticate").order_by(EventRow.serial.desc()).limit(1)
         row = (await tx.execute(query)).scalar_one()
     assert row.payload["outcome"] == "failure" and row.payload["method"] == "openid" and row.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize("claims", [
+    {"preferred_username": "x" * 300}, {"preferred_username": "a\0b"}, {"preferred_username": 5}, {"preferred_username": {"a": [1]}},
+    {"preferred_username": []}, {"preferred_username": ["a", "b"]}, {"preferred_username": " "}, {"preferred_username": "\U0001f600"},
+    {"preferred_username": "a/../b?c#d%00"}, {"email": "e" * 5000}, {"sub": 5}, {"sub": ["a"]}, {"aud": 5}, {"aud": {"a": 1}},
+    {"aud": [["cloudd"]]}, {"iss": ["a"]}, {"exp": 1e300}, {"exp": [1]}, {"nbf": "x"}, {"iat": {}}, {"groups": "one"}, {"groups": {"a": 1}},
+    {"groups": [["a"], {"b": 1}, 5, None, True]}, {"groups": [f"g{number}" for number in range(200)]}, {"groups": "JSON:{"},
+    {"": "x", "a b": 1, "\U0001f600": [None]}], ids=repr)
+async def test_strange_claims_never_crash(federated, claims):
+    person = federated.person()
+    answer = await federated.enter(federated.access_token(person, **{**person.claims, **claims}))
+    assert answer.status in (201, 400, 401), answer.content
+
+
+@pytest.mark.parametrize("header", [{"kid": "x" * 2000}, {"kid": ""}, {"typ": "x"}, {"typ": "AT+JWT"}], ids=repr)
+async def test_strange_headers_never_crash(federated, header):
+    answer = await federated.enter(federated.access_token(federated.person(), header=header))
+    assert answer.status == (201 if header == {"typ": "AT+JWT"} else 401), answer.content
+
+
+@pytest.mark.parametrize("value", ["x" * 300, "%00", "..%2f..%2fetc", "'%20OR%201=1", "%F0%9F%92%A5", "-1"])
+async def test_strange_addresses_never_crash(federated, value):
+    below = f"{V3}/auth/OS-FEDERATION"
+    origin = "origin=https://dashboard.example.org/auth/websso/"
+    for path in (f"{FEDERATION}/identity_providers/{value}/protocols/openid/auth", f"{below}/websso/{value}?{origin}",
+                 f"{FEDERATION}/identity_providers/acme/protocols/{value}/auth",
+                 f"{below}/identity_providers/acme/protocols/{value}/websso?{origin}",
+                 f"{below}/identity_providers/{value}/protocols/openid/websso/callback?state={value}&code={value}",
+                 f"{below}/identity_providers/acme/protocols/openid/websso?origin={value}"):
+        answer = await federated.cloud.anonymous.get(path, headers={"Authorization": f"Bearer {value}"}, allow_redirects=False)
+        assert 400 <= answer.status < 500, (path, answer.content)
+
+
+async def test_an_administrator_says_where_a_user_comes_from(federated):
+    name, links = "given", [{"idp_id": "acme", "protocols": [{"protocol_id": "openid", "unique_id": "given-by-admin"}]}]
+    user = await federated.make("user", name=name, federated=links)
+    assert user["federated"] == links
+    admin, path = federated.cloud.admin, f"{V3}/users/{user['id']}"
+    assert (await admin.get(path)).body["user"]["federated"] == links
+    _, token = await federated.login(federated.person(preferred_username="given-by-admin"))
+    assert token["user"]["id"] == user["id"]
+    for wrong, status in (([{"idp_id": "nobody", "protocols": links[0]["protocols"]}], 400), (links, 409), ([{"idp_id": "acme"}], 400), (
+            [{"idp_id": "acme", "protocols": [{"protocol_id": "saml2", "unique_id": "x"}]}], 400)):
+        await refused(await admin.post(f"{V3}/users", {"user": {"name": "other", "federated": wrong}}), status)
+    other = [{"idp_id": "acme", "protocols": [{"protocol_id": "openid", "unique_id": "another"}]}]
+    changed = await admin.patch(path, {"user": {"federated": other}})
+    assert changed.status == 200 and changed.body["user"]["federated"] == other
+    assert (await admin.patch(path, {"user": {"description": "x"}})).body["user"]["federated"] == other
+    _, token = await federated.login(federated.person(preferred_username="another"))
+    assert token["user"]["id"] == user["id"]
+    assert (await admin.delete(path)).status == 204
+    _, token = await federated.login(federated.person(preferred_username="another"))
+    assert token["user"]["id"] != user["id"]
