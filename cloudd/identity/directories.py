@@ -189,7 +189,7 @@ class Directories:
             if source.fresh("", self.lasts):
                 return
             people, parties = await self._ask(domain_id, source, lambda directory: directory.everything())
-            told = mirror.picture(domain_id, people, parties)
+            told = await asyncio.to_thread(mirror.picture, domain_id, people, parties)
             await self._store(domain_id, source, told)
             for user_id in told.users:
                 source.heard(user_id)

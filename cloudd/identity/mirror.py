@@ -4,12 +4,13 @@ Ids are made as Keystone makes them, from domain, kind and the directory's own i
 when its entry is gone; what was granted to its id stays, and holds again should the entry come back, as in Keystone.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import log
@@ -21,6 +22,9 @@ LOG = log.get("cloudd.identity")
 MANY = 500
 COLUMNS = {User: ("name", "enabled", "default_project_id", "directory_id", "extra"),
            Group: ("name", "description", "directory_id", "extra")}
+FIRST: dict[Any, dict[str, Any]] = {User: {"options": {}}, Group: {}}
+"""What a new row has besides."""
+
 Values = dict[str, dict[str, Any]]
 T = TypeVar("T")
 
@@ -67,7 +71,7 @@ async def store(database: Database, domain_id: str, told: Picture, user_id: str 
         have = await _rows(tx, domain_id, user_id, group_id)
         taken = await _own_names(tx, domain_id)
     told = _without(told, taken)
-    if have == told:
+    if await asyncio.to_thread(have.__eq__, told):
         return False
     if gone := [values["name"] for key, values in have.users.items() if key not in told.users]:
         LOG.info("users are gone from a directory", domain=domain_id, users=gone[:10], count=len(gone))
@@ -80,8 +84,9 @@ async def store(database: Database, domain_id: str, told: Picture, user_id: str 
         await _bring(tx, Group, domain_id, have.groups, told.groups)
         for group, user in have.members - told.members:
             await tx.execute(delete(Membership).where(Membership.group_id == group, Membership.user_id == user))
-        for group, user in told.members - have.members:
-            await tx.merge(Membership(group_id=group, user_id=user))
+        for chunk in _chunks(told.members - have.members):
+            await tx.execute(insert(Membership), [{"group_id": group, "user_id": user} for group, user in chunk])
+            await asyncio.sleep(0)
     return True
 
 
@@ -130,17 +135,24 @@ async def _bring(tx: AsyncSession, model: Any, domain_id: str, have: Values, tol
     """Insert and change rows. Names may have moved from one entry to another: those are freed first."""
     changed = {key: values for key, values in told.items() if have.get(key) != values}
     for keys in _chunks(changed):
-        names = [changed[key]["name"] for key in keys]
-        holders = select(model.id).where(model.domain_id == domain_id, model.name.in_(names), model.directory_id.is_not(None))
-        for holder in list((await tx.execute(holders)).scalars()):
-            if holder not in told:
-                await _remove(tx, model, [holder])            # a row of before; its entry is asked for anew
-            elif holder in changed:
-                (await tx.get(model, holder)).name = f"{holder}."
-        await tx.flush()
-    for key, values in changed.items():
-        await tx.merge(model(id=key, domain_id=domain_id, **values))
-    await tx.flush()
+        await _free_names(tx, model, domain_id, told, changed, keys)
+    for keys in _chunks(changed):
+        there = set((await tx.execute(select(model.id).where(model.id.in_(keys)))).scalars())
+        for key in there:
+            await tx.execute(update(model).where(model.id == key).values(**changed[key]))
+        if new := [{"id": key, "domain_id": domain_id, **FIRST[model], **changed[key]} for key in keys if key not in there]:
+            await tx.execute(insert(model), new)
+        await asyncio.sleep(0)                                # ten thousand users come in at once; requests go on between
+
+
+async def _free_names(tx: AsyncSession, model: Any, domain_id: str, told: Values, changed: Values, keys: list[str]) -> None:
+    names = [changed[key]["name"] for key in keys]
+    holders = select(model.id).where(model.domain_id == domain_id, model.name.in_(names), model.directory_id.is_not(None))
+    for holder in list((await tx.execute(holders)).scalars()):
+        if holder not in told:
+            await _remove(tx, model, [holder])                # a row of before; its entry is asked for anew
+        elif holder in changed:
+            await tx.execute(update(model).where(model.id == holder).values(name=f"{holder}."))
 
 
 async def _remove(tx: AsyncSession, model: Any, keys: Iterable[str]) -> None:
