@@ -11,7 +11,7 @@ import oidc_provider_mock
 import pytest
 
 from tests import openid_provider, postgres
-from tests.api.conftest import Answer, Client, Cloud, make_settings, run_cloud
+from tests.api.conftest import Answer, Client, Cloud, free_port, make_settings, run_cloud
 from tests.openid_provider import CLIENT, SECRET, OpenIdProvider, Person
 
 V3 = "/identity/v3"
@@ -50,6 +50,7 @@ class Federated:
     cloud: Cloud
     idp: OpenIdProvider
     mock_url: str
+    own_dashboard: str
     project: dict[str, Any] = field(default_factory=dict)
     group: dict[str, Any] = field(default_factory=dict)
 
@@ -115,11 +116,12 @@ async def federated_cloud(database_url: str, openid: tuple[OpenIdProvider, str],
     file = directory / "providers.conf"
     file.write_text(PROVIDERS.format(acme=acme.url, mock=mock, client=CLIENT, secret=SECRET))
     url = await asyncio.to_thread(postgres.create, database_url.rpartition("/")[0], "federated") if database_url else ""
-    text = f"\n[federation]\nproviders_file = {file}\ntrusted_dashboards = {DASHBOARD}\n"
+    own_dashboard = f"http://127.0.0.1:{free_port()}/auth/websso/"
+    text = f"\n[federation]\nproviders_file = {file}\ntrusted_dashboards = {DASHBOARD}, {own_dashboard}\n"
     settings = make_settings(directory, text, url)
     settings = replace(settings, identity=replace(settings.identity, failed_logins_per_minute=0))     # these tests fail often
     async for cloud in run_cloud(settings):
-        made = Federated(cloud, acme, mock)
+        made = Federated(cloud, acme, mock, own_dashboard)
         await _people(made)
         yield made
 
