@@ -75,9 +75,9 @@ class OidcProvider:
         """What the provider says of itself (OpenID Connect Discovery)."""
         return await self._metadata.get()
 
-    async def keys(self, kid: str | None) -> list[jwt.PyJWK]:
-        """The keys that a signature may be of: the one that it names, or all."""
-        found = _named(await self._keys.get(), kid)
+    async def keys(self, kid: str | None, fresh: bool = False) -> list[jwt.PyJWK]:
+        """The keys that a signature may be of: the one that it names, or all. `fresh`: those that are kept did not fit."""
+        found = _named(await self._keys.get(REFRESH if fresh else KEPT), kid)
         return found or _named(await self._keys.get(REFRESH), kid)
 
     async def introspect(self, token: str) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class Provider:
     @property
     def allowed(self) -> tuple[str, ...]:
         """What the guarded client may reach although it is inside."""
-        return urlsplit(self.issuer).netloc, *self.hosts
+        parts = urlsplit(self.issuer)
+        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "", *self.hosts
 
     @property
     def wanted_audiences(self) -> tuple[str, ...]:

@@ -66,19 +66,29 @@ async def verified(provider: OidcProvider, token: str) -> Claims:
         raise TokenRefused(f"The token is signed with {algorithm}; taken are {', '.join(provider.options.algorithms)}.")
     if (str(header["typ"]).lower() if header.get("typ") else None) not in TYPES:
         raise TokenRefused(f"A token of type {header['typ']} is no proof of a login.")
+    claims, failure = await _decoded(provider, token, algorithm, kid if isinstance(kid, str) else None)
+    if claims is None:
+        why = failure or f"the provider has no key {kid!r}"
+        raise TokenRefused(f"The token of the identity provider {provider.id} is not valid: {why}.") from failure
+    if "events" in claims:
+        raise TokenRefused("A logout token is no proof of a login.")
+    return claims
+
+
+async def _decoded(provider: OidcProvider, token: str, algorithm: str, kid: str | None) -> tuple[Claims | None, Exception | None]:
+    """The claims, or why there are none. A signature that fits no key may be of one that is newer than those that we keep."""
+    options: Any = {"require": ["exp", "iss", "sub"], "verify_aud": False}
     failure: Exception | None = None
-    for key in await provider.keys(kid if isinstance(kid, str) else None):
-        try:
-            claims = jwt.decode(token, key.key, algorithms=[algorithm], issuer=provider.options.issuer, leeway=provider.options.leeway,
-                                options={"require": ["exp", "iss", "sub"], "verify_aud": False})
-        except (jwt.PyJWTError, ValueError, TypeError) as exc:
-            failure = exc if failure is None or isinstance(failure, jwt.InvalidSignatureError | jwt.InvalidKeyError) else failure
-            continue
-        if "events" in claims:
-            raise TokenRefused("A logout token is no proof of a login.")
-        return claims
-    why = failure or f"the provider has no key {kid!r}"
-    raise TokenRefused(f"The token of the identity provider {provider.id} is not valid: {why}.") from failure
+    for fresh in (False, True):
+        for key in await provider.keys(kid, fresh):
+            try:
+                return jwt.decode(token, key.key, algorithms=[algorithm], issuer=provider.options.issuer,
+                                  leeway=provider.options.leeway, options=options), None
+            except (jwt.InvalidSignatureError, jwt.InvalidKeyError, TypeError) as exc:      # TypeError: a key of another kind
+                failure = exc
+            except (jwt.PyJWTError, ValueError, OverflowError) as exc:
+                return None, exc                              # of this provider, but not good
+    return None, failure
 
 
 async def _introspected(provider: OidcProvider, token: str) -> Claims:
