@@ -45,7 +45,7 @@ async def test_the_user_has_a_row_with_where_he_comes_from(federated):
 
 
 async def test_the_groups_of_the_mapping_open_projects(federated):
-    client, _ = await federated.login(federated.person())
+    client, unscoped = await federated.login(federated.person())
     for path in (f"{FEDERATION}/projects", f"{V3}/auth/projects"):
         assert [row["id"] for row in (await client.get(path)).body["projects"]] == [federated.project["id"]]
     for path in (f"{FEDERATION}/domains", f"{V3}/auth/domains"):
@@ -56,7 +56,7 @@ async def test_the_groups_of_the_mapping_open_projects(federated):
         token = answer.body["token"]
         assert {role["name"] for role in token["roles"]} == {"member", "reader"} and token["catalog"]
         assert token["user"]["OS-FEDERATION"]["groups"] == [{"id": federated.group["id"]}]
-        assert token["methods"] == ["openid", "token"]
+        assert sorted(token["methods"]) == ["openid", "token"] and token["expires_at"] == unscoped["expires_at"]
     scoped = federated.client(answer)
     assert (await scoped.get("/compute/v2.1/servers")).status == 200
     other = await federated.make("project")
@@ -136,6 +136,23 @@ async def test_what_a_user_delegated_lasts_as_long_as_the_provider_says(federate
     await federated.change("identity_providers/acme", "identity_provider", authorization_ttl=0)
     await refused(await login(), 401)
     assert (await federated.client(answer).get("/compute/v2.1/servers")).status == 401
+
+
+async def test_a_trust_of_a_federated_user_ends_with_his_groups(federated):
+    await federated.change("identity_providers/acme", "identity_provider", authorization_ttl=60)
+    client, token = await federated.login(federated.person())
+    scoped = federated.client(await federated.scoped(client, {"project": {"id": federated.project["id"]}}))
+    trustee = federated.cloud.demo
+    made = await scoped.post(f"{V3}/OS-TRUST/trusts", {"trust": {
+        "trustor_user_id": token["user"]["id"], "trustee_user_id": trustee.user_id, "project_id": federated.project["id"],
+        "impersonation": False, "roles": [{"name": "member"}]}})
+    assert made.status == 201, made.content
+    answer = await federated.scoped(trustee, {"OS-TRUST:trust": {"id": made.body["trust"]["id"]}})
+    assert answer.status == 201 and "OS-FEDERATION" not in answer.body["token"]["user"], answer.content
+    holder = federated.client(answer)
+    assert (await holder.get("/compute/v2.1/servers")).status == 200
+    await federated.change("identity_providers/acme", "identity_provider", authorization_ttl=0)
+    assert (await holder.get("/compute/v2.1/servers")).status == 401
 
 
 async def test_a_disabled_provider_or_user_is_shut_out_at_once(federated):
