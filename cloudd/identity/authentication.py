@@ -59,7 +59,7 @@ async def log_in_with(tokens: Tokens, user_id: str, methods: tuple[str, ...], wa
 async def _issue(tokens: Tokens, proof: Proof, wanted: Any) -> tuple[str, Subject]:
     payload = Payload(proof.user_id, proof.methods, now(), proof.expires_at or now() + tokens.lifetime,
                       tuple(filter(None, (new_audit_id(), proof.chain))), origin=proof.origin)
-    await tokens.parts.service(Directories).keep_id(proof.user_id)
+    await tokens.parts.service(Directories).keep_id(proof.user_id, live="password" in proof.methods and proof.parent is None)
     async with tokens.parts.database.read() as tx:
         payload = await _scoped(tx, payload, proof, wanted)
         subject = await tokens.look_up(tx, payload)

@@ -113,7 +113,9 @@ class Directories:
         return await self._ask(domain_id, source, lambda directory: directory.fits(key, password))
 
     async def look_for(self, domain_id: str, name: str) -> None:
-        """A user who wants to log in, or is asked for, by name: the directory is asked whatever it said before."""
+        """A user who wants to log in, or is asked for, by name: the directory is asked whatever it said before. About his groups not
+        yet: one who is not there must take as long.
+        """
         source = (await self.sources()).get(domain_id)
         if source is None:
             return
@@ -124,7 +126,8 @@ class Directories:
             return                                            # one of our own: he logs in without the directory
         person = await self._ask(domain_id, source, lambda directory: directory.person(name=name))
         if person is not None:
-            await self._keep_user(domain_id, source, mirror.public_id(domain_id, "user", person.key), person.key, person)
+            user_id = mirror.public_id(domain_id, "user", person.key)
+            await self._store(domain_id, source, mirror.picture(domain_id, [person], []), user_id=user_id, alone=True)
         elif known is not None:
             await self._keep_user(domain_id, source, *known)
 
@@ -205,9 +208,9 @@ class Directories:
         with contextlib.suppress(Unavailable):                # logged where it happened
             await self.keep_domain(domain_id)
 
-    async def _keep_user(self, domain_id: str, source: Source, user_id: str, key: str, found: Person | None = None) -> None:
+    async def _keep_user(self, domain_id: str, source: Source, user_id: str, key: str) -> None:
         async def ask(directory: Directory) -> tuple[Person | None, list[Party]]:
-            person = found or await directory.person(key=key)
+            person = await directory.person(key=key)
             return person, await directory.parties_of(key) if person else []
         person, parties = await self._ask(domain_id, source, ask)
         told = mirror.of_person(domain_id, person, parties)
@@ -215,9 +218,9 @@ class Directories:
         source.heard(user_id)
 
     async def _store(self, domain_id: str, source: Source, told: mirror.Picture, user_id: str | None = None,
-                     group_id: str | None = None) -> None:
+                     group_id: str | None = None, alone: bool = False) -> None:
         async with source.writing:
-            await mirror.store(self.parts.database, domain_id, told, user_id, group_id)
+            await mirror.store(self.parts.database, domain_id, told, user_id, group_id, alone)
 
     async def _ask(self, domain_id: str, source: Source, question: Callable[[Directory], Awaitable[T]]) -> T:
         """Raises Unavailable, at once when the directory did not answer a moment ago."""

@@ -65,10 +65,13 @@ def of_person(domain_id: str, person: Person | None, parties: Iterable[Party]) -
     return made
 
 
-async def store(database: Database, domain_id: str, told: Picture, user_id: str | None = None, group_id: str | None = None) -> bool:
-    """Make the rows say what was told, of the whole domain or of one user or group; whether anything was different."""
+async def store(database: Database, domain_id: str, told: Picture, user_id: str | None = None, group_id: str | None = None,
+                alone: bool = False) -> bool:
+    """Make the rows say what was told, of the whole domain, of one user (`alone`: not of his groups) or of one group; whether
+    anything was different."""
     async with database.read() as tx:
-        have = await _rows(tx, domain_id, user_id, group_id)
+        have = Picture(users=await _values(tx, User, domain_id, user_id)) if alone else \
+            await _rows(tx, domain_id, user_id, group_id)
         taken = await _own_names(tx, domain_id)
     told = _without(told, taken)
     if await asyncio.to_thread(have.__eq__, told):

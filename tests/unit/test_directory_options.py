@@ -33,10 +33,10 @@ def test_what_makes_no_sense_is_said(options, words):
 
 def test_trees_and_attributes():
     options = Options({"suffix": "dc=x", "user_attribute_ignore": "mail,description", "user_filter": "uid=*", "page_size": "7",
-                       "user_additional_attribute_mapping": "sn:surname, o:mail", "url": "ldap://a,ldap://b:390"})
+                       "user_additional_attribute_mapping": "sn:surname, o:mail, userPassword:password, cn:id", "url": "ldap://a,ldap://b:390"})
     assert (options.users.tree, options.groups.tree) == ("ou=Users,dc=x", "ou=UserGroups,dc=x")
     assert options.users.filter == "(uid=*)" and options.page_size == 7 and options.urls == ["ldap://a", "ldap://b:390"]
-    assert options.users.description == "" and ("sn", "surname") in options.users.more
+    assert options.users.description == "" and options.users.more == (("sn", "surname"),)
 
 
 def test_filters_are_escaped():

@@ -15,6 +15,9 @@ from cloudd.drivers.directory.ldap_defaults import DEFAULTS
 TIMEOUT = 5.0
 """Seconds for an answer where the options name none: Keystone would wait for ever."""
 
+RESERVED = ("id", "name", "domain_id", "enabled", "password", "options", "links", "password_expires_at", "default_project_id")
+"""Members of a user or group that no further attribute may stand for: they have options of their own, or are ours."""
+
 VERIFY = {"demand": ssl.CERT_REQUIRED, "allow": ssl.CERT_NONE, "never": ssl.CERT_NONE}
 SCOPES = {"one": ldap3.LEVEL, "sub": ldap3.SUBTREE}
 ALIASES = {"default": ldap3.DEREF_NEVER, "never": ldap3.DEREF_NEVER, "searching": ldap3.DEREF_SEARCH,
@@ -106,8 +109,10 @@ def _kind(have: Mapping[str, Any], kind: str, branch: str, description: Any, pla
     pairs = [(str(theirs), ours) for ours, theirs in plain.items() if theirs]
     pairs += [tuple(part.strip() for part in text.split(":", 1)) for text in words(have[f"{kind}_additional_attribute_mapping"])
               if ":" in text]
+    ignored = [*ignored, *RESERVED]
     named = {"mail": "email"}
-    more = tuple((theirs.lower(), named.get(ours, ours)) for theirs, ours in pairs if named.get(ours, ours) not in ignored)
+    more = tuple((theirs.lower(), named.get(ours, ours)) for theirs, ours in pairs
+                 if not {ours, named.get(ours, ours)} & set(ignored))
     extra = have[f"{kind}_filter"] or ""
     return Kind(tree=have[f"{kind}_tree_dn"] or f"ou={branch},{have['suffix']}", object_class=have[f"{kind}_objectclass"],
                 filter=extra if not extra or extra.startswith("(") else f"({extra})",
