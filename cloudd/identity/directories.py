@@ -122,14 +122,15 @@ class Directories:
         async with self.parts.database.read() as tx:
             query = select(User.id, User.directory_id).where(User.domain_id == domain_id, User.name == name)
             known = (await tx.execute(query)).first()
-        if known is not None and known[1] is None:
+        known_id, key = known or ("", None)
+        if known_id and key is None:
             return                                            # one of our own: he logs in without the directory
         person = await self._ask(domain_id, source, lambda directory: directory.person(name=name))
         if person is not None:
             user_id = mirror.public_id(domain_id, "user", person.key)
             await self._store(domain_id, source, mirror.picture(domain_id, [person], []), user_id=user_id, alone=True)
-        elif known is not None:
-            await self._keep_user(domain_id, source, *known)
+        elif key is not None:
+            await self._keep_user(domain_id, source, known_id, key)
 
     async def look_for_group(self, domain_id: str, name: str) -> None:
         """A group that is asked for by name."""

@@ -25,6 +25,7 @@ from cloudd.drivers.directory.ldap_options import Kind, Options
 
 LOG = log.get("cloudd.directory")
 T = TypeVar("T")
+Each = TypeVar("Each", Person, Party)
 THREADS = 4
 PAGED = "1.2.840.113556.1.4.319"
 IN_CHAIN = ":1.2.840.113556.1.4.1941:"
@@ -179,8 +180,7 @@ class LdapDirectory(Directory):
         allowed = self._allowed(connection)
         people = _once(entries, [self._read(entry, allowed) for entry in entries], "users")
         groups = self._search(connection, self.o.groups)
-        by_dn = {safe_name(dn): key for (dn, _), key in zip(entries, (_first(entry, self.o.users.key) for entry in entries),
-                                                           strict=True)}
+        by_dn = {safe_name(entry[0]): _first(entry, self.o.users.key) or "" for entry in entries}
         inside = {safe_name(dn): _all(values, self.o.member) for dn, values in groups}
         known = {person.key for person in people}
         parties = [self._party(entry, frozenset(self._members(safe_name(entry[0]), inside, by_dn)) & known) for entry in groups]
@@ -253,7 +253,7 @@ def _plain(value: str) -> str:
     return data.decode(errors="replace")
 
 
-def _once(entries: list[Entry], found: list[T], what: str) -> list[T]:
+def _once(entries: list[Entry], found: list[Each], what: str) -> list[Each]:
     """Without those whose key or name is another's as well: nobody could say who is meant."""
     keys, names = Counter(each.key for each in found), Counter(each.name for each in found)
     twice = [dn for (dn, _), each in zip(entries, found, strict=True) if keys[each.key] > 1 or names[each.name] > 1]

@@ -107,12 +107,13 @@ class Options:
 def _kind(have: Mapping[str, Any], kind: str, branch: str, description: Any, plain: Mapping[str, Any]) -> Kind:
     ignored = words(have[f"{kind}_attribute_ignore"])
     pairs = [(str(theirs), ours) for ours, theirs in plain.items() if theirs]
-    pairs += [tuple(part.strip() for part in text.split(":", 1)) for text in words(have[f"{kind}_additional_attribute_mapping"])
-              if ":" in text]
+    for text in words(have[f"{kind}_additional_attribute_mapping"]):
+        theirs, _, ours = text.partition(":")
+        pairs.append((theirs.strip(), ours.strip()))
     ignored = [*ignored, *RESERVED]
     named = {"mail": "email"}
     more = tuple((theirs.lower(), named.get(ours, ours)) for theirs, ours in pairs
-                 if not {ours, named.get(ours, ours)} & set(ignored))
+                 if theirs and ours and not {ours, named.get(ours, ours)} & set(ignored))
     extra = have[f"{kind}_filter"] or ""
     return Kind(tree=have[f"{kind}_tree_dn"] or f"ou={branch},{have['suffix']}", object_class=have[f"{kind}_objectclass"],
                 filter=extra if not extra or extra.startswith("(") else f"({extra})",

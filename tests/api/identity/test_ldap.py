@@ -102,6 +102,8 @@ async def test_groups_and_who_is_in_them(cloud, domain):
 
 
 async def test_a_login_is_a_bind(cloud, domain):
+    """Never one without a password, which any directory takes for anonymous (CVE-2013-2157); who is FALSE in a text of the directory
+    is disabled (CVE-2026-40683); names are no filters."""
     token = (await log_in(cloud, domain, "alice", "alice-pass")).body["token"]
     assert token["user"] == {"id": public_id(domain, "user", "alice"), "name": "alice", "password_expires_at": None,
                              "domain": token["user"]["domain"]} and token["user"]["domain"]["id"] == domain
