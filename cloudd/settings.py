@@ -212,6 +212,9 @@ class Image:
                                          "fast=file:/srv/images, archive=s3:https://KEY:SECRET@s3.example.org/BUCKET, web=http: "
                                          "(for locations elsewhere).", secret=True, form=options.store)
     default_store: str = option("file", "The store that takes data for which no store is named.")
+    do_secure_hash: bool = option(True, "Compute the hashes of data that is added by its location (and check those given with it).")
+    show_image_direct_url: bool = option(False, "Tell owners where the data of their images lies.")
+    show_multiple_locations: bool = option(False, "Show owners all locations of their images, and let them add more by PATCH.")
     max_image_size: int = option(1 << 40, "Largest image in bytes.", least=1)
     import_hosts: tuple[str, ...] = option((), "Hosts (HOST or HOST:PORT) that web-download may fetch from although they are "
                                                "inside: loopback, link-local or this machine's own.")

@@ -33,7 +33,7 @@ async def forget(tx: AsyncSession, store: str, key: str) -> None:
 async def let_go(tx: AsyncSession, image: Image, location: ImageLocation) -> tuple[str, str]:
     """Take a location from an image; what lies there is noted, for a job to `drop` it."""
     image.locations.remove(location)
-    tx.add(ImageBlob(store=location.store, key=location.key, image_id=image.id))
+    await tx.merge(ImageBlob(store=location.store, key=location.key, image_id=image.id))    # two images may share a web address
     await tx.flush()
     return location.store, location.key
 

@@ -84,7 +84,7 @@ async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: 
                 raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
             if len(head) < inspect.HEAD:
                 head += bytes(batch[:inspect.HEAD - len(head)])
-            await asyncio.gather(writer.write(batch), asyncio.to_thread(_hash, (md5, sha512), batch))
+            await asyncio.gather(writer.write(batch), asyncio.to_thread(update, (md5, sha512), batch))
         found = inspect.inspect(head, size)
         if image.container_format == "bare":
             inspect.check_declared(image.disk_format, found)
@@ -94,7 +94,8 @@ async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: 
         await asyncio.shield(writer.abort())
 
 
-def _hash(digests: tuple[Any, ...], data: bytes | bytearray) -> None:
+def update(digests: tuple[Any, ...], data: bytes | bytearray) -> None:
+    """To be run in a thread: hashing gives the interpreter's lock away."""
     for digest in digests:
         digest.update(data)
 
@@ -158,6 +159,7 @@ async def _activate(parts: Parts, context: Context, image_id: str, stored: Store
 async def finish(tx: AsyncSession, context: Context, image: Image, stored: Stored) -> None:
     """The record of an image whose data is in the store."""
     await states.IMAGE.enter(tx, image, "activate")
+    image.locations.clear()                                   # those that a failed location import left
     await blobs.settle(tx, image, stored.store, stored.key)
     image.size = stored.size
     image.virtual_size, image.checksum = stored.virtual_size, stored.checksum
@@ -184,7 +186,7 @@ def _digest_file(path: Path) -> tuple[str, str, bytes]:
         head = handle.read(inspect.HEAD)
         handle.seek(0)
         while data := handle.read(BATCH):
-            _hash((md5, sha512), data)
+            update((md5, sha512), data)
     return md5.hexdigest(), sha512.hexdigest(), head
 
 

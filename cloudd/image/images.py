@@ -119,7 +119,7 @@ async def delete(tx: AsyncSession, context: Context, image: Image) -> None:
                         "openstack image set --unprotected ID.", type="ProtectedImageDelete")
     await tell(tx, context, image, "image.delete")
     if image.locations or image.status in (states.UPLOADING, states.IMPORTING):
-        await jobs.cancel(tx, image.id, ("image.import", "image.copy"))
+        await jobs.cancel(tx, image.id, ("image.import", "image.copy", "image.sum_location"))
         gone = [await blobs.let_go(tx, image, location) for location in list(image.locations)]
         await jobs.ask(tx, context, "image.delete_data", locks=[image.id], blobs=gone, image=image.id)
     await tx.delete(image)

@@ -8,22 +8,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jsonschema_rs
+
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, UnsupportedMedia
 from cloudd.image.images import BASE, READONLY
 from cloudd.image.models import Image
 
 OPERATIONS = ("add", "replace", "remove")
 MEDIA = {"application/openstack-images-v2.1-json-patch": 1, "application/openstack-images-v2.0-json-patch": 0}
-REMOVABLE = frozenset({"locations"})
+_ONE = {"type": "object", "required": ["url", "metadata"], "additionalProperties": False, "properties": {
+    "url": {"type": "string", "maxLength": 2048}, "metadata": {"type": "object"},
+    "validation_data": {"type": "object", "additionalProperties": False, "required": ["os_hash_algo", "os_hash_value"], "properties": {
+        "checksum": {"type": "string", "minLength": 32, "maxLength": 32}, "os_hash_algo": {"type": "string", "maxLength": 64},
+        "os_hash_value": {"type": "string", "maxLength": 128}}}}}
+LOCATION = jsonschema_rs.validator_for(_ONE)
+LOCATIONS = jsonschema_rs.validator_for({"type": "array", "items": _ONE})
 QUEUED_ONLY = frozenset({"disk_format", "container_format"})
 
 
 @dataclass
 class Patch:
-    """What a patch comes to: members with new values, and properties that go."""
+    """What a patch comes to: members with new values, properties that go, and (operation, position, value) of locations."""
 
     changes: dict[str, Any] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
+    locations: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def urls(self) -> list[str]:
+        """The addresses that the patch brings."""
+        return [one["url"] for _, _, value in self.locations for one in (value if isinstance(value, list) else [value] if value else [])]
 
 
 def read(media: str, body: Any, image: Image) -> Patch:
@@ -70,7 +83,8 @@ def _apply(patch: Patch, present: set[str], image: Image, operation: str, name: 
     if name in READONLY:
         raise Forbidden(f"Attribute '{name}' is read-only.", type="ReadonlyProperty")
     if name == "locations":
-        raise Forbidden("It's not allowed to add, replace or remove locations: they are invisible.", type="Forbidden")
+        patch.locations.append(_location(operation, tail, entry.get("value")))
+        return
     if name in QUEUED_ONLY and image.status != "queued":
         raise Forbidden(f"Attribute {name} can be only replaced for a queued image.", type="Forbidden")
     if name == "tags" and tail:
@@ -83,6 +97,22 @@ def _apply(patch: Patch, present: set[str], image: Image, operation: str, name: 
         present.add(name)
         patch.removed.discard(name)
         patch.changes[name] = entry["value"]
+
+
+def _location(operation: str, tail: list[str], value: Any) -> tuple[str, str, Any]:
+    depth = 0 if operation == "replace" else 1
+    if len(tail) != depth:
+        raise BadRequest(f"Invalid JSON pointer for locations: {operation} takes /locations{'/POSITION' * depth}.")
+    if operation == "replace" and value == []:
+        raise Forbidden("Cannot set locations to empty list.", type="Forbidden")
+    if operation != "remove":
+        _check_location((LOCATIONS if operation == "replace" else LOCATION), value)
+    return operation, tail[0] if tail else "-", value
+
+
+def _check_location(validator: jsonschema_rs.Validator, value: Any) -> None:
+    if error := next(iter(validator.iter_errors(value)), None):
+        raise BadRequest(f"The location is not as it must be ({{\"url\": TEXT, \"metadata\": OBJECT}}): {error.message}.")
 
 
 def _remove(patch: Patch, present: set[str], name: str) -> None:

@@ -11,14 +11,14 @@ from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.store.base import Store, StoreError, StoreUnreachable
 from cloudd.drivers.store.file import FileStore
 from cloudd.image import data, jobs
-from cloudd.image.api import API, images, imports, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
+from cloudd.image.api import API, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
 from cloudd.image.api import data as data_api
 from cloudd.image.metadefs import load_shipped
 from cloudd.image.staging import Staging
 from cloudd.image.stores import Stores
 
 LOG = log.get("cloudd.images")
-REGISTERED = (jobs, images, imports, members, metadefs, metadefs_contents, metadefs_schemas, data_api, stores)
+REGISTERED = (jobs, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, data_api, stores)
 
 
 class ImageModule(Module):

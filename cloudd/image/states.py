@@ -20,6 +20,7 @@ IMAGE = Machine(Image.status, conflict=_refusal, moves=[
     Move("import", {QUEUED, UPLOADING}, target=IMPORTING),
     Move("import failed", {IMPORTING}, target=QUEUED),
     Move("activate", {SAVING, IMPORTING}, target=ACTIVE),
+    Move("locate", {QUEUED}, target=ACTIVE),
     Move("upload failed", {SAVING}, target=QUEUED),
     Move("deactivate", {ACTIVE, DEACTIVATED}, target=DEACTIVATED),
     Move("reactivate", {ACTIVE, DEACTIVATED}, target=ACTIVE),

@@ -104,6 +104,10 @@ class Store(ABC):
     def url(self, key: str) -> str:
         """Where a blob lies, as an address without secrets."""
 
+    def key_of(self, url: str) -> str | None:
+        """The key behind an address of this store; None for other addresses, and where nobody may come with an address."""
+        return None
+
     @abstractmethod
     def properties(self) -> dict[str, str]:
         """What operators are told of the store; no secrets."""

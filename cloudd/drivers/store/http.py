@@ -80,5 +80,8 @@ class HttpStore(Store):
     def url(self, key: str) -> str:
         return key
 
+    def key_of(self, url: str) -> str | None:
+        return url if url.partition("://")[0].lower() in ("http", "https") else None
+
     def properties(self) -> dict[str, str]:
         return {}

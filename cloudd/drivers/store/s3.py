@@ -6,6 +6,7 @@ upload is completed, so what is not whole is never seen; parts that a crash left
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ HEAD = 1 << 20
 RESUMES = 3
 MISSING = {"NoSuchKey", "NoSuchUpload", "404"}
 FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "507"}
+KEY = re.compile(r"[\w-]{1,64}")
 OPTIONS = {"region", "style", "ca"}
 
 
@@ -158,6 +160,10 @@ class S3Store(Store):
 
     def url(self, key: str) -> str:
         return f"s3+{self.endpoint}/{self.bucket}/{self.prefix}{key}"
+
+    def key_of(self, url: str) -> str | None:
+        key = url.removeprefix(self.url(""))
+        return key if key != url and KEY.fullmatch(key) else None
 
     def properties(self) -> dict[str, str]:
         return {"s3_store_host": self.endpoint, "s3_store_bucket": self.bucket, "folder": self.prefix.rstrip("/"),

@@ -48,7 +48,7 @@ async def download(request: Request, image: Image) -> web.StreamResponse:
     """Fetch an image's data, or a range of it."""
     if image.status == states.DEACTIVATED and not request.context.is_admin:
         raise Forbidden("The requested image has been deactivated. Image data download is forbidden.", type="Forbidden")
-    if not image.locations:
+    if not image.locations or image.status not in (states.ACTIVE, states.DEACTIVATED):
         return web.Response(status=204)
     source = await find_source(request.parts, image)
     start, end, status = _range(request.raw, source.size)

@@ -13,7 +13,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
-from cloudd.image import images, patches
+from cloudd.image import images, locations, patches
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
@@ -45,7 +45,17 @@ def view(request: Request, image: Image) -> dict[str, Any]:
     shown |= {"owner": image.project_id, "created_at": clock.iso(image.created_at), "updated_at": clock.iso(image.updated_at),
               **({"stores": ",".join(request.service(Stores).sorted(image.stores))} if image.locations else {}),
               "self": f"/v2/images/{image.id}", "file": f"/v2/images/{image.id}/file", "schema": "/v2/schemas/image"}
+    if request.settings.image.show_multiple_locations or request.settings.image.show_image_direct_url:
+        shown |= _locations(request, image)
     return shown
+
+
+def _locations(request: Request, image: Image) -> dict[str, Any]:
+    """Where the data lies, for those who may know, as the settings want it."""
+    may = request.allows("get_image_location", {"project_id": image.project_id})
+    listed = locations.view(request.service(Stores), image) if may else []
+    return {**({"locations": listed} if request.settings.image.show_multiple_locations else {}),
+            **({"direct_url": listed[0]["url"]} if listed and request.settings.image.show_image_direct_url else {})}
 
 
 def _text(column: InstrumentedAttribute[Any]) -> Any:
@@ -201,17 +211,38 @@ async def show(request: Request, image: Image) -> dict[str, Any]:
     return view(request, image)
 
 
-@ONE.patch(policy="modify_image", body=PATCH)
-async def update(request: Request, tx: Any, image: Image, body: Any) -> dict[str, Any]:
-    """Change an image by a JSON patch."""
+@ONE.patch(policy="modify_image", body=PATCH, live=True)
+async def update(request: Request, image: Image, body: Any) -> dict[str, Any]:
+    """Change an image by a JSON patch. New locations are looked at before the transaction."""
     patch = patches.read(request.raw.content_type, body, image)
+    places = await _look(request, patch) if patch.locations else {}
+    async with request.parts.database.write() as tx:
+        image = await images.find(tx, request.context, image.id)
+        patch = patches.read(request.raw.content_type, body, image)
+        if patch.locations:
+            await locations.patch(tx, request.context, image, patch.locations, places, request.service(Stores))
+        return view(request, await _update(request, tx, image, patch))
+
+
+async def _update(request: Request, tx: Any, image: Image, patch: patches.Patch) -> Image:
     given = {name: value for name, value in patch.changes.items() if name in images.BASE}
     values = IMAGE.read(given, request.version) | {name: value for name, value in patch.changes.items() if name not in images.BASE}
     if values.get("visibility") != image.visibility:
         _may_show(request, values.get("visibility"), target(request))
     if "owner" in values and values["owner"] != image.project_id and not request.context.is_admin:
         raise Forbidden("Only an administrator may change the owner of an image.", type="Forbidden")
-    return view(request, await images.update(tx, request.context, image, values, patch.removed))
+    return await images.update(tx, request.context, image, values, patch.removed)
+
+
+async def _look(request: Request, patch: patches.Patch) -> dict[str, locations.Place]:
+    """The addresses that a patch adds, each asked for. Raises Forbidden where nobody may see or set locations."""
+    if not request.settings.image.show_multiple_locations:
+        raise Forbidden("It's not allowed to add, replace or remove locations if locations are invisible.", type="Forbidden")
+    for operation, _, _ in patch.locations:
+        request.require("delete_image_location" if operation == "remove" else "set_image_location", target(request))
+    known = {one["url"] for one in locations.view(request.service(Stores), request.loaded["image"])}
+    trusted = request.allows("service_api")
+    return {url: await locations.look(request.parts, url, trusted) for url in patch.urls() if url not in known}
 
 
 @ONE.delete(policy="delete_image")

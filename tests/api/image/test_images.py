@@ -112,7 +112,8 @@ async def test_patches(cloud):
 @pytest.mark.parametrize(("operations", "status"), [
     ([{"op": "replace", "path": "/none", "value": "x"}], 409), ([{"op": "remove", "path": "/none"}], 409),
     ([{"op": "replace", "path": "/status", "value": "active"}], 403), ([{"op": "remove", "path": "/name"}], 403),
-    ([{"op": "add", "path": "/os_glance_x", "value": "y"}], 403), ([{"op": "add", "path": "/locations", "value": []}], 403),
+    ([{"op": "add", "path": "/os_glance_x", "value": "y"}], 403),
+    ([{"op": "add", "path": "/locations/-", "value": {"url": "http://192.0.2.1/", "metadata": {}}}], 403),
     ([{"op": "replace", "path": "/visibility", "value": "public"}], 403),
     ([{"op": "replace", "path": "/visibility", "value": "secret"}], 400), ([{"op": "replace", "path": "/min_ram", "value": -1}], 400),
     ([{"op": "move", "path": "/name", "value": "x"}], 400), ([{"op": "add", "path": "name", "value": "x"}], 400),

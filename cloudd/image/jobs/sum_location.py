@@ -1,0 +1,56 @@
+"""Computes the hashes of data that an image got by its location, and proves those that were given with it."""
+
+import asyncio
+import contextlib
+import hashlib
+from typing import Any
+
+from cloudd.core.errors import Conflict, NotFound
+from cloudd.core.jobs import Job, Run, Step
+from cloudd.image import data, imports, locations, states, stores
+from cloudd.image.models import Image
+
+
+async def sum_up(run: Run) -> None:
+    """Read it all; an image that is deleted meanwhile ends it."""
+    async with run.write() as tx:
+        image = await locations.still_there(tx, run.input["image"])
+        await imports.note(tx, run.input["task"], run.context, "processing")
+    algorithm = run.input["given"].get("os_hash_algo", data.HASH)
+    digests: tuple[Any, ...] = (hashlib.md5(usedforsecurity=False), hashlib.new(algorithm))
+    async for batch in data.batches(stores.read(run.parts, image)):
+        if run.cancelled.is_set():
+            raise NotFound(f"Image {image.id} was deleted while its location was added.")
+        await asyncio.to_thread(data.update, digests, batch)
+    checksum, value = (digest.hexdigest() for digest in digests)
+    if (wanted := run.input["given"].get("os_hash_value", value)) != value:
+        raise Conflict(f"os_hash_value: ({wanted}) not matched with actual os_hash_value: ({value})")
+    run.memory["sums"] = {"checksum": checksum, "os_hash_algo": algorithm, "os_hash_value": value}
+
+
+async def finish(run: Run) -> None:
+    async with run.save() as tx:
+        image = await locations.still_there(tx, run.input["image"])
+        for name, value in run.memory["sums"].items():
+            setattr(image, name, value)
+        if image.status == states.IMPORTING:
+            await locations.activate(tx, run.context, image, "activate")
+        await imports.note(tx, run.input["task"], run.context, "success")
+
+
+async def back_to_queued(run: Run, error: BaseException) -> None:
+    """What was to be proved first is queued again and, as in Glance, keeps its web address until it gets other data; what was
+    active already stays so, without hashes."""
+    message = getattr(error, "message", str(error))
+    async with run.write() as tx:
+        image = await tx.get(Image, run.input["image"])
+        if image is not None:
+            image.os_hash_algo = None
+            if image.status == states.IMPORTING:
+                await states.IMAGE.enter(tx, image, "import failed")
+                image.size = None
+        with contextlib.suppress(NotFound):
+            await imports.note(tx, run.input["task"], run.context, "failure", message)
+
+
+SUM = Job("image.sum_location", [Step(sum_up), Step(finish)], on_fail=back_to_queued, limit=4)
