@@ -212,6 +212,8 @@ class Image:
                                          "fast=file:/srv/images, archive=s3:https://KEY:SECRET@s3.example.org/BUCKET, web=http: "
                                          "(for locations elsewhere).", secret=True, form=options.store)
     default_store: str = option("file", "The store that takes data for which no store is named.")
+    cache_max_gb: int = option(10, "Most space in GiB for copies of images that lie in stores elsewhere; those unused for longest go "
+                                   "first. 0: no cache.", least=0)
     do_secure_hash: bool = option(True, "Compute the hashes of data that is added by its location (and check those given with it).")
     show_image_direct_url: bool = option(False, "Tell owners where the data of their images lies.")
     show_multiple_locations: bool = option(False, "Show owners all locations of their images, and let them add more by PATCH.")

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.parts import Parts
-from cloudd.image import blobs, data, images, states, stores
+from cloudd.image import blobs, cache, data, images, states, stores
 from cloudd.image.models import Image, visible
 
 __all__ = ["Image", "create_for_server", "drop", "get", "local_path", "many", "open_data", "store_file"]
@@ -26,7 +26,7 @@ async def many(context: Context, tx: AsyncSession, image_ids: Iterable[str]) -> 
 
 def open_data(parts: Parts, image: Image) -> AsyncIterator[bytes]:
     """The data of an active image, from its beginning."""
-    return stores.read(parts, image)
+    return cache.read(parts, image)
 
 
 def local_path(parts: Parts, image: Image) -> Path | None:

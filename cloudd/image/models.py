@@ -91,6 +91,19 @@ class ImageBlob(Base):
     image_id: Mapped[str] = mapped_column(Id, index=True)
 
 
+class ImageCached(Base):
+    """An image whose data lies in the cache as well: a row only for what is there whole."""
+
+    __tablename__ = "image_cached"
+
+    image_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    checksum: Mapped[str] = mapped_column(String(128))         # under the image's own algorithm
+    hits: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class ImageProperty(Base):
     """One custom property; a table of its own, so that lists filter by it in SQL."""
 

@@ -35,5 +35,8 @@ POLICIES = (
     Rule("deactivate", OWNER, PROJECT),
     Rule("reactivate", OWNER, PROJECT),
     Rule("tasks_api_access", ADMIN, PROJECT),
+    Rule("manage_image_cache", ADMIN, PROJECT),
+    *(Rule(name, ADMIN, PROJECT) for name in ("cache_image", "cache_list", "cache_delete", "cache_clean", "cache_prune",
+                                              "list_cached_nodes")),
     Rule("stores_info_detail", "rule:context_is_admin or role:service", PROJECT),
 )

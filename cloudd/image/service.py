@@ -11,14 +11,15 @@ from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.store.base import Store, StoreError, StoreUnreachable
 from cloudd.drivers.store.file import FileStore
 from cloudd.image import data, jobs
-from cloudd.image.api import API, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
+from cloudd.image.api import API, cache, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
 from cloudd.image.api import data as data_api
+from cloudd.image.cache import Cache, clean
 from cloudd.image.metadefs import load_shipped
 from cloudd.image.staging import Staging
 from cloudd.image.stores import Stores
 
 LOG = log.get("cloudd.images")
-REGISTERED = (jobs, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, data_api, stores)
+REGISTERED = (jobs, cache, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, data_api, stores)
 
 
 class ImageModule(Module):
@@ -36,9 +37,16 @@ class ImageModule(Module):
         self.parts.services[Stores] = self.stores
         self.parts.drivers[Store] = self.stores.writable(settings.image.default_store)
         self.parts.services[Staging] = Staging(staging)
+        await self._open_cache(directory)
         await data.recover(self.parts)
         async with self.parts.database.write() as tx:
             await load_shipped(tx, internal())
+
+    async def _open_cache(self, directory: Path) -> None:
+        store = FileStore(directory.with_name(f"{directory.name}-cache"), "cache")
+        await self._open_store(store)
+        self.parts.services[Cache] = Cache(store, self.parts.settings.image.cache_max_gb << 30)
+        await clean(self.parts)
 
     def _make_stores(self, directory: Path) -> Iterator[Store]:
         yield FileStore(directory)

@@ -92,6 +92,19 @@ class FileStore(Store):
         _into_place(part, target)
         return target.stat().st_size
 
+    async def link(self, key: str, path: Path) -> bool:
+        """Have a local file as the blob `key` as well, without a copy; False where the file systems differ."""
+        return await asyncio.to_thread(self._link, self._path(key), path)
+
+    def _link(self, target: Path, path: Path) -> bool:
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART}")
+        try:
+            os.link(path, part)
+        except OSError:
+            return False
+        _into_place(part, target)
+        return True
+
     async def delete(self, key: str) -> None:
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 

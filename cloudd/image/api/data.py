@@ -8,10 +8,10 @@ from aiohttp import web
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, RangeNotSatisfiable, UnsupportedMedia
 from cloudd.core.http import Request
 from cloudd.drivers.store.base import Store
-from cloudd.image import data, states
+from cloudd.image import cache, data, states
 from cloudd.image.api import API, target
 from cloudd.image.models import Image
-from cloudd.image.stores import Stores, find_source
+from cloudd.image.stores import Stores
 
 FILE = API.resource("/images/{image}/file", target=target, stream=True)
 PIECE = 256 * 1024
@@ -50,13 +50,15 @@ async def download(request: Request, image: Image) -> web.StreamResponse:
         raise Forbidden("The requested image has been deactivated. Image data download is forbidden.", type="Forbidden")
     if not image.locations or image.status not in (states.ACTIVE, states.DEACTIVATED):
         return web.Response(status=204)
-    source = await find_source(request.parts, image)
+    source = await cache.find_source(request.parts, image)
     start, end, status = _range(request.raw, source.size)
     response = web.StreamResponse(status=status, headers=_headers(image, start, end, source.size, status))
     response.headers["X-Openstack-Request-Id"] = request.context.request_id
     await response.prepare(request.raw)
     if request.raw.method != "HEAD":
-        async for chunk in source.store.read(source.key, start, end - start):
+        whole = status == 200 and cache.wanted(request.parts, image, source)
+        async for chunk in (cache.keep_while_reading(request.parts, image, source) if whole else
+                            source.store.read(source.key, start, end - start)):
             await response.write(chunk)
     await response.write_eof()
     return response

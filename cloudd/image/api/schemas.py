@@ -76,14 +76,15 @@ async def import_info() -> dict[str, Any]:
 
 
 VERSIONS = Api("image-versions", prefixes=("/image",), dialect=API.dialect, title="Images: versions")
-# 2.8 and up to 2.13 are several stores, 2.14 and on the cache and the locations API: not listed while they are not served
-SERVED = ("2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
+SERVED = tuple(f"2.{minor}" for minor in range(18, -1, -1))
+CACHE = ("2.18", "2.16", "2.14")                              # not listed where there is no cache
 
 
 def versions(request: Request) -> dict[str, Any]:
     link = [{"rel": "self", "href": request.host_link("/image/v2/")}]
-    return {"versions": [{"id": f"v{number}", "status": "CURRENT" if number == SERVED[0] else "SUPPORTED", "links": link}
-                         for number in SERVED]}
+    served = [number for number in SERVED if request.settings.image.cache_max_gb or number not in CACHE]
+    return {"versions": [{"id": f"v{number}", "status": "CURRENT" if number == served[0] else "SUPPORTED", "links": link}
+                         for number in served]}
 
 
 @VERSIONS.resource("").get("/", auth=False)

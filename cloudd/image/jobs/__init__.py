@@ -1,5 +1,5 @@
 """The long operations of images; importing them registers them."""
 
-from cloudd.image.jobs import copy_image, delete_data, import_image, sum_location
+from cloudd.image.jobs import cache_image, copy_image, delete_data, import_image, sum_location
 
-__all__ = ["copy_image", "delete_data", "import_image", "sum_location"]
+__all__ = ["cache_image", "copy_image", "delete_data", "import_image", "sum_location"]
