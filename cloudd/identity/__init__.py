@@ -3,10 +3,10 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.identity.models import Project, User
+from cloudd.identity.models import Limit, Project, RegisteredLimit, Service, User
 
 
 async def project(tx: AsyncSession, project_id: str) -> Project | None:
@@ -23,3 +23,16 @@ async def projects_named(tx: AsyncSession, ids: Iterable[str]) -> dict[str, str]
 async def user(tx: AsyncSession, user_id: str) -> User | None:
     """A user (id, name, domain_id, enabled), or None."""
     return await tx.get(User, user_id)
+
+
+async def limits(tx: AsyncSession, project_id: str, service_type: str, region: str) -> dict[str, int]:
+    """The unified limits of a project for a service, by resource: its own or the registered ones; -1 is none. Resources without a
+    registered limit are left out."""
+    services = select(Service.id).where(Service.type == service_type)
+    found: dict[str, int] = {}
+    for model, value, more in ((RegisteredLimit, RegisteredLimit.default_limit, ()), (Limit, Limit.resource_limit,
+                                                                                      (Limit.project_id == project_id,))):
+        query = select(model.resource_name, value).where(model.service_id.in_(services), or_(
+            model.region_id.is_(None), model.region_id == region), *more).order_by(model.region_id.is_not(None))
+        found |= {name: limit for name, limit in await tx.execute(query) if model is RegisteredLimit or name in found}
+    return found

@@ -16,7 +16,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
 from cloudd.drivers.store.base import Store, StoreError, StoreFull
-from cloudd.image import blobs, images, inspect, states
+from cloudd.image import blobs, images, inspect, quotas, states
 from cloudd.image.imports import staged_key
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
@@ -38,7 +38,8 @@ class Stored:
     os_hash_value: str
 
 
-async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int, where: Store) -> None:
+async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int, where: Store,
+                 length: int | None = None) -> None:
     """Take the data of a queued image; afterwards it is active, or queued again and nothing is left of the data.
 
     Raises Conflict (not queued), BadRequest (a hostile image or another format than declared), TooLarge, Unavailable.
@@ -48,7 +49,9 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
             raise BadRequest(f"Properties {name} must be set prior to saving data. Set it: openstack image set.")
     async with parts.database.write() as tx:
         image = await images.find(tx, context, image.id)
+        await quotas.require(tx, context, parts.settings.server.region, image_size_total=quotas.mib(length))
         await states.IMAGE.enter(tx, image, "upload")
+        await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
         key = await blobs.note(tx, image, where.name)
     try:
         stored = await store(where, image, chunks, most, key)
@@ -100,11 +103,14 @@ def update(digests: tuple[Any, ...], data: bytes | bytearray) -> None:
         digest.update(data)
 
 
-async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int) -> None:
+async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int,
+                length: int | None = None) -> None:
     """Keep data in the staging area until it is imported; the image is `uploading`. On a failure it is queued again."""
     async with parts.database.write() as tx:
         image = await images.find(tx, context, image.id)
+        await quotas.require(tx, context, parts.settings.server.region, image_stage_total=quotas.mib(length))
         await states.IMAGE.enter(tx, image, "stage")
+        await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
     writer = await parts.service(Staging).store.writer(staged_key(image.id))
     try:
         size = 0

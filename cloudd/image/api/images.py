@@ -13,7 +13,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
-from cloudd.image import images, locations, patches
+from cloudd.image import images, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
@@ -183,6 +183,7 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     if "locations" in body:
         raise Forbidden("It's not allowed to add locations if locations are invisible.", type="Forbidden")
     _may_show(request, body.get("visibility"), request.own())
+    await quotas.require(tx, request.context, request.settings.server.region, image_count_total=1)
     image = await images.create(tx, request.context, body)
     return Reply(view(request, image), headers={"Location": request.link(f"/images/{image.id}"),
                                        "OpenStack-image-import-methods": ",".join(METHODS),

@@ -10,7 +10,7 @@ from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.drivers.store.base import Store
-from cloudd.image import data, imports, states
+from cloudd.image import data, imports, quotas, states
 from cloudd.image.api import API, target
 from cloudd.image.api.data import PIECE, STORE_HEADER
 from cloudd.image.models import Image, ImageTask
@@ -32,13 +32,14 @@ async def stage(request: Request, image: Image) -> None:
     if image.status != states.QUEUED:
         raise Conflict(f"Image status transition from {image.status} to uploading is not allowed.", type="InvalidImageStatusTransition")
     await data.stage(request.parts, request.context, image, request.raw.content.iter_chunked(PIECE),
-                     request.settings.image.max_image_size)
+                     request.settings.image.max_image_size, request.raw.content_length)
 
 
 @API.resource("/images/{image}/import", target=target).post(policy="get_image", body=IMPORT, status=202)
 async def begin(request: Request, tx: Any, image: Image, body: dict[str, Any]) -> Reply:
     """Import an image's data by one of the methods of /info/import."""
     where = _stores_asked(request, body)
+    await quotas.require(tx, request.context, request.settings.server.region, image_size_total=0)
     if body["method"]["name"] == "copy-image":
         request.require("copy_image", target(request))
         task = await imports.begin_copy(tx, request.context, image, body, where)
@@ -101,6 +102,6 @@ async def task(request: Request, tx: Any, task_id: str) -> dict[str, Any]:
 
 
 @API.resource("/info/usage").get(policy="get_images")
-async def usage(request: Request) -> dict[str, Any]:
-    """Say what a project uses of its image quotas: there are none unless limits are registered, so nothing is listed."""
-    return {"usage": {}}
+async def usage(request: Request, tx: Any) -> dict[str, Any]:
+    """Say what the caller's project uses of what is limited; nothing is, unless limits are registered."""
+    return {"usage": await quotas.usage(tx, request.context.project_id or "", request.settings.server.region)}
