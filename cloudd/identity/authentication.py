@@ -23,6 +23,7 @@ from cloudd.identity.tokens import Tokens
 async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple[str, Subject]:
     """A new token. Raises Unauthorized, BadRequest for a malformed body, receipts.MoreNeeded when that was one proof of several."""
     tokens = login.tokens
+    await tokens.heed()
     earlier = receipts.read(tokens.ring, receipt) if receipt else None
     proof = await _prove(login)
     if earlier is not None:

@@ -80,15 +80,16 @@ class Tokens:
     async def check(self, text: str, allow_expired: bool = False) -> Subject:
         """What a token stands for. Raises NotFound when it is not (or no longer) good, Unavailable when its user's directory does
         not say whether he is still there."""
-        if self.mark.moved():
-            await self._take_up()
+        await self.heed()
         subject = await self._checked(text, allow_expired)
         if (outside := subject.outside) and await self.parts.service(Directories).keep(outside):
             subject = await self._checked(text, allow_expired)
         return subject
 
-    async def _take_up(self) -> None:
-        """A command on the host changed accounts: believe nothing that was looked up before."""
+    async def heed(self) -> None:
+        """When a command on the host has changed accounts, believe nothing that was looked up before."""
+        if not self.mark.moved():
+            return
         self.parts.service(Attempts).forget()
         await self.revocations.read(self.parts.database)
         self.parts.database.changed_outside()
