@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloudd.core.context import Context
+from cloudd.core.parts import Parts
+from cloudd.identity.catalog import Catalog
 from cloudd.identity.models import Limit, Project, RegisteredLimit, Service, User
 
 
@@ -25,7 +28,7 @@ async def user(tx: AsyncSession, user_id: str) -> User | None:
     return await tx.get(User, user_id)
 
 
-async def limits(tx: AsyncSession, project_id: str, service_type: str, region: str) -> dict[str, int]:
+async def service_limits(tx: AsyncSession, project_id: str, service_type: str, region: str) -> dict[str, int]:
     """The unified limits of a project for a service, by resource: its own or the registered ones; -1 is none. Resources without a
     registered limit are left out."""
     services = select(Service.id).where(Service.type == service_type)
@@ -36,3 +39,12 @@ async def limits(tx: AsyncSession, project_id: str, service_type: str, region: s
             model.region_id.is_(None), model.region_id == region), *more).order_by(model.region_id.is_not(None))
         found |= {name: limit for name, limit in await tx.execute(query) if model is RegisteredLimit or name in found}
     return found
+
+
+async def endpoint(parts: Parts, context: Context, service_type: str, region: str, interface: str, base: str) -> str | None:
+    """Where a service of a region is reached, as the caller's catalog says on `base`; None when it is in none."""
+    for entry in await parts.service(Catalog).view(base, context.project_id, context.user_id):
+        for one in entry["endpoints"] if entry["type"] == service_type else ():
+            if one["interface"] == interface and (one["region"] or "").lower() == region.lower():
+                return str(one["url"])
+    return None

@@ -19,7 +19,7 @@ STAGED = (states.UPLOADING, states.IMPORTING)
 
 async def limits(tx: AsyncSession, project_id: str, region: str) -> dict[str, int]:
     """What is limited for a project, and to how much; -1 is no limit."""
-    found = await identity.limits(tx, project_id, "image", region)
+    found = await identity.service_limits(tx, project_id, "image", region)
     return {name: found[name] for name in (SIZE, STAGE, COUNT, UPLOADING) if name in found}
 
 

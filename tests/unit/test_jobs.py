@@ -15,6 +15,7 @@ from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.quotas import Quotas
 from cloudd.core.tables import JobRow
+from tests.waiting import until
 
 CONTEXT = Context(project_id="p", user_id="u", now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
 TRACE: list[str] = []
@@ -71,13 +72,6 @@ async def run_all(parts, probe=None, limits=None):
 async def row(parts, job_id):
     async with parts.database.read() as tx:
         return (await tx.execute(select(JobRow).where(JobRow.id == job_id))).scalar()
-
-
-async def until(parts, condition):
-    for _ in range(1000):
-        if condition():
-            return
-        await parts.database.ping()
 
 
 async def test_steps_run_in_order_and_the_row_says_done(parts):
@@ -152,18 +146,23 @@ async def test_events_come_in_order_and_again_when_the_reader_failed(parts):
         seen.append(happened.resource_id)
         if len(seen) == 2:
             raise ConnectionError("not now")
+
+    def had(count):
+        async def enough():
+            return len(seen) == count
+        return enough
     bus = Bus(parts.database)
     bus.subscribe("reader", ("test.",), reader)
     for number in "123":
         async with parts.database.write() as tx:
             await emit(tx, CONTEXT, Made(number))
     await bus.start()
-    await until(parts, lambda: len(seen) == 2)
+    await until(had(2))
     await bus.stop()
     second = Bus(parts.database)
     second.subscribe("reader", ("test.",), reader)
     await second.start()
-    await until(parts, lambda: len(seen) == 4)
+    await until(had(4))
     await second.stop()
     assert seen == ["1", "2", "2", "3"]
 
