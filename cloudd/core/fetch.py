@@ -100,10 +100,14 @@ class Answer:
 
 
 @asynccontextmanager
-async def get(url: str, *, allowed: Sequence[str] = (), timeout: float = 60) -> AsyncIterator[aiohttp.ClientResponse]:
-    """A GET that follows at most five redirects, each checked again. Raises FetchRefused, FetchFailed."""
+async def get(url: str, *, allowed: Sequence[str] = (), timeout: float = 60,
+              headers: Mapping[str, str] | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
+    """A GET that follows at most five redirects, each checked again. Raises FetchRefused, FetchFailed.
+
+    `headers`, a token may be among them, are sent to the address's own host only.
+    """
     async with _session(url, allowed, timeout) as (session, own):
-        response = await _follow(session, url, allowed, own)
+        response = await _follow(session, url, allowed, own, headers or {})
         try:
             yield response
         finally:
@@ -153,10 +157,12 @@ def _check_target(url: str, allowed: Sequence[str], own: Sequence[str]) -> None:
         _check_address(ipaddress.ip_address(host), host, own)
 
 
-async def _follow(session: aiohttp.ClientSession, url: str, allowed: Sequence[str], own: Sequence[str]) -> aiohttp.ClientResponse:
+async def _follow(session: aiohttp.ClientSession, url: str, allowed: Sequence[str], own: Sequence[str],
+                  headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    first = urlsplit(url)[:2]
     for _ in range(REDIRECTS + 1):
         _check_target(url, allowed, own)
-        response = await session.get(url, allow_redirects=False)
+        response = await session.get(url, allow_redirects=False, headers=headers if urlsplit(url)[:2] == first else {})
         if response.status not in MOVED or "Location" not in response.headers:
             if response.status != 200:
                 response.close()

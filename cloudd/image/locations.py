@@ -61,6 +61,8 @@ async def _in_use(parts: Parts, store: str, key: str) -> bool:
 
 def check_hash(given: Mapping[str, Any]) -> None:
     """Raise BadRequest for a hash that its algorithm cannot have made."""
+    if missing := {"os_hash_algo", "os_hash_value"} - given.keys():
+        raise BadRequest(f"validation_data has no {', '.join(sorted(missing))}: the algorithm and the value are given together.")
     algorithm, value = given["os_hash_algo"], given["os_hash_value"]
     if algorithm not in ALGORITHMS:
         raise BadRequest(f"os_hash_algo {algorithm} is not known here: use {', '.join(ALGORITHMS)}.")

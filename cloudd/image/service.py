@@ -14,6 +14,7 @@ from cloudd.image import data, jobs
 from cloudd.image.api import API, cache, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
 from cloudd.image.api import data as data_api
 from cloudd.image.cache import Cache, clean
+from cloudd.image.imports import Tokens
 from cloudd.image.metadefs import load_shipped
 from cloudd.image.staging import Staging
 from cloudd.image.stores import Stores
@@ -37,6 +38,7 @@ class ImageModule(Module):
         self.parts.services[Stores] = self.stores
         self.parts.drivers[Store] = self.stores.writable(settings.image.default_store)
         self.parts.services[Staging] = Staging(staging)
+        self.parts.services[Tokens] = Tokens()
         await self._open_cache(directory)
         await data.recover(self.parts)
         async with self.parts.database.write() as tx:

@@ -11,6 +11,14 @@ FEW_ROUNDS = {"CLOUDD_IDENTITY_BCRYPT_ROUNDS": "4"} | {        # Tempest makes s
     f"CLOUDD_SECURITY_COMPLIANCE_{name}": value for name, value in (        # as plan.COMPLIANCE tells it
         ("LOCKOUT_FAILURE_ATTEMPTS", "2"), ("LOCKOUT_DURATION", "5"), ("UNIQUE_LAST_PASSWORD_COUNT", "2"))}
 
+# a second store and web addresses as locations; Tempest's own web server is on this machine
+STORES = {"CLOUDD_IMAGE_STORES": "second=file:{work}/second-images, web=http:", "CLOUDD_IMAGE_IMPORT_HOSTS": "127.0.0.1",
+          "CLOUDD_IMAGE_SHOW_MULTIPLE_LOCATIONS": "on"}
+
+
+def environment(work: Path) -> dict[str, str]:
+    return FEW_ROUNDS | {name: value.format(work=work) for name, value in STORES.items()}
+
 
 @dataclass(frozen=True)
 class Own:
@@ -33,7 +41,7 @@ def running(work: Path, port: int, simulated: bool, image: Path) -> Iterator[Own
 
 @contextmanager
 def real_cloud(work: Path, port: int) -> Iterator[tuple[list[str], realcloud.DaemonProcess]]:
-    with realcloud.running(realcloud.RealCloud(work, f"conf-{port}", port, FEW_ROUNDS)) as cloud:
+    with realcloud.running(realcloud.RealCloud(work, f"conf-{port}", port, environment(work))) as cloud:
         yield cloud.enter, cloud.daemon
 
 
@@ -41,7 +49,7 @@ def real_cloud(work: Path, port: int) -> Iterator[tuple[list[str], realcloud.Dae
 def simulated_cloud(work: Path, port: int) -> Iterator[tuple[list[str], realcloud.DaemonProcess]]:
     state = work / "state"
     state.mkdir(parents=True, exist_ok=True)
-    daemon = realcloud.DaemonProcess([], state, port, work / "cloudd.log", ["--simulated"], FEW_ROUNDS)
+    daemon = realcloud.DaemonProcess([], state, port, work / "cloudd.log", ["--simulated"], environment(work))
     try:
         daemon.start()
         yield [], daemon

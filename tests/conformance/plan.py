@@ -48,7 +48,7 @@ COMPUTE_FEATURES = {
     "unified_limits": False,                       # Nova's own quotas or unified limits: never both
 }
 IMAGE_FEATURES = {"import_image": True, "manage_locations": True, "image_conversion": True, "http_store_enabled": True,
-                  "image_format_enforcement": True, "do_secure_hash": True, "store_weight_enabled": False}    # one store
+                  "image_format_enforcement": True, "do_secure_hash": True, "store_weight_enabled": True}
 NETWORK_FEATURES = {"ipv6": True, "ipv6_subnet_attributes": True, "port_admin_state_change": True, "port_security": True,
                     "floating_ips": True, "api_extensions": tuple(EXTENSIONS.split()), "available_features": "all"}
 VOLUME_FEATURES = {"multi_backend": False, "backup": True, "snapshot": True, "clone": True, "manage_snapshot": True,
@@ -95,6 +95,7 @@ def sections(target: Target, work: Path) -> dict[str, dict[str, object]]:
         "enforce_scope": {"keystone": True},
         "compute": _compute(target), "compute-feature-enabled": COMPUTE_FEATURES,
         "image": {"http_image": target.http_image, "http_qcow2_image": target.http_image, "region": target.region,
+                  "image_caching_enabled": True,
                   "container_formats": ("bare", "ami", "ari", "aki", "ovf", "ova", "docker"),
                   "disk_formats": ("qcow2", "raw", "ami", "ari", "aki", "vhd", "vmdk", "vdi", "iso", "vhdx")},
         "image-feature-enabled": IMAGE_FEATURES,

@@ -4,15 +4,17 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cloudd import identity
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest, Conflict, NotFound, UnsupportedMedia
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.drivers.store.base import Store
-from cloudd.image import data, imports, quotas, states
+from cloudd.image import data, images, imports, quotas, states
 from cloudd.image.api import API, target
 from cloudd.image.api.data import PIECE, STORE_HEADER
+from cloudd.image.api.images import IMAGE
 from cloudd.image.models import Image, ImageTask
 from cloudd.image.stores import Stores
 
@@ -45,8 +47,20 @@ async def begin(request: Request, tx: Any, image: Image, body: dict[str, Any]) -
         task = await imports.begin_copy(tx, request.context, image, body, where)
     else:
         request.require("modify_image", target(request))
-        task = await imports.begin(tx, request.context, image, body, where, request.settings.image.import_hosts)
+        body["method"].setdefault("glance_service_interface", "public")
+        task = await imports.begin(tx, request.context, image, body, where, request.settings.image.import_hosts,
+                                   await _other_glance(request, body["method"]))
+        if body["method"]["name"] == "glance-download":
+            request.service(imports.Tokens).of[task.id] = request.raw.headers["X-Auth-Token"]
     return Reply(None, headers={"OpenStack-image-import-task": task.id} if task else {})
+
+
+async def _other_glance(request: Request, method: dict[str, Any]) -> str | None:
+    """The endpoint that glance-download names by region and interface; None where there is none, which the task will tell."""
+    if method["name"] != "glance-download" or not isinstance(method.get("glance_region"), str):
+        return None
+    return await identity.endpoint(request.parts, request.context, "image", method["glance_region"],
+                                   method["glance_service_interface"], request.base_url)
 
 
 def _stores_asked(request: Request, body: dict[str, Any]) -> list[str]:
@@ -99,6 +113,24 @@ async def task(request: Request, tx: Any, task_id: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(f"No task found with ID {task_id}", type="TaskNotFound")
     return task_view(row)
+
+
+TASK = Shape(None, Field("type", t.Enum("import"), required=True),
+             Field("input", t.Obj({"import_from": t.Text(1, 2048), "import_from_format": t.Text(0, 32),
+                                   "image_properties": t.Map()}, ("import_from", "import_from_format", "image_properties")), required=True))
+
+
+@API.resource("/tasks").post(policy="tasks_api_access", body=TASK, status=201)
+async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
+    """Make an image from what lies at an address, in one; the way of before /import."""
+    asked, settings = body["input"], request.settings
+    members = asked["image_properties"] or {"disk_format": "qcow2", "container_format": "bare"}
+    await quotas.require(tx, request.context, settings.server.region, image_size_total=0, image_count_total=1)
+    image = await images.create(tx, request.context, IMAGE.read(members, request.version))
+    asked_import = {"method": {"name": "web-download", "uri": asked["import_from"]}, "input": asked}
+    task = await imports.begin(tx, request.context, image, asked_import, [request.driver(Store).name], settings.image.import_hosts,
+                               kind="import")
+    return Reply(task_view(task), headers={"Location": request.link(f"/tasks/{task.id}")})
 
 
 @API.resource("/info/usage").get(policy="get_images")

@@ -10,8 +10,8 @@ from cloudd.image.models import Image
 from cloudd.image.stores import Stores
 
 LOCATION = Shape(None, Field("url", t.Text(1, 2048), required=True),
-                 Field("validation_data", t.Obj({"os_hash_algo": t.Text(1, 64), "os_hash_value": t.Text(1, 128)},
-                                                ("os_hash_algo", "os_hash_value"))), extra=True)
+                 Field("validation_data", t.Obj({"os_hash_algo": t.Text(1, 64), "os_hash_value": t.Text(1, 128)})),
+                 extra=True)
 LOCATIONS = API.resource("/images/{image}/locations", target=target)
 
 

@@ -44,6 +44,17 @@ def member_schema() -> dict[str, Any]:
     return {"name": "member", "properties": properties}
 
 
+def task_schema(brief: bool = False) -> dict[str, Any]:
+    texts = ("id", "owner", "image_id", "request_id", "user_id", "created_at", "updated_at")
+    properties: dict[str, Any] = {name: {"type": "string"} for name in texts}
+    properties |= {"type": {"type": "string", "enum": ["import", "api_image_import", "location_import"]},
+                   "status": {"type": "string", "enum": ["pending", "processing", "success", "failure"]},
+                   "expires_at": {"type": ["null", "string"]}, "self": MOMENT, "schema": MOMENT}
+    if not brief:
+        properties |= {"input": {"type": ["null", "object"]}, "result": {"type": ["null", "object"]}, "message": {"type": "string"}}
+    return {"name": "task", "properties": properties}
+
+
 def many(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a list of things."""
     properties = {name: {"type": "array", "items": schema}, "schema": {"type": "string"}}
@@ -55,6 +66,7 @@ def many(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 SCHEMAS = {"image": image_schema, "images": lambda: many("images", image_schema()),
+           "task": task_schema, "tasks": lambda: many("tasks", task_schema(brief=True)),
            "member": member_schema, "members": lambda: many("members", member_schema())}
 
 

@@ -3,12 +3,11 @@
 import contextlib
 from dataclasses import asdict
 
-from cloudd.core import fetch
-from cloudd.core.errors import NotFound, TooLarge
+from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.store.base import BlobMissing
 from cloudd.image import blobs, data, images, imports, states
-from cloudd.image.jobs import copies
+from cloudd.image.jobs import copies, fetched
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
 
@@ -22,29 +21,19 @@ async def _image(run: Run) -> Image:
 
 
 async def download(run: Run) -> None:
-    """For web-download: the address's data into the staging area, from its beginning (a part of it is never used)."""
+    """For data that is elsewhere: into the staging area."""
     await _image(run)
     async with run.write() as tx:
         await imports.note(tx, run.input["task"], run.context, "processing")
-    if run.input["method"] != "web-download":
-        return
-    settings = run.parts.settings
-    writer = await run.parts.service(Staging).store.writer(imports.staged_key(run.input["image"]))
-    try:
-        size = 0
-        async with fetch.get(run.input["uri"], allowed=settings.image.import_hosts) as response:
-            async for batch in data.batches(response.content.iter_chunked(256 * 1024)):
-                size += len(batch)
-                if size > settings.image.max_image_size:
-                    raise TooLarge(f"What lies at {run.input['uri']} is larger than {settings.image.max_image_size} bytes.")
-                await writer.write(batch)
-        await writer.commit()
-    finally:
-        await writer.abort()
+    if run.input["method"] == "web-download":
+        await fetched.to_staging(run, run.input["uri"], run.parts.settings.image.import_hosts)
+    elif run.input["method"] == "glance-download":
+        await fetched.from_other_glance(run)
 
 
 async def remove_staged(run: Run) -> None:
     await run.parts.service(Staging).store.delete(imports.staged_key(run.input["image"]))
+    await fetched.give_back(run)
 
 
 async def take(run: Run) -> None:
@@ -68,7 +57,8 @@ async def _tell(run: Run, stored: data.Stored | None, left: list[str], failed: l
 
 
 async def finish(run: Run) -> None:
-    await remove_staged(run)
+    await run.parts.service(Staging).store.delete(imports.staged_key(run.input["image"]))
+    run.parts.service(imports.Tokens).forget(run.input["task"])
     first, *rest = (data.Stored(**stored) for stored in run.memory["stored"])
     async with run.save() as tx:
         image = await tx.get(Image, run.input["image"])
@@ -84,6 +74,7 @@ async def finish(run: Run) -> None:
 async def back_to_queued(run: Run, error: BaseException) -> None:
     """The image can be tried again; the task, and the image's own property, say that and why it failed."""
     await copies.remove(run)
+    run.parts.service(imports.Tokens).forget(run.input["task"])
     message = getattr(error, "message", str(error))
     async with run.write() as tx:
         image = await tx.get(Image, run.input["image"])

@@ -219,5 +219,5 @@ async def test_versions_and_schemas(cloud):
     versions = await cloud.anonymous.get("/image/")
     assert versions.status == 300 and versions.body["versions"][0]["status"] == "CURRENT"
     assert (await cloud.anonymous.get("/image/versions")).status == 200
-    for name in ("image", "images", "member", "members"):
+    for name in ("image", "images", "member", "members", "task", "tasks"):
         assert (await cloud.demo.get(f"/image/v2/schemas/{name}")).body["name"] == name
