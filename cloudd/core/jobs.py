@@ -15,6 +15,7 @@ run, then `on_fail` leaves a fault that the owner can read. After a restart ever
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -296,13 +297,15 @@ class Runner:
         return None
 
     async def _do(self, run: Run, action: Action, step: Step) -> None:
-        run.saved = False
+        run.saved, began = False, time.perf_counter()
         await self.reached(run, "begin")
         async with asyncio.timeout(step.timeout if run.forward else None):
             await action(run)
         if not run.saved:
             async with run.save():
                 pass
+        LOG.debug("job step done", kind=run.row.kind, step=step.name, forward=run.forward, resource=run.row.resource_id,
+                  ms=round((time.perf_counter() - began) * 1000, 1))
         await self.reached(run, "saved")
 
     async def _back(self, run: Run) -> None:

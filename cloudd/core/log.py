@@ -68,12 +68,13 @@ class Json(logging.Formatter):
 
 
 def setup(form: str = "human", level: str = "info") -> None:
-    """Log to standard error, where systemd and the shell expect it."""
+    """Log to standard error, where systemd and the shell expect it. `debug` is for cloudd's own lines, not for its libraries'."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json() if form == "json" else Human())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    root.setLevel("INFO" if level == "debug" else level.upper())
+    logging.getLogger("cloudd").setLevel(level.upper())
     for noisy in ("asyncio", "alembic", "aiohttp.access", "pyroute2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

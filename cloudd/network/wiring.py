@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.context import internal
 from cloudd.core.errors import NotFound, Unavailable
 from cloudd.core.parts import Parts
-from cloudd.drivers.network.base import NetworkDriver, NetworkDriverError, PortCounters
+from cloudd.drivers.network.base import NetworkDriver, NetworkDriverError, PortCounters, TapMissing
 from cloudd.network import dataplane, standard
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Port
@@ -21,20 +21,35 @@ async def wire(parts: Parts, port_id: str) -> None:
     async with parts.database.write() as tx:
         port = await _bound(tx, port_id)
         network_id = port.network_id
-    driver, turns = parts.driver(NetworkDriver), parts.service(Turns)
-    async with turns.of(network_id):
+    await _apply_network(parts, network_id)
+    async with parts.service(Turns).of(port_id):
+        await _apply_port(parts, port_id)
+        try:
+            await parts.driver(NetworkDriver).plug(port_id)
+        except TapMissing:
+            raise
+        except NetworkDriverError:                             # somebody took the bridge away meanwhile
+            await _apply_network(parts, network_id, again=True)
+            await parts.driver(NetworkDriver).plug(port_id)
+    await mark(parts, port_id, ACTIVE)
+
+
+async def _apply_network(parts: Parts, network_id: str, *, again: bool = False) -> None:
+    driver = parts.driver(NetworkDriver)
+    async with parts.service(Turns).of(network_id):
         async with parts.database.read() as tx:
             networks = await dataplane.network_specs(tx, [network_id])
-        for network in networks:
-            await driver.apply_network(network)
-    async with turns.of(port_id):
-        async with parts.database.read() as tx:
-            ports = await dataplane.port_specs(tx, [port_id])
-        for spec in ports:
-            await _groups(parts, spec.security_groups)
-            await driver.apply_port(spec)
-            await driver.plug(port_id)
-    await mark(parts, port_id, ACTIVE)
+        for spec in networks:
+            if again or not driver.holds(spec):
+                await driver.apply_network(spec)
+
+
+async def _apply_port(parts: Parts, port_id: str) -> None:
+    async with parts.database.read() as tx:
+        ports = await dataplane.port_specs(tx, [port_id])
+    for spec in ports:
+        await _groups(parts, spec.security_groups)
+        await parts.driver(NetworkDriver).apply_port(spec)
 
 
 async def _groups(parts: Parts, group_ids: Iterable[str]) -> None:

@@ -170,6 +170,15 @@ async def test_a_port_without_its_network_is_not_plugged(driver, make_tap):
         await driver.plug(spec.id)
 
 
+async def test_a_network_is_held_as_it_was_applied_last(driver):
+    network = tenant()
+    assert not driver.holds(network)
+    await driver.apply_network(network)
+    assert driver.holds(network) and not driver.holds(replace(network, mtu=1400))
+    await driver.remove_network(network.id)
+    assert not driver.holds(network)
+
+
 async def test_unplugging_and_plugging_again(driver, make_tap):
     network = tenant()
     spec = port(network)

@@ -36,6 +36,5 @@ CREATE = Job("compute.server.create", [
     Step(steps.define, undo=steps.undefine),
     Step(steps.start_paused, undo=steps.switch_off),
     Step(steps.wire, undo=steps.unwire),
-    Step(steps.let_run),
-    Step(steps.marked(states.ACTIVE, "create", progress=0, admin_pass=None, injected_files=None)),
+    Step(steps.running(states.ACTIVE, "create", progress=0, admin_pass=None, injected_files=None)),
 ], on_fail=steps.failed("create", "The server could not be built", broken=True))

@@ -33,8 +33,8 @@ RESCUE = Job("compute.server.rescue", [
     Step(steps.shut_down),
     Step(steps.define_rescue),
     *SWITCH_ON[1:],
-    Step(steps.marked(states.RESCUED, "rescue", admin_pass=None)),
+    Step(steps.running(states.RESCUED, "rescue", admin_pass=None)),
 ], on_fail=steps.failed("rescue", "The server could not be rescued", broken=True))
 UNRESCUE = Job("compute.server.unrescue", [
-    Step(steps.switch_off), Step(forget_rescue), *SWITCH_ON, Step(steps.marked(states.ACTIVE, "unrescue")),
+    Step(steps.switch_off), Step(forget_rescue), *SWITCH_ON, Step(steps.running(states.ACTIVE, "unrescue")),
 ], on_fail=steps.failed("unrescue", "The server could not be brought back from its rescue", broken=True))

@@ -8,10 +8,9 @@ SWITCH_ON = (
     Step(steps.define),
     Step(steps.start_paused, undo=steps.switch_off),
     Step(steps.wire, undo=steps.unwire),
-    Step(steps.let_run),
 )
 
-START = Job("compute.server.start", [*SWITCH_ON, Step(steps.marked(states.ACTIVE, "power_on"))],
+START = Job("compute.server.start", [*SWITCH_ON, Step(steps.running(states.ACTIVE, "power_on"))],
             on_fail=steps.failed("power_on", "The server could not be started"))
-RESTORE = Job("compute.server.restore", [*SWITCH_ON, Step(steps.marked(states.ACTIVE, "power_on"))],
+RESTORE = Job("compute.server.restore", [*SWITCH_ON, Step(steps.running(states.ACTIVE, "power_on"))],
               on_fail=steps.failed("power_on", "The server could not be started again after the host came back", broken=True))

@@ -180,6 +180,16 @@ def marked(vm_state: str | None, notice: str, **values: Any) -> Callable[[Run], 
     return mark
 
 
+def running(vm_state: str, notice: str, **values: Any) -> Callable[[Run], Awaitable[None]]:
+    """The last step of a job that switches a server on: its guest runs, and everybody is told."""
+    mark = marked(vm_state, notice, **values)
+
+    async def let_run_and_mark(run: Run) -> None:
+        await let_run(run)
+        await mark(run)
+    return let_run_and_mark
+
+
 def failed(notice: str, doing: str, *, broken: bool = False) -> Callable[[Run, BaseException], Awaitable[None]]:
     """What a job leaves when it was turned round: why, for the owner, and the state that its domain is in.
 

@@ -320,6 +320,10 @@ class NetworkDriver(ABC):
     async def apply_network(self, spec: NetworkSpec) -> None: ...
 
     @abstractmethod
+    def holds(self, spec: NetworkSpec) -> bool:
+        """Whether just this was applied last, since the driver was opened. The machine itself is not looked at."""
+
+    @abstractmethod
     async def remove_network(self, network_id: str) -> None: ...
 
     @abstractmethod

@@ -157,6 +157,9 @@ class SimulatedNetworkDriver(NetworkDriver):
         self.called("apply_network", spec.id)
         self.make_network(spec)
 
+    def holds(self, spec: base.NetworkSpec) -> bool:
+        return self.networks.get(spec.id) == spec
+
     def make_network(self, spec: base.NetworkSpec) -> None:
         if spec.kind == NetworkKind.BRIDGED and not self.config.outbound:
             raise Unsupported(f"network {spec.id} is bridged to the outside, but `outbound` is off")

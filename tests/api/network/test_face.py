@@ -5,7 +5,7 @@ import pytest
 from cloudd import network
 from cloudd.core.context import Context
 from cloudd.core.errors import Conflict, NotFound
-from cloudd.drivers.network.base import NetworkDriver
+from cloudd.drivers.network.base import NetworkDriver, TapMissing
 from cloudd.network.models import Port
 from cloudd.network.service import NetworkModule
 
@@ -51,6 +51,23 @@ async def test_the_wire(net, caller):
     assert port.id not in parts.driver(NetworkDriver).ports
     await network.unwire(parts, port.id)
     with pytest.raises(NotFound):
+        await network.wire(parts, port.id)
+
+
+async def test_the_wire_to_a_bridge_that_was_taken_away(net, caller):
+    lan, _ = await net.lan()
+    parts = net.cloud.parts
+    driver = parts.driver(NetworkDriver)
+    async with parts.database.write() as tx:
+        port = await network.create_port(caller, tx, network_id=lan["id"], device_id="server-4", device_owner="compute:nova")
+    await net.cloud.settled()
+    driver.fail("plug")
+    before = driver.calls.count(("apply_network", lan["id"]))
+    await network.wire(parts, port.id)
+    assert driver.calls.count(("apply_network", lan["id"])) == before + 1
+    assert port.id in await driver.plugged()
+    driver.fail("plug", exc=TapMissing("gone"))
+    with pytest.raises(TapMissing):
         await network.wire(parts, port.id)
 
 

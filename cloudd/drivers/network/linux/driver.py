@@ -50,6 +50,7 @@ class LinuxNetworkDriver(NetworkDriver):
         self.firewall_lock = asyncio.Lock()
         self.host_rules = external.HostRules(config, self.names)
         self.networks: dict[str, NetworkSpec] = {}
+        self.whole: dict[str, NetworkSpec] = {}                # of the networks, those of which nothing failed
         self.routers: dict[str, RouterSpec] = {}
         self.router_rules: dict[str, Ruleset] = {}
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -115,12 +116,17 @@ class LinuxNetworkDriver(NetworkDriver):
     async def apply_network(self, spec: NetworkSpec) -> None:
         async with self.lock(f"network {spec.id}"):
             before = self.networks.get(spec.id)
+            self.whole.pop(spec.id, None)
             changed = await self.make_network(spec)
             async with self.firewall_lock:
                 await self.workers.run(self.firewall.set_zones, self.bridge_zones())
                 if base.NetworkKind.NAT in (spec.kind, before.kind if before else None):
                     await self.workers.run(self.host_rules.apply, list(self.networks.values()))
             await self.follow_network(spec, changed or before is None or before.mtu != spec.mtu)
+            self.whole[spec.id] = spec
+
+    def holds(self, spec: NetworkSpec) -> bool:
+        return self.whole.get(spec.id) == spec
 
     async def make_network(self, spec: NetworkSpec) -> bool:
         """Everything of a network but the firewall; True when its bridge was made now."""
@@ -162,6 +168,7 @@ class LinuxNetworkDriver(NetworkDriver):
 
     async def remove_network(self, network_id: str) -> None:
         async with self.lock(f"network {network_id}"):
+            self.whole.pop(network_id, None)
             await self.drop_dhcp(network_id)
             await self.workers.run(external.remove, self.config, self.names, network_id)
             await self.workers.run(bridges.remove, self.names, self.config.namespace, network_id)
