@@ -11,11 +11,11 @@ import pytest
 from cloudd.core.errors import BadRequest
 from cloudd.identity.keys import KeyRing, Unreadable
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.payload import BadPayload, Payload, new_audit_id, unpack
+from cloudd.identity.payload import BadPayload, Payload, unpack
 from cloudd.identity.revocations import Revocations
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, UTC)
-TOKEN = Payload("a" * 32, ("password", "token"), NOON, NOON + timedelta(hours=1), (new_audit_id(), new_audit_id()),
+TOKEN = Payload("a" * 32, ("password", "token"), NOON, NOON + timedelta(hours=1), ("Aq4xV9mDTkS0m3cWZ1pYHg", "b7_LrN2eRkuVd-51oQm8fw"),
                 "project", "0" * 31 + "1")
 
 
@@ -28,7 +28,8 @@ def ring(tmp_path, keep=3):
 @pytest.mark.parametrize("token", [
     TOKEN, replace(TOKEN, scope=None, scope_id=None), replace(TOKEN, scope="system", scope_id=None),
     replace(TOKEN, scope="domain", scope_id="default", methods=("application_credential",), application_credential_id="c" * 32),
-    replace(TOKEN, user_id="Zoë", trust_id="b" * 32, audit_ids=TOKEN.audit_ids[:1]), replace(TOKEN, user_id="A" * 32)])
+    replace(TOKEN, user_id="Zoë", trust_id="b" * 32, audit_ids=TOKEN.audit_ids[:1]), replace(TOKEN, user_id="A" * 32)],
+    ids=["project", "unscoped", "system", "domain by application credential", "trust of a directory's user", "upper case"])
 def test_a_payload_survives_packing(token):
     assert unpack(token.pack()) == token
 
@@ -37,7 +38,8 @@ def test_a_token_is_short(tmp_path):
     assert len(ring(tmp_path).encrypt(TOKEN.pack())) <= 255
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", TOKEN.pack()[:20], b"\7" + TOKEN.pack()[1:], TOKEN.pack()[:21] + b"\x09abc"])
+@pytest.mark.parametrize("data", [b"", b"\0", TOKEN.pack()[:20], b"\7" + TOKEN.pack()[1:], TOKEN.pack()[:21] + b"\x09abc"],
+                         ids=["nothing", "zero", "cut short", "unknown version", "wrong length"])
 def test_garbage_is_refused(data):
     with pytest.raises(BadPayload):
         unpack(data)
@@ -109,7 +111,8 @@ async def test_a_password_that_is_too_long_is_refused():
 
 
 @pytest.mark.parametrize("kind, value", [
-    ("user", TOKEN.user_id), ("project", TOKEN.scope_id), ("audit", TOKEN.audit_ids[0]), ("chain", TOKEN.audit_ids[1])])
+    ("user", TOKEN.user_id), ("project", TOKEN.scope_id), ("audit", TOKEN.audit_ids[0]), ("chain", TOKEN.audit_ids[1])],
+    ids=["user", "project", "audit", "chain"])
 def test_a_revocation_voids_what_was_issued_before(kind, value):
     revoked = Revocations(timedelta(hours=1))
     revoked._moments[kind, value] = NOON
