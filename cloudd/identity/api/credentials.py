@@ -21,7 +21,7 @@ CREDENTIAL = Shape(
     Field("blob", BLOB, required=True, of=lambda row, request: open_blob(request, row)), links("/credentials"), extra=True)
 POLICY = Shape("policy", Field("id", readonly=True), Field("type", t.Text(0, 255), required=True),
                Field("blob", BLOB, required=True), links("/policies"), plural="policies", extra=True)
-FIXED = ("user_id", "project_id", "type", "id")
+OWNERSHIP = ("user_id", "project_id", "type")
 
 
 def open_blob(request: Request, row: Credential) -> str:
@@ -52,10 +52,7 @@ def _access_key(blob: Any) -> str:
 async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> dict[str, Any]:
     user_id = values.get("user_id") or request.context.user_id
     values = {**values, "user_id": user_id, "project_id": values.get("project_id") or None}
-    if await tx.get(User, user_id) is None:
-        raise BadRequest(f"Could not find user: {user_id}.")
-    if values["project_id"] and await tx.get(Project, values["project_id"]) is None:
-        raise BadRequest(f"Could not find project: {values['project_id']}.")
+    await found(tx, user_id, values["project_id"])
     not_more(request, values["project_id"] if values["type"] == "ec2" else None)
     if values["type"] == "ec2":
         if not values["project_id"]:
@@ -64,6 +61,13 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
         if await tx.get(Credential, values["id"]):
             raise Conflict("Conflict occurred attempting to store credential - Duplicate entry found with this access key.")
     return seal(request, values)
+
+
+async def found(tx: Any, user_id: str, project_id: str | None) -> None:
+    if await tx.get(User, user_id) is None:
+        raise BadRequest(f"Could not find user: {user_id}.")
+    if project_id and await tx.get(Project, project_id) is None:
+        raise BadRequest(f"Could not find project: {project_id}.")
 
 
 def not_more(request: Request, project_id: str | None = None) -> None:
@@ -92,15 +96,24 @@ async def before_delete(request: Request, tx: Any, row: Credential) -> None:
 
 
 async def before_update(request: Request, tx: Any, row: Credential, values: dict[str, Any]) -> dict[str, Any]:
-    for name in FIXED:
-        if name in values and values.pop(name) != getattr(row, name):
-            raise BadRequest(f"Update of `{name}` of a credential is not allowed.")
     if "id" in values.get("extra", {}) and values["extra"].pop("id") != row.id:
         raise BadRequest("Cannot change credential ID.")
     not_more(request)
+    changed = {name: values[name] or None for name in OWNERSHIP if name in values and (values[name] or None) != getattr(row, name)}
+    if changed:
+        await before_transfer(request, tx, row, changed)
     if row.type == "ec2" and "blob" in values:
         _access_key(values["blob"])
-    return seal(request, values)
+    return seal(request, {name: value for name, value in values.items() if name not in OWNERSHIP} | changed)
+
+
+async def before_transfer(request: Request, tx: Any, row: Credential, changed: dict[str, Any]) -> None:
+    """Another owner, project or type: as if he had made it so. EC2's says by its id and project who signs: it stays (OSSA-2020-004)."""
+    if "ec2" in (row.type, changed.get("type")):
+        raise BadRequest(f"Update of `{next(iter(changed))}` of an ec2 credential is not allowed.")
+    user_id = changed.get("user_id", row.user_id)
+    request.require("identity:update_credential", {"target": {"credential": {"user_id": user_id}}})
+    await found(tx, user_id, changed.get("project_id"))
 
 
 CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",
