@@ -149,7 +149,7 @@ def filled(value: Any, names: dict[str, str]) -> Any:
         return {key: filled(each, names) for key, each in value.items()}
     if isinstance(value, str):
         for word, replacement in names.items():
-            value = value.replace("{%s}" % word, replacement)
+            value = value.replace("{" + word + "}", replacement)
     return value
 
 
