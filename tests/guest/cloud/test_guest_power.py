@@ -39,10 +39,11 @@ async def test_poweroff_inside_is_shutoff_within_seconds(tenant, guest):
     before = await guest.boot_id()
     await tenant.ssh(guest.address, "poweroff -d 1 >/dev/null 2>&1 &")
 
+    await tenant.becomes(guest.id, "SHUTOFF", 60)
+
     async def ended() -> bool:
         return tenant.qemu(guest.id) is None
-    await until(ended, 60)
-    await tenant.becomes(guest.id, "SHUTOFF", 10)
+    await until(ended, 10)
     await off(tenant, guest)
     assert not await tenant.is_open(guest.address)
     await tenant.act(guest.id, "os-start")

@@ -105,6 +105,7 @@ def detach_config(conn: libvirt.virConnect, server_id: str, alias: str) -> None:
 
 def find_disk(conn: libvirt.virConnect, server_id: str, disk_id: str) -> tuple[DomainState, Found]:
     domain = power.find(conn, server_id)
+    power.let_end(domain)
     views = _described(domain)
     device = _with_alias(views.get(LIVE, views[CONFIG]), domain_xml.disk_alias(disk_id))
     if device is None:

@@ -20,11 +20,14 @@ STOPPED_KIND = {"crashed": EventKind.CRASHED, "saved": EventKind.SUSPENDED}
 
 
 def translate(server_id: str, event: int, detail: int) -> DomainEvent | None:
-    """A lifecycle event in our words; None for those that change nothing (defined, about to stop)."""
+    """A lifecycle event in our words; None for those that change nothing (defined). Off is told twice: when the guest says so,
+    and when its QEMU has ended."""
     if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
         return DomainEvent(EventKind.STARTED, server_id)
     if event == libvirt.VIR_DOMAIN_EVENT_RESUMED:
         return DomainEvent(EventKind.RESUMED, server_id)
+    if event == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN and detail != libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_HOST:
+        return DomainEvent(EventKind.STOPPED, server_id, "shutdown")
     if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
         words = STOPPED_DETAIL.get(detail, "shutoff")
         return DomainEvent(STOPPED_KIND.get(words, EventKind.STOPPED), server_id, words)

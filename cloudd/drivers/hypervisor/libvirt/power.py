@@ -10,7 +10,7 @@ from cloudd.drivers.hypervisor.libvirt.errors import is_code
 
 STATES = {
     libvirt.VIR_DOMAIN_RUNNING: DomainState.RUNNING, libvirt.VIR_DOMAIN_BLOCKED: DomainState.RUNNING,
-    libvirt.VIR_DOMAIN_SHUTDOWN: DomainState.RUNNING, libvirt.VIR_DOMAIN_PAUSED: DomainState.PAUSED,
+    libvirt.VIR_DOMAIN_PAUSED: DomainState.PAUSED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: DomainState.PAUSED, libvirt.VIR_DOMAIN_CRASHED: DomainState.CRASHED}
 FORGET = (libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
           | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA)
@@ -50,6 +50,7 @@ def state(conn: libvirt.virConnect, server_id: str) -> DomainState:
 
 
 def state_of(domain: libvirt.virDomain) -> DomainState:
+    """A guest that has powered itself off is off; its QEMU takes a second more to end (`let_end`)."""
     number, reason = domain.state()
     if number != libvirt.VIR_DOMAIN_SHUTOFF:
         return STATES.get(number, DomainState.SHUTOFF)
@@ -83,8 +84,7 @@ def cloud_of(domain: libvirt.virDomain) -> str | None:
 
 def start(conn: libvirt.virConnect, server_id: str, paused: bool) -> None:
     domain = find(conn, server_id)
-    if domain.state()[0] == libvirt.VIR_DOMAIN_SHUTDOWN:
-        _off(domain)                                     # it has powered itself off and is about to end
+    let_end(domain)
     if domain.isActive():
         return
     flags = libvirt.VIR_DOMAIN_START_FORCE_BOOT | (libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
@@ -93,6 +93,7 @@ def start(conn: libvirt.virConnect, server_id: str, paused: bool) -> None:
 
 def restore(conn: libvirt.virConnect, server_id: str, paused: bool) -> None:
     domain = find(conn, server_id)
+    let_end(domain)
     if domain.isActive():
         return
     if not domain.hasManagedSaveImage(0):
@@ -149,6 +150,12 @@ def inject_nmi(conn: libvirt.virConnect, server_id: str) -> None:
 
 def set_admin_password(conn: libvirt.virConnect, server_id: str, user: str, password: str) -> None:
     find(conn, server_id).setUserPassword(user, password)
+
+
+def let_end(domain: libvirt.virDomain) -> None:
+    """Wait for the QEMU of a guest that has powered itself off: until then it holds the disks."""
+    if domain.state()[0] == libvirt.VIR_DOMAIN_SHUTDOWN:
+        _off(domain)
 
 
 def _off(domain: libvirt.virDomain) -> None:
