@@ -87,8 +87,8 @@ async def create(request, body):
 
 
 async def _restrict(tx: Any, row: ApplicationCredential, wanted: list[dict[str, str]] | None) -> None:
-    """Let it make only the requests that are asked for; an empty list is no request at all."""
-    if wanted is None:
+    """Let it make only the requests that are asked for; an empty list, which the `openstack` command sends, sets no limit."""
+    if not wanted:
         return
     try:
         rules = await access_rules.keep(tx, row.user_id, wanted)

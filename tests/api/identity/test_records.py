@@ -88,6 +88,21 @@ async def test_credentials_are_encrypted_and_their_owners(cloud):
     assert (await cloud.demo.delete(path)).status == 204
 
 
+async def test_other_credentials_than_ec2s_change_hands_where_policy_lets(cloud):
+    body = {"user_id": cloud.demo.user_id, "type": "cert", "blob": "b"}
+    made = (await cloud.demo.post(f"{V3}/credentials", {"credential": body})).body["credential"]
+    path = f"{V3}/credentials/{made['id']}"
+    changed = await cloud.demo.patch(path, {"credential": {"type": "text", "project_id": cloud.demo.project_id}})
+    assert changed.body["credential"] == {**made, "type": "text", "project_id": cloud.demo.project_id}
+    for members, status in (({"user_id": cloud.admin.user_id}, 403), ({"type": "ec2"}, 400), ({"project_id": "none"}, 400)):
+        await refused(await cloud.demo.patch(path, {"credential": members}), status)
+    await refused(await cloud.admin.patch(path, {"credential": {"user_id": "nobody"}}), 400, "nobody")
+    changed = await cloud.admin.patch(path, {"credential": {"user_id": cloud.admin.user_id, "project_id": None}})
+    assert changed.body["credential"] == {**made, "type": "text", "user_id": cloud.admin.user_id}
+    assert (await cloud.demo.get(path)).status in (403, 404)
+    assert (await cloud.admin.delete(path)).status == 204
+
+
 async def test_policies(cloud):
     made = (await cloud.admin.post(f"{V3}/policies", {"policy": {"type": "t", "blob": {"a": "rule:b"}}})).body["policy"]
     path = f"{V3}/policies/{made['id']}"
