@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import identity, network
+from cloudd.compute import hardware
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import BlockDevice, Server, ServerPort
 from cloudd.compute.models.servers import metadata_of
@@ -26,7 +27,6 @@ from cloudd.drivers.hypervisor.base import (
 )
 from cloudd.network import PortView
 
-FALSE = ("false", "no", "0", "off")
 KINDS = {"root": DiskKind.ROOT, "rescue": DiskKind.ROOT, "swap": DiskKind.SWAP, "config": DiskKind.CONFIG}
 
 
@@ -52,7 +52,7 @@ class Boot:
 
     def hint(self, name: str, default: str = "") -> str:
         """What the flavor (`hw:cpu_cores`) or the image (`hw_cpu_cores`) says; the flavor goes first."""
-        return str(self.extra_specs.get(name.replace("_", ":", 1)) or self.properties.get(name) or default)
+        return hardware.Hints(self.extra_specs, self.properties).get(name, default)
 
     @property
     def is_iso(self) -> bool:
@@ -106,7 +106,7 @@ def _cdrom(boot: Boot, name: str, file: DiskFile, *, boot_index: int | None = No
 
 def nic(boot: Boot, view: PortView) -> NicSpec:
     model = boot.properties.get("hw_vif_model") or "virtio"
-    multi = boot.hint("hw_vif_multiqueue_enabled").lower() in ("true", "yes", "1", "on")
+    multi = boot.hint("hw_vif_multiqueue_enabled").lower() in hardware.TRUE
     queues = min(boot.server.vcpus, 8) if multi and model == "virtio" else 1
     return NicSpec(port_id=view.id, mac=view.mac_address, tap=view.tap, model=model, mtu=view.mtu, queues=queues)
 
@@ -121,9 +121,10 @@ def domain(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) -
         machine=properties.get("hw_machine_type") or "", firmware=properties.get("hw_firmware_type") or "bios",
         topology=_topology(boot), cpu_shares=_number(specs.get("quota:cpu_shares")),
         video=properties.get("hw_video_model") or "virtio", serial_ports=_number(boot.hint("hw_serial_port_count")) or 1,
-        rng=str(specs.get("hw_rng:allowed", "true")).lower() not in FALSE,
-        guest_agent=str(properties.get("hw_qemu_guest_agent", "true")).lower() not in FALSE,
-        kernel=_kernel(boot, files), utc_clock=properties.get("os_type") != "windows", notes=_notes(boot))
+        rng=str(specs.get("hw_rng:allowed", "true")).lower() not in hardware.FALSE,
+        guest_agent=str(properties.get("hw_qemu_guest_agent", "true")).lower() not in hardware.FALSE,
+        kernel=_kernel(boot, files), utc_clock=properties.get("os_type") != "windows",
+        hardware=hardware.of(specs, properties), notes=_notes(boot))
 
 
 def _notes(boot: Boot) -> DomainNotes:
@@ -159,6 +160,7 @@ def require_possible(caps: Capabilities, flavor: Mapping[str, Any], properties: 
     """Raise BadRequest for what an image or flavor asks and this hypervisor cannot do."""
     if flavor["vcpus"] > caps.max_vcpus:
         raise BadRequest(f"Flavor {flavor['name']} has {flavor['vcpus']} vCPUs; a guest here can have {caps.max_vcpus} at most.")
+    hardware.require(flavor, properties)
     firmware = ("bios", "uefi") if caps.uefi else ("bios",)
     known = {"hw_disk_bus": caps.disk_buses, "hw_cdrom_bus": caps.disk_buses, "hw_rescue_bus": caps.disk_buses,
              "hw_vif_model": caps.nic_models, "hw_video_model": caps.video_models, "hw_firmware_type": firmware}

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import actions, capacity, states
+from cloudd.compute import actions, capacity, hardware, states
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server
 from cloudd.compute.quotas import QUOTAS
@@ -23,6 +23,7 @@ async def resize(context: Context, tx: AsyncSession, server: Server, flavor_id: 
     require_unlocked(context, server)
     flavor = await usable_flavor(context, tx, flavor_id)
     _require_other(server, flavor)
+    hardware.require(flavor, server.image.get("properties") or {})
     states.require_launched(server, "resize")
     await QUOTAS.require(tx, server.project_id, cores=flavor["vcpus"] - server.vcpus, ram=flavor["ram"] - server.memory_mb)
     await _require_room(tx, server, flavor)

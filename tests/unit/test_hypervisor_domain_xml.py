@@ -13,6 +13,7 @@ from cloudd.drivers.hypervisor.base import (
     DiskSpec,
     DomainNotes,
     DomainSpec,
+    Hardware,
     HypervisorError,
     KernelBoot,
     NicSpec,
@@ -42,6 +43,8 @@ CASES = {
     "headless": (replace(PLAIN, vnc=False, rng=False, balloon=False, guest_agent=False, serial_ports=2, nics=()), EMULATED),
     "windows": (replace(PLAIN, utc_clock=False, video="qxl", nics=(replace(NIC, model="e1000", queues=2),)),
                 replace(KVM, cpu_mode="custom", cpu_model="Nehalem")),
+    "hardware": (replace(PLAIN, video="vga", disks=(replace(ROOT, bus="scsi"),), hardware=Hardware(
+        "reset", "lsilogic", boot_menu=True, hpet=True, pmu=False, hide_hypervisor=True, pointer="virtio", video_ram_mb=32)), KVM),
     "block-device": (replace(PLAIN, disks=(replace(VOLUME, path="/dev/vg/volume-f", boot_index=0, bus="scsi"),)), EMULATED),
 }
 

@@ -118,6 +118,20 @@ class CpuTopology:
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """The small things of a machine."""
+
+    watchdog: str = ""               # what it does to a guest that hangs: none, pause, poweroff, reset; empty: there is none
+    scsi_model: str = "virtio-scsi"
+    boot_menu: bool = False
+    hpet: bool = False
+    pmu: bool | None = None          # None leaves it to the hypervisor
+    hide_hypervisor: bool = False    # of KVM only
+    pointer: str = "usb"             # the bus of a tablet: usb, virtio; empty: a PS/2 mouse
+    video_ram_mb: int | None = None
+
+
+@dataclass(frozen=True)
 class KernelBoot:
     """Boot these files directly, not the disk's boot loader."""
 
@@ -160,6 +174,7 @@ class DomainSpec:
     guest_agent: bool = True
     kernel: KernelBoot | None = None
     utc_clock: bool = True           # false: the guest's hardware clock is local time (Windows)
+    hardware: Hardware = Hardware()
     version: str = ""                # told to the guest by SMBIOS, as cloudd's version
     notes: DomainNotes = DomainNotes()
 

@@ -137,6 +137,8 @@ async def test_images_must_fit(room):
     assert "disk is smaller" in (await room.create(imageRef=wide)).body["badRequest"]["message"]
     strange = await make_image(room.user, hw_disk_bus="floppy")
     assert "hw_disk_bus = floppy" in (await room.create(imageRef=strange)).body["badRequest"]["message"]
+    strange = await make_image(room.user, hw_cpu_policy="dedicated")
+    assert "hw_cpu_policy = dedicated" in (await room.create(imageRef=strange)).body["badRequest"]["message"]
     empty = {"name": "q", "disk_format": "raw", "container_format": "bare"}
     queued = (await room.user.post("/image/v2/images", empty)).body["id"]
     assert "not active" in (await room.create(imageRef=queued)).body["badRequest"]["message"]

@@ -13,6 +13,7 @@ from hv_rig import Rig
 from cloudd.drivers.hypervisor.base import (
     DomainState,
     EventKind,
+    Hardware,
     HypervisorDown,
     KernelBoot,
     NicSpec,
@@ -135,6 +136,17 @@ async def test_q35_boots_with_a_config_drive_on_scsi(rig):
     volume = rig.volume(server_id)
     await rig.hypervisor.attach_disk(server_id, replace(volume, bus="scsi"))
     await rig.hypervisor.detach_disk(server_id, volume.id)
+
+
+@pytest.mark.parametrize("hardware", [
+    Hardware("reset", "lsilogic", boot_menu=True, hpet=True, pmu=False, hide_hypervisor=True, pointer="virtio", video_ram_mb=8),
+    Hardware("pause", "lsisas1078", pointer=""), Hardware("poweroff", "lsisas1068"), Hardware("none")],
+    ids=lambda hardware: hardware.scsi_model)
+async def test_small_things_of_the_machine_are_taken(rig, hardware):
+    spec = await rig.spec(hardware=hardware, video="vga")
+    await rig.hypervisor.define(replace(spec, disks=tuple(replace(disk, bus="scsi") for disk in spec.disks)))
+    await rig.hypervisor.start(spec.server_id, paused=True)
+    assert await rig.hypervisor.state(spec.server_id) is DomainState.PAUSED
 
 
 async def test_what_this_guest_or_machine_lacks_is_unsupported(rig):

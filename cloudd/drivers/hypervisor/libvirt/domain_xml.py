@@ -8,6 +8,8 @@ from cloudd.drivers.hypervisor.base import DiskKind, DiskSpec, DomainSpec, NicSp
 
 NAMESPACE = "urn:cloudd:guest:1"
 PCIE_PORTS = 24                # about a third for what it has; new ones need a port that was there at the start
+BOOT_MENU_MS = "3000"
+VRAM_MODELS = frozenset({"vga", "qxl", "bochs"})
 DIRECT = frozenset({"none", "directsync"})
 
 ET.register_namespace("cloudd", NAMESPACE)
@@ -57,7 +59,7 @@ def domain(spec: DomainSpec, facts: Facts, paths: Paths) -> str:
         _text(_sub(root, "cputune"), "shares", spec.cpu_shares)
     root.append(_sysinfo(spec))
     root.append(_os(spec, facts, machine))
-    root.append(_features(facts))
+    root.append(_features(spec, facts))
     root.append(_cpu(spec, facts))
     root.append(_clock(spec, facts))
     for event, action in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
@@ -135,14 +137,20 @@ def _os(spec: DomainSpec, facts: Facts, machine: str) -> ET.Element:
             _text(system, "initrd", spec.kernel.ramdisk)
         if spec.kernel.cmdline:
             _text(system, "cmdline", spec.kernel.cmdline)
+    if spec.hardware.boot_menu:
+        _sub(system, "bootmenu", enable="yes", timeout=BOOT_MENU_MS)
     _sub(system, "smbios", mode="sysinfo")
     return system
 
 
-def _features(facts: Facts) -> ET.Element:
+def _features(spec: DomainSpec, facts: Facts) -> ET.Element:
     features = ET.Element("features")
     _sub(features, "acpi")
     _sub(features, "apic")
+    if spec.hardware.pmu is not None:
+        _sub(features, "pmu", state="on" if spec.hardware.pmu else "off")
+    if spec.hardware.hide_hypervisor and facts.virt_type == "kvm":
+        _sub(_sub(features, "kvm"), "hidden", state="on")
     if facts.virt_type == "qemu" and facts.tb_cache_mib:
         _text(_sub(features, "tcg"), "tb-cache", facts.tb_cache_mib, unit="MiB")
     return features
@@ -166,9 +174,11 @@ def _clock(spec: DomainSpec, facts: Facts) -> ET.Element:
     if facts.virt_type == "kvm":
         _sub(clock, "timer", name="pit", tickpolicy="delay")
         _sub(clock, "timer", name="rtc", tickpolicy="catchup")
-        _sub(clock, "timer", name="hpet", present="no")
+        _sub(clock, "timer", name="hpet", present="yes" if spec.hardware.hpet else "no")
         if not spec.utc_clock:
             _sub(clock, "timer", name="hypervclock", present="yes")
+    elif spec.hardware.hpet:
+        _sub(clock, "timer", name="hpet", present="yes")
     return clock
 
 
@@ -177,7 +187,7 @@ def _devices(spec: DomainSpec, facts: Facts, paths: Paths, machine: str) -> ET.E
     disks = with_targets(spec.disks, machine)
     for one in disks:
         devices.append(_disk(one, facts))
-    _controllers(devices, disks, machine)
+    _controllers(devices, spec, disks, machine)
     for card in spec.nics:
         devices.append(_nic(card))
     for number, path in enumerate(paths.serial[:spec.serial_ports]):
@@ -190,10 +200,10 @@ def _devices(spec: DomainSpec, facts: Facts, paths: Paths, machine: str) -> ET.E
     return devices
 
 
-def _controllers(devices: ET.Element, disks: Iterable[DiskSpec], machine: str) -> None:
+def _controllers(devices: ET.Element, spec: DomainSpec, disks: Iterable[DiskSpec], machine: str) -> None:
     _sub(devices, "controller", type="usb", model="qemu-xhci")       # UHCI would keep an idle emulated guest busy
     if any(one.bus == "scsi" for one in disks):
-        _sub(devices, "controller", type="scsi", index="0", model="virtio-scsi")
+        _sub(devices, "controller", type="scsi", index="0", model=spec.hardware.scsi_model)
     if "q35" in machine:
         _sub(devices, "controller", type="pci", index="0", model="pcie-root")
         for number in range(1, PCIE_PORTS + 1):
@@ -248,12 +258,17 @@ def _serial(number: int, path: str, log: str) -> ET.Element:
 def _screen(devices: ET.Element, spec: DomainSpec, facts: Facts, paths: Paths) -> None:
     video = spec.video or facts.video
     if spec.vnc:
-        _sub(devices, "input", type="tablet", bus="usb")
+        if spec.hardware.pointer:
+            _sub(devices, "input", type="tablet", bus=spec.hardware.pointer)
         _sub(_sub(devices, "graphics", type="vnc"), "listen", type="socket", socket=paths.vnc)
-    _sub(_sub(devices, "video"), "model", type=video if spec.vnc or spec.video else "none")
+    model = _sub(_sub(devices, "video"), "model", type=video if spec.vnc or spec.video else "none")
+    if spec.hardware.video_ram_mb and model.get("type") in VRAM_MODELS:
+        model.set("vram", str(spec.hardware.video_ram_mb * 1024))
 
 
 def _small_devices(devices: ET.Element, spec: DomainSpec) -> None:
+    if spec.hardware.watchdog:
+        _sub(devices, "watchdog", model="i6300esb", action=spec.hardware.watchdog)
     balloon = _sub(devices, "memballoon", model="virtio" if spec.balloon else "none")
     if spec.balloon:
         _sub(balloon, "stats", period="10")
