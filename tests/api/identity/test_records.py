@@ -98,7 +98,7 @@ async def test_other_credentials_than_ec2s_change_hands_where_policy_lets(cloud)
         await refused(await cloud.demo.patch(path, {"credential": members}), status)
     await refused(await cloud.admin.patch(path, {"credential": {"user_id": "nobody"}}), 400, "nobody")
     changed = await cloud.admin.patch(path, {"credential": {"user_id": cloud.admin.user_id, "project_id": None}})
-    assert changed.body["credential"] == {**made, "type": "text", "user_id": cloud.admin.user_id}
+    assert changed.body["credential"] == {**made, "type": "text", "user_id": cloud.admin.user_id, "project_id": None}
     assert (await cloud.demo.get(path)).status in (403, 404)
     assert (await cloud.admin.delete(path)).status == 204
 
