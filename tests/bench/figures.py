@@ -1,6 +1,6 @@
 """A figure: what was measured, what it is held against, what is aimed at. Printed for people, kept as TSV for machines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +56,21 @@ def _ratio(value: float, peer: float) -> str:
     return f"{value / peer:.3g} x" if peer else "-"
 
 
-def show(subject: str, figures: Iterable[Figure]) -> None:
+def show(subject: str, figures: Iterable[Figure], before: Mapping[str, float]) -> None:
+    """Print them, each beside what the run before this one found (`kept`)."""
     print(f"\n{subject}", flush=True)
     for figure in figures:
         print("\n".join(figure.lines()), flush=True)
+        if figure.name in before:
+            print(f"      {_ratio(figure.value, before[figure.name]):>10} of the run before ({number(before[figure.name])} {figure.unit})")
+
+
+def kept(path: Path) -> dict[str, float]:
+    """The figures that `keep` wrote, by name."""
+    if not path.is_file():
+        return {}
+    rows = (line.split("\t") for line in path.read_text().splitlines()[1:])
+    return {row[0]: float(row[1]) for row in rows}
 
 
 def keep(path: Path, figures: Iterable[Figure]) -> None:

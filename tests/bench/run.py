@@ -1,6 +1,7 @@
 """Measures cloudd, each figure beside what it is held against: `make bench [ARGS="start idle --full"]`.
 
-The results stand in build/bench/NAME.tsv as well. Nothing is asserted: an aim that is missed is printed as such.
+The results stand in build/bench/NAME.tsv as well, and the next run shows them beside its own. Nothing is asserted: an aim that is
+missed is printed as such.
 """
 
 import argparse
@@ -8,12 +9,12 @@ import compileall
 import os
 from collections.abc import Callable
 
-from tests.bench import figures, guest, idle, lists, servers, start, tokens
+from tests.bench import figures, guest, identity, idle, lists, servers, start
 from tests.bench.process import ROOT
 
 RESULTS = ROOT / "build" / "bench"
 SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
-    "start": start.figures, "idle": idle.figures, "tokens": tokens.figures, "lists": lists.figures, "servers": servers.figures,
+    "start": start.figures, "idle": idle.figures, "identity": identity.figures, "lists": lists.figures, "servers": servers.figures,
     "guest": guest.figures,
 }
 
@@ -29,8 +30,9 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; other work on the machine makes all figures worse")
     for subject in options.subjects or SUBJECTS:
         found = SUBJECTS[subject](options.full)
-        figures.show(subject, found)
-        figures.keep(RESULTS / f"{subject}.tsv", found)
+        path = RESULTS / f"{subject}.tsv"
+        figures.show(subject, found, figures.kept(path))
+        figures.keep(path, found)
 
 
 if __name__ == "__main__":
