@@ -218,6 +218,10 @@ class Image:
     show_image_direct_url: bool = option(False, "Tell owners where the data of their images lies.")
     show_multiple_locations: bool = option(False, "Show owners all locations of their images, and let them add more by PATCH.")
     max_image_size: int = option(1 << 40, "Largest image in bytes.", least=1)
+    max_virtual_size: int = option(1 << 43, "Largest disk in bytes that an image may claim to hold, however small it is itself.",
+                                   least=1)
+    require_format_match: bool = option(True, "Refuse data that is of another format than the disk_format of its image.")
+    check_partitions: bool = option(True, "Refuse raw images whose partition table is not one that firmware would believe.")
     import_hosts: tuple[str, ...] = option((), "Hosts (HOST or HOST:PORT) that web-download may fetch from although they are "
                                                "inside: loopback, link-local or this machine's own.")
 

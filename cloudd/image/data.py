@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import jobs, log
+from cloudd.core import diskimages, jobs, log
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
@@ -38,11 +38,11 @@ class Stored:
     os_hash_value: str
 
 
-async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int, where: Store,
+async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], where: Store,
                  length: int | None = None) -> None:
     """Take the data of a queued image; afterwards it is active, or queued again and nothing is left of the data.
 
-    Raises Conflict (not queued), BadRequest (a hostile image or another format than declared), TooLarge, Unavailable.
+    Raises Conflict (not queued), UnsupportedMedia (a hostile image or another format than declared), TooLarge, Unavailable.
     """
     for name in ("disk_format", "container_format"):
         if getattr(image, name) is None:
@@ -54,7 +54,7 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
         await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
         key = await blobs.note(tx, image, where.name)
     try:
-        stored = await store(where, image, chunks, most, key)
+        stored = await store(where, image, chunks, inspect.rules(parts.settings.image), key)
     except BaseException as exc:
         await asyncio.shield(_drop_upload(parts, image.id, where.name, key))
         if isinstance(exc, StoreError):
@@ -75,24 +75,20 @@ def _words(error: StoreError, image: Image) -> CloudError:
     return Unavailable(f"The image store does not work: {error}.")
 
 
-async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], most: int, key: str) -> Stored:
-    """Put data into a store while it is summed and inspected. Raises BadRequest, TooLarge, StoreError; then nothing stays."""
+async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], rules: inspect.Rules, key: str) -> Stored:
+    """Put data into a store while it is summed and inspected. Raises UnsupportedMedia, TooLarge, StoreError; then nothing stays."""
     writer = await where.writer(key)
     try:
         md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
-        size, head = 0, b""
+        watcher = diskimages.watch()
         async for batch in batches(chunks):
-            size += len(batch)
-            if size > most:
-                raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
-            if len(head) < inspect.HEAD:
-                head += bytes(batch[:inspect.HEAD - len(head)])
+            watcher.feed(batch)
+            if watcher.size > rules.most:
+                raise TooLarge(f"The image is larger than the {rules.most} bytes that this cloud takes (max_image_size).")
             await asyncio.gather(writer.write(batch), asyncio.to_thread(update, (md5, sha512), batch))
-        found = inspect.inspect(head, size)
-        if image.container_format == "bare":
-            inspect.check_declared(image.disk_format, found)
+        virtual_size = inspect.check(watcher, image.disk_format, image.container_format, rules)
         await writer.commit()
-        return Stored(where.name, key, size, found.virtual_size, md5.hexdigest(), sha512.hexdigest())
+        return Stored(where.name, key, watcher.size, virtual_size, md5.hexdigest(), sha512.hexdigest())
     finally:
         await asyncio.shield(writer.abort())
 
@@ -181,19 +177,20 @@ async def adopt(parts: Parts, image: Image, path: Path) -> Stored:
     where = parts.driver(Store)
     async with parts.database.write() as tx:
         key = await blobs.note(tx, image, where.name)
-    checksum, value, head = await asyncio.to_thread(_digest_file, path)
+    checksum, value, watcher = await asyncio.to_thread(_digest_file, path)
+    virtual_size = inspect.check(watcher, image.disk_format, image.container_format, replace(inspect.rules(parts.settings.image),
+                                                                                              partitions=False))
     size = await where.adopt(key, path)
-    return Stored(where.name, key, size, inspect.inspect(head, size).virtual_size, checksum, value)
+    return Stored(where.name, key, size, virtual_size, checksum, value)
 
 
-def _digest_file(path: Path) -> tuple[str, str, bytes]:
-    md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
+def _digest_file(path: Path) -> tuple[str, str, diskimages.Watcher]:
+    md5, sha512, watcher = hashlib.md5(usedforsecurity=False), hashlib.new(HASH), diskimages.watch()
     with path.open("rb") as handle:
-        head = handle.read(inspect.HEAD)
-        handle.seek(0)
         while data := handle.read(BATCH):
             update((md5, sha512), data)
-    return md5.hexdigest(), sha512.hexdigest(), head
+            watcher.feed(data)
+    return md5.hexdigest(), sha512.hexdigest(), watcher
 
 
 async def recover(parts: Parts) -> None:

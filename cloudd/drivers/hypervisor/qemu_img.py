@@ -1,54 +1,25 @@
 """qemu-img and mkfs, always with limits: what they read may have been made to harm."""
 
-import asyncio
 import json
-import shutil
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cloudd.core import confined
+from cloudd.core.confined import Limits, ToolError
 from cloudd.drivers.hypervisor.base import BadImage, HypervisorError
-
-
-@dataclass(frozen=True)
-class Limits:
-    memory_bytes: int
-    cpu_seconds: int
-    wall_seconds: int
-
 
 QUICK = Limits(1 << 30, 30, 120)
 COPY = Limits(2 << 30, 3600, 6 * 3600)
+SLACK = 1 << 20
 
 
-async def run(*command: str, limits: Limits = QUICK) -> bytes:
+async def run(*command: str, limits: Limits = QUICK, room: Path | None = None) -> bytes:
     """Run a tool; its output. Raises HypervisorError with its last words."""
-    prlimit, tool = shutil.which("prlimit"), _find(command[0])
-    if prlimit is None:
-        raise HypervisorError("prlimit is missing; install util-linux")
-    process = await asyncio.create_subprocess_exec(
-        prlimit, f"--as={limits.memory_bytes}", f"--cpu={limits.cpu_seconds}", "--", tool, *command[1:],
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), limits.wall_seconds)
-    except TimeoutError:
-        raise HypervisorError(f"{command[0]} was stopped after {limits.wall_seconds} seconds") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        words = errors.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"status {process.returncode}"
-        raise HypervisorError(f"{command[0]} failed: {words[:500]}")
-    return output
-
-
-def _find(name: str) -> str:
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    if path is None:
-        raise HypervisorError(f"{name} is missing on this machine")
-    return path
+        return await confined.run(*command, limits=limits, room=room)
+    except ToolError as exc:
+        raise HypervisorError(str(exc)) from exc
 
 
 async def info(path: Path, format: str) -> dict[str, Any]:
@@ -66,8 +37,9 @@ async def flatten(source: Path, format: str, target: Path) -> None:
     data = (told.get("format-specific") or {}).get("data") or {}
     if told.get("backing-filename") or data.get("data-file") or told.get("encrypted"):
         raise BadImage("the image refers to another file or is encrypted; convert it to a complete image first")
+    limits = replace(COPY, file_bytes=told["virtual-size"] + SLACK)
     try:
-        await run("qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target), limits=COPY)
+        await run("qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target), limits=limits, room=target.parent)
     except HypervisorError as exc:
         raise BadImage(f"the image cannot be read as {format}: {exc}") from exc
 

@@ -29,8 +29,7 @@ async def upload(request: Request, image: Image) -> None:
         raise Conflict(f"Image status transition from {image.status} to saving is not allowed: image {image.id} has data already.",
                        type="InvalidImageStatusTransition")
     chunks = request.raw.content.iter_chunked(PIECE)
-    await data.upload(request.parts, request.context, image, chunks, request.settings.image.max_image_size, _named_store(request),
-                      request.raw.content_length)
+    await data.upload(request.parts, request.context, image, chunks, _named_store(request), request.raw.content_length)
 
 
 def _named_store(request: Request) -> Store:

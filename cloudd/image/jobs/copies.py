@@ -8,6 +8,7 @@ from cloudd.core.errors import Unavailable
 from cloudd.core.jobs import Run
 from cloudd.drivers.store.base import StoreError
 from cloudd.image import blobs, data
+from cloudd.image.inspect import Rules
 from cloudd.image.models import Image
 from cloudd.image.stores import Stores
 
@@ -15,11 +16,12 @@ LOG = log.get("cloudd.images")
 Tell = Callable[[Run, data.Stored | None, list[str], list[str]], Awaitable[None]]
 
 
-async def fill(run: Run, image: Image, source: Callable[[], AsyncIterator[bytes]], tell: Tell) -> tuple[list[data.Stored], list[str]]:
+async def fill(run: Run, image: Image, source: Callable[[], AsyncIterator[bytes]], tell: Tell,
+               rules: Rules) -> tuple[list[data.Stored], list[str]]:
     """Put what `source` gives into every store of the job; returns what was stored and which stores failed.
 
     `tell` hears after each store of (stored or None, stores left, stores failed). Raises Unavailable when one failed although
-    all have to succeed, or when all failed; BadRequest for a hostile image.
+    all have to succeed, or when all failed; UnsupportedMedia for a hostile image.
     """
     done: list[data.Stored] = []
     failed: list[str] = []
@@ -27,7 +29,7 @@ async def fill(run: Run, image: Image, source: Callable[[], AsyncIterator[bytes]
         stored = None
         try:
             where = run.parts.service(Stores).writable(name)
-            stored = await data.store(where, image, source(), run.parts.settings.image.max_image_size, key)
+            stored = await data.store(where, image, source(), rules, key)
             done.append(stored)
         except StoreError as exc:
             LOG.warning("a store did not take an image", image=image.id, store=name, error=str(exc))

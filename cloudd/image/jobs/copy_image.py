@@ -1,11 +1,12 @@
 """Copies the data of an active image to further stores."""
 
 import contextlib
+from dataclasses import replace
 
 from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.store.base import StoreError
-from cloudd.image import blobs, data, imports, stores
+from cloudd.image import blobs, data, imports, inspect, stores
 from cloudd.image.jobs import copies
 from cloudd.image.models import Image
 
@@ -17,7 +18,8 @@ async def copy(run: Run) -> None:
         await imports.note(tx, run.input["task"], run.context, "processing")
     if image is None:
         raise NotFound(f"Image {run.input['image']} was deleted while it was copied.")
-    done, failed = await copies.fill(run, image, lambda: stores.read(run.parts, image), _tell)
+    rules = replace(inspect.rules(run.parts.settings.image), match=False, partitions=False)     # it was taken as what it is
+    done, failed = await copies.fill(run, image, lambda: stores.read(run.parts, image), _tell, rules)
     if bad := [stored.store for stored in done if image.os_hash_value and image.os_hash_algo == data.HASH
                and stored.os_hash_value != image.os_hash_value]:
         raise StoreError(f"what was copied to {', '.join(bad)} is not what the image was made of: its data is damaged")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.store.base import BlobMissing
-from cloudd.image import blobs, data, images, imports, states
+from cloudd.image import blobs, data, images, imports, inspect, states
 from cloudd.image.jobs import copies, fetched
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
@@ -44,7 +44,7 @@ async def take(run: Run) -> None:
         await staging.size(key)
     except BlobMissing as exc:
         raise NotFound(f"The staged data of image {image.id} is not there any more.") from exc
-    done, failed = await copies.fill(run, image, lambda: staging.read(key), _tell)
+    done, failed = await copies.fill(run, image, lambda: staging.read(key), _tell, inspect.rules(run.parts.settings.image))
     run.memory["stored"] = [asdict(stored) for stored in done]
     run.memory["failed"] = failed
 

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from tests import disk_images
+
 V1 = "application/openstack-images-v2.1-json-patch"
 V0 = "application/openstack-images-v2.0-json-patch"
 BYTES = "application/octet-stream"
@@ -76,13 +78,12 @@ async def test_ranges(cloud, range_, status, part):
 
 @pytest.mark.parametrize(("declared", "data", "words"), [
     ("qcow2", DATA, "it is raw"),
-    ("raw", b"QFI\xfb" + (3).to_bytes(4, "big") + b"\0" * 96, "it is qcow2"),
-    ("qcow2", b"QFI\xfb" + (3).to_bytes(4, "big") + (512).to_bytes(8, "big") + b"\0" * 96, "backing file"),
+    ("raw", disk_images.qcow2(), "it is qcow2"), ("qcow2", disk_images.qcow2_with_backing(), "backing file"),
 ])
 async def test_content_decides_the_format_and_a_refused_image_stays_queued(cloud, declared, data, words):
     image = await make(cloud.demo, disk_format=declared)
     answer = await send(cloud.demo, image, data)
-    assert answer.status == 400 and words in answer.body["message"]
+    assert answer.status == 415 and words in answer.body["message"]
     assert (await show(cloud.demo, image))["status"] == "queued"
     assert (await cloud.demo.get(f"/image/v2/images/{image['id']}/file")).status == 204
 

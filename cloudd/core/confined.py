@@ -1,0 +1,67 @@
+"""Runs a tool of the machine on what users made: with limits of memory, processor time, size of files and room on the disk."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudd.core import tasks
+
+ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+RESERVE = 1 << 30                        # bytes of a disk that a tool has to leave to everybody else
+LOOK_EVERY = 0.5
+
+
+class ToolError(Exception):
+    """The tool is missing, failed, or went over its limits; the message is its last words."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    memory_bytes: int
+    cpu_seconds: int
+    wall_seconds: int
+    file_bytes: int = 1 << 46
+
+
+async def run(*command: str, limits: Limits, room: Path | None = None) -> bytes:
+    """Run a tool; its output. `room` is a folder that it fills: it is stopped before the disk there is full. Raises ToolError."""
+    process = await asyncio.create_subprocess_exec(
+        _find("prlimit"), f"--as={limits.memory_bytes}", f"--cpu={limits.cpu_seconds}", f"--fsize={limits.file_bytes}", "--core=0", "--",
+        _find(command[0]), *command[1:], stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT)
+    talk = tasks.start(f"run {command[0]}", process.communicate())
+    try:
+        await asyncio.wait_for(_watch(talk, room), limits.wall_seconds)
+    except TimeoutError:
+        raise ToolError(f"{command[0]} was stopped after {limits.wall_seconds} seconds") from None
+    except _Full:
+        raise ToolError(f"{command[0]} was stopped: it would have filled the disk of {room}") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+        output, errors = await talk
+    if process.returncode:
+        words = errors.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"status {process.returncode}"
+        raise ToolError(f"{command[0]} failed: {words[:500]}")
+    return output
+
+
+class _Full(Exception):
+    pass
+
+
+async def _watch(talk: asyncio.Task[tuple[bytes, bytes]], room: Path | None) -> None:
+    """Until the tool has ended. Raises _Full before a disk is."""
+    reserve = min(RESERVE, shutil.disk_usage(room).free // 2) if room else 0
+    while not talk.done():
+        await asyncio.wait({talk}, timeout=LOOK_EVERY if room else None)
+        if room and shutil.disk_usage(room).free < reserve:
+            raise _Full
+
+
+def _find(name: str) -> str:
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        raise ToolError(f"{name} is missing on this machine" + ("; install util-linux" if name == "prlimit" else ""))
+    return path
