@@ -11,6 +11,7 @@ from cloudd.core import clock
 from cloudd.drivers.hypervisor.base import Hypervisor
 from tests.api.compute.rooms import C, make_room
 from tests.api.compute.schemas import fits
+from tests.waiting import until
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -22,7 +23,13 @@ async def room(cloud):
 
 @pytest.fixture(scope="module")
 async def server(room):
-    return await room.server()
+    """One that has booted: its guest writes nothing more by itself."""
+    made = await room.server()
+
+    async def asks() -> bool:
+        return "login: " in await log(room, made)
+    await until(asks)
+    return made
 
 
 async def ticket(room, server, protocol="vnc", kind="novnc"):
