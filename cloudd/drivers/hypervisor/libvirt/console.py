@@ -12,29 +12,16 @@ from cloudd.drivers.hypervisor.base import Consoles, DomainState, HypervisorErro
 from cloudd.drivers.hypervisor.layout import Layout, tail
 from cloudd.drivers.hypervisor.libvirt import host, power
 from cloudd.drivers.hypervisor.libvirt.connection import Connection
+from cloudd.drivers.hypervisor.serial_line import QueuedLine
 
 CHUNK = 65536
-BACKLOG = 256                        # chunks kept for a reader that does not read; then the oldest are lost to it
 OFF = (DomainState.SHUTOFF, DomainState.SUSPENDED, DomainState.CRASHED)
 
 
-class Line(SerialLine):
+class Line(QueuedLine):
     def __init__(self, hub: "Hub"):
+        super().__init__()
         self._hub = hub
-        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
-        self._ended = False
-
-    def feed(self, data: bytes) -> None:
-        if self._chunks.full():
-            self._chunks.get_nowait()
-        self._chunks.put_nowait(data)
-
-    async def read(self) -> bytes:
-        if self._ended:
-            return b""
-        data = await self._chunks.get()
-        self._ended = not data
-        return data
 
     async def write(self, data: bytes) -> None:
         await self._hub.write(data)

@@ -7,32 +7,19 @@ import socket
 from cloudd.core import tasks
 from cloudd.drivers.hypervisor.base import Consoles, DomainNotFound, HypervisorError, SerialLine, Unsupported
 from cloudd.drivers.hypervisor.layout import Layout, tail
+from cloudd.drivers.hypervisor.serial_line import QueuedLine
 from cloudd.drivers.hypervisor.simulated.domains import Domain, Register
 from cloudd.drivers.hypervisor.simulated.faults import Faults
 from cloudd.drivers.hypervisor.simulated.screen import Screen
 
 BLACK_PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
-BACKLOG = 256
 
 
-class SimulatedLine(SerialLine):
+class SimulatedLine(QueuedLine):
     def __init__(self, consoles: "SimulatedConsoles", server_id: str):
+        super().__init__()
         self._consoles, self._server_id = consoles, server_id
-        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
-        self._ended = False
-
-    def feed(self, data: bytes) -> None:
-        if self._chunks.full():
-            self._chunks.get_nowait()
-        self._chunks.put_nowait(data)
-
-    async def read(self) -> bytes:
-        if self._ended:
-            return b""
-        data = await self._chunks.get()
-        self._ended = not data
-        return data
 
     async def write(self, data: bytes) -> None:
         if not self._consoles.joined(self._server_id, self):
