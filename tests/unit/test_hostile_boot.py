@@ -80,7 +80,7 @@ def test_the_attacks_work_on_who_is_careless(secret, tmp_path):
         assert secret.touched and WORDS in (tmp_path / "target").read_bytes()
 
 
-async def test_images_that_name_files_are_refused_before_any_tool_runs(secret, tmp_path):
+async def test_images_that_name_files_are_refused_unopened(secret, tmp_path):
     corpus = {name: (format, naming(data, secret)) for name, (format, data, _) in NAMES_A_FILE.items() if format != "raw"}
     for name, (format, data) in {**corpus, **made_by_qemu(secret, tmp_path)}.items():
         (tmp_path / "image").write_bytes(data)

@@ -33,7 +33,7 @@ async def flatten(source: Path, format: str, target: Path) -> None:
     try:
         told = await info(source, format)
     except HypervisorError as exc:
-        raise BadImage(f"the image cannot be read as {format}: {exc}") from exc
+        raise _bad(exc, format, source, target) from exc
     data = (told.get("format-specific") or {}).get("data") or {}
     if told.get("backing-filename") or data.get("data-file") or told.get("encrypted"):
         raise BadImage("the image refers to another file or is encrypted; convert it to a complete image first")
@@ -41,7 +41,13 @@ async def flatten(source: Path, format: str, target: Path) -> None:
     try:
         await run("qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target), limits=limits, room=target.parent)
     except HypervisorError as exc:
-        raise BadImage(f"the image cannot be read as {format}: {exc}") from exc
+        raise _bad(exc, format, source, target) from exc
+
+
+def _bad(error: HypervisorError, format: str, source: Path, target: Path) -> BadImage:
+    """The tool's words are shown to the image's owner: where files lie on this machine is not his to know (OSSA-2019-003)."""
+    words = str(error).replace(str(source), "IMAGE").replace(str(target), "DISK").replace(f"{source.parent}/", "")
+    return BadImage(f"the image cannot be read as {format}: {words}")
 
 
 async def create_overlay(path: Path, base: Path, size: int) -> None:
