@@ -74,9 +74,9 @@ class Policies:
             self.add(service, Rule(name, check, old.scopes, old.description))
 
     def allows(self, context: Context, service: str, name: str, target: Mapping[str, Any]) -> bool:
-        """Whether the caller may; an unknown rule denies."""
+        """Whether the caller may; an unknown rule denies. A token without a scope counts as a project's, as in oslo.policy."""
         rule = self.rules.get((service, name))
-        if rule is None or (rule.scopes and context.scope is not None and context.scope not in rule.scopes):
+        if rule is None or (rule.scopes and (context.scope or "project") not in rule.scopes):
             return False
         return self._checks[service, name](self, target, context.credentials())
 
@@ -87,7 +87,7 @@ class Policies:
 
     def _refusal(self, context: Context, service: str, name: str) -> str:
         rule = self.rules.get((service, name))
-        if rule and rule.scopes and context.scope not in rule.scopes:
+        if rule and rule.scopes and (context.scope or "project") not in rule.scopes:
             return (f"Policy doesn't allow {name} to be performed: it needs a token scoped to {' or '.join(rule.scopes)}, "
                     f"this one is scoped to {context.scope or 'nothing'}.")
         return (f"Policy doesn't allow {name} to be performed: it needs \"{rule.check if rule else '!'}\"; "
