@@ -101,19 +101,23 @@ async def before_update(request: Request, tx: Any, row: Credential, values: dict
     not_more(request)
     changed = {name: values[name] or None for name in OWNERSHIP if name in values and (values[name] or None) != getattr(row, name)}
     if changed:
-        await before_transfer(request, tx, row, changed)
+        await before_transfer(request, tx, row, changed, values.get("blob"))
     if row.type == "ec2" and "blob" in values:
         _access_key(values["blob"])
     return seal(request, {name: value for name, value in values.items() if name not in OWNERSHIP} | changed)
 
 
-async def before_transfer(request: Request, tx: Any, row: Credential, changed: dict[str, Any]) -> None:
-    """Another owner, project or type: as if he had made it so. EC2's says by its id and project who signs: it stays (OSSA-2020-004)."""
-    if "ec2" in (row.type, changed.get("type")):
+async def before_transfer(request: Request, tx: Any, row: Credential, changed: dict[str, Any], blob: Any) -> None:
+    """Another owner, project or type: as if he had made it so. Who signs with EC2's stays who he is (OSSA-2020-004)."""
+    if row.type == "ec2":
         raise BadRequest(f"Update of `{next(iter(changed))}` of an ec2 credential is not allowed.")
-    user_id = changed.get("user_id", row.user_id)
+    user_id, project_id = changed.get("user_id", row.user_id), changed.get("project_id", row.project_id)
     request.require("identity:update_credential", {"target": {"credential": {"user_id": user_id}}})
     await found(tx, user_id, changed.get("project_id"))
+    if changed.get("type") == "ec2":
+        _access_key(open_blob(request, row) if blob is None else blob)
+        if not project_id:
+            raise BadRequest("Invalid input for field 'project_id': an ec2 credential needs a project.")
 
 
 CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",

@@ -176,7 +176,7 @@ async def has_tag(project, tag):
 @resource.put("/{project}/tags/{tag}", status=201, policy="identity:create_project_tag")
 async def add_tag(request, project, tag):
     """Tag a project."""
-    TAGS.read({"tags": [*dict.fromkeys([*project.tags, tag])]}, request.version)
+    TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone
     project.retag([*project.tags, tag])
     return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{tag}")})
 

@@ -206,7 +206,7 @@ def test_what_a_credential_is_may_change_but_for_ec2(admin: Cli, demo: Cli, late
     demo("credential set --type text --data two --user", demo.json("token issue")["user_id"], credential)
     shown = demo.json("credential show", credential)
     assert (shown["type"], shown["blob"]) == ("text", "two")
-    assert "of an ec2 credential" in admin.fails("credential set --user demo --type ec2 --data {}", credential)
+    assert "an ec2 credential's blob" in admin.fails("credential set --user demo --type ec2 --data {}", credential)
     key = demo.value("ec2 credentials create", "access")
     later(demo, "ec2 credentials delete", key)
     own = next(row["ID"] for row in demo.json("credential list --type ec2") if key in row["Data"])
