@@ -125,7 +125,7 @@ async def test_tags(cloud):
     path = f"{V3}/projects/{project['id']}/tags"
     assert (await cloud.admin.get(path)).body["tags"] == ["a", "b"]
     assert (await cloud.admin.put(f"{path}/c")).status == 201
-    assert (await cloud.admin.put(f"{path}/c")).status == 201
+    await refused(await cloud.admin.put(f"{path}/c"), 400, "tags")
     assert (await cloud.admin.get(f"{path}/c")).status == 204
     assert (await cloud.admin.delete(f"{path}/a")).status == 204
     await refused(await cloud.admin.get(f"{path}/a"), 404, "a")
