@@ -58,6 +58,13 @@ def test_scope_is_enforced_and_the_refusal_says_so():
         policies.require(ADMIN, "test", "list", {})
 
 
+def test_no_scope_counts_as_a_projects():
+    policies, unscoped = Policies(), Context(user_id="u", roles=frozenset())
+    policies.add("test", Rule("own", "", ("system", "project")))
+    policies.add("test", Rule("other", "", ("system", "domain")))
+    assert policies.allows(unscoped, "test", "own", {}) and not policies.allows(unscoped, "test", "other", {})
+
+
 def test_an_unknown_rule_denies():
     assert not Policies().allows(ADMIN, "test", "nothing", {})
 

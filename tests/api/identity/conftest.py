@@ -12,6 +12,7 @@ import pytest
 
 from tests import openid_provider, postgres
 from tests.api.conftest import Answer, Client, Cloud, free_port, make_settings, run_cloud
+from tests.api.identity.cast import Cast, gather
 from tests.openid_provider import CLIENT, SECRET, OpenIdProvider, Person
 
 V3 = "/identity/v3"
@@ -99,6 +100,12 @@ class Federated:
     async def scoped(self, client: Client, scope: Any, method: str = "token") -> Answer:
         return await self.cloud.anonymous.post(f"{V3}/auth/tokens", {"auth": {"scope": scope, "identity": {
             "methods": [method], method: {"id": client.headers["X-Auth-Token"]}}}})
+
+
+@pytest.fixture(scope="session")
+async def people(cloud: Cloud) -> Cast:
+    """Somebody of every role and scope, for the tests of policies."""
+    return await gather(cloud)
 
 
 @pytest.fixture(scope="session")

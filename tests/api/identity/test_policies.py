@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from cloudd.identity.service import IdentityModule
-from tests.api.identity.cast import gather
 from tests.api.identity.test_projects import V3
 
 with (Path(__file__).parent / "policies.tsv").open(newline="") as handle:
@@ -68,11 +67,6 @@ def expected(rule, scope, role):
 
 def name(operation):
     return f"{operation.method} {operation.path}"
-
-
-@pytest.fixture(scope="module")
-async def people(cloud):
-    return await gather(cloud)
 
 
 def replaced(value, domain):
