@@ -23,6 +23,21 @@ class Failed(AssertionError):
     """The command ended with an error; str() is what it printed."""
 
 
+def run(arguments: list[str]) -> tuple[object, str, str]:
+    """`openstack ARGUMENTS`: its status, nothing when all went well, and what it printed and complained of."""
+    forget_clients()
+    root, out, err = logging.getLogger(), io.StringIO(), io.StringIO()
+    kept, root.handlers = root.handlers, []             # as in a process of its own; the command adds handlers and leaves them
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = shell.main(arguments)
+    except SystemExit as exc:                           # argparse, for a wrong call
+        status = exc.code
+    finally:
+        root.handlers = kept
+    return status, out.getvalue(), err.getvalue()
+
+
 class Cli:
     """`openstack --os-cloud CLOUD ...`."""
 
@@ -31,24 +46,10 @@ class Cli:
 
     def __call__(self, line: str, *more: object) -> str:
         """Run it; what it printed. Raises Failed when it ends with an error."""
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = self._run(["--os-cloud", self.cloud, *shlex.split(line), *map(str, more)])
+        status, out, err = run(["--os-cloud", self.cloud, *shlex.split(line), *map(str, more)])
         if status:
-            raise Failed(f"openstack {line} {' '.join(map(str, more))}: status {status}\n{out.getvalue()}{err.getvalue()}")
-        return out.getvalue()
-
-    @staticmethod
-    def _run(arguments: list[str]) -> int:
-        forget_clients()
-        root = logging.getLogger()
-        kept, root.handlers = root.handlers, []         # as in a process of its own; the command adds handlers and leaves them
-        try:
-            return shell.main(arguments) or 0
-        except SystemExit as exc:                       # argparse, for a wrong call
-            return int(exc.code or 0)
-        finally:
-            root.handlers = kept
+            raise Failed(f"openstack {line} {' '.join(map(str, more))}: status {status}\n{out}{err}")
+        return out
 
     def json(self, line: str, *more: object) -> Any:
         return json.loads(self(line, *more, "-f", "json"))
