@@ -187,16 +187,23 @@ def test_oauth(login: Login, admin: Cli, later: Later) -> None:
     assert (token["user_id"], token["project_id"]) == (own["user_id"], own["project_id"])
 
 
-def test_second_factors(login: Login, person: dict[str, str], admin: Cli) -> None:
+def passcode(admin: Cli, person: dict[str, str]) -> str:
+    """What the device of somebody who has one from now on shows at this moment."""
     admin("credential create --type totp", person["user_id"], SEED)
-    step = int(time.time()) // totp.STEP
-    first = login("v3totp", passcode=totp.passcode(SEED, step - 1), **person)
-    assert first.json("token issue")["user_id"] == person["user_id"]
-    assert "401" in first.fails("token issue"), "a passcode is good once"
+    return totp.passcode(SEED, int(time.time()) // totp.STEP)
+
+
+def test_a_passcode_is_good_once(login: Login, person: dict[str, str], admin: Cli) -> None:
+    user = login("v3totp", passcode=passcode(admin, person), **person)
+    assert user.json("token issue")["user_id"] == person["user_id"]
+    assert "401" in user.fails("token issue")
+
+
+def test_two_factors(login: Login, person: dict[str, str], admin: Cli) -> None:
     admin("user set --enable-multi-factor-auth --multi-factor-auth-rule password,totp", person["user_id"])
     assert "Not all required auth rules" in by_password(login, person).fails("token issue")
     both = login("v3multifactor", {"auth_methods": ["v3password", "v3totp"]}, password="first-Secret1",
-                 passcode=totp.passcode(SEED, step), **person)
+                 passcode=passcode(admin, person), **person)
     assert both.json("token issue")["project_id"] == person["project_id"]
 
 
