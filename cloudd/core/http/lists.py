@@ -55,7 +55,7 @@ class Listing:
         if asked.marker is not None:
             query = query.where(_after(order, await self._marker(tx, asked.marker)))
         for column, direction in order:
-            query = query.order_by(column.asc().nulls_first() if direction == "asc" else column.desc().nulls_last())
+            query = query.order_by(_ordered(column, direction))
         if asked.limit is not None:
             query = query.limit(asked.limit + 1)
         rows = list((await tx.execute(query)).unique().scalars())
@@ -111,6 +111,14 @@ def _integer(text: str) -> int:
     return number
 
 
+def _ordered(column: Column, direction: str) -> ColumnElement[Any]:
+    """NULL is the smallest value. Nothing is said of it where there is none: PostgreSQL would sort instead of using the index."""
+    order = column.asc() if direction == "asc" else column.desc()
+    if not column.expression.nullable:
+        return order
+    return order.nulls_first() if direction == "asc" else order.nulls_last()
+
+
 def _after(order: list[tuple[Column, str]], row: Any) -> ColumnElement[bool]:
     """Rows that come after `row` in this order; NULL is the smallest value."""
     clauses, same = [], []
@@ -118,8 +126,10 @@ def _after(order: list[tuple[Column, str]], row: Any) -> ColumnElement[bool]:
         value = getattr(row, column.key)
         if value is None:
             beyond = column.is_not(None) if direction == "asc" else None
+        elif direction == "asc" or not column.expression.nullable:
+            beyond = column > value if direction == "asc" else column < value
         else:
-            beyond = column > value if direction == "asc" else or_(column < value, column.is_(None))
+            beyond = or_(column < value, column.is_(None))
         if beyond is not None:
             clauses.append(and_(*same, beyond))
         same.append(column.is_(None) if value is None else column == value)

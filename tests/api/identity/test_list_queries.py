@@ -25,7 +25,7 @@ async def more(cloud, names):
     number = next(NUMBERS)
     user, group = await make(cloud, "user", name=f"lq-{number}"), await make(cloud, "group", name=f"lq-{number}")
     role, service = await make(cloud, "role", name=f"lq-{number}"), await make(cloud, "service", type=f"lq-{number}")
-    project = await make(cloud, "project", name=f"lq-{number}", tags=[f"lq-{number}"], **({"parent_id": names["project"]} if names else {}))
+    project = await make(cloud, "project", name=f"lq-{number}", **({"parent_id": names["project"]} if names else {}))
     endpoint = await make(cloud, "endpoint", service_id=service["id"], interface="public", url="http://lq.example", region=f"lq-{number}")
     made = {"user": user["id"], "group": group["id"], "role": role["id"], "project": project["id"], "idp": f"lq-{number}",
             "own": cloud.admin.user_id}
