@@ -224,6 +224,18 @@ class Image:
     check_partitions: bool = option(True, "Refuse raw images whose partition table is not one that firmware would believe.")
     import_hosts: tuple[str, ...] = option((), "Hosts (HOST or HOST:PORT) that web-download may fetch from although they are "
                                                "inside: loopback, link-local or this machine's own.")
+    import_plugins: tuple[str, ...] = option((), "What is done to imported images, in this order, unless they are signed: unpack them "
+                                                 "(image_decompression), bring them into one format (image_conversion), set the "
+                                                 "operator's properties (inject_image_metadata).", form=options.import_plugin)
+    conversion_format: Literal["raw", "qcow2", "vmdk"] = option("raw", "The format that image_conversion brings disks into.")
+    inject_properties: tuple[str, ...] = option((), "The properties that inject_image_metadata sets, as NAME=VALUE.", form=options.pair)
+    inject_ignore_roles: tuple[str, ...] = option(("admin",), "Who has one of these roles keeps inject_image_metadata off.")
+    certificates_dir: str = option("", "Directory of the certificates that images are signed with, as UUID.pem or UUID.der. Empty: "
+                                       "signed images are refused.")
+
+    def injected(self) -> dict[str, str]:
+        """`inject_properties` by name."""
+        return dict(options.pair(part) for part in self.inject_properties)
 
 
 @dataclass(frozen=True)

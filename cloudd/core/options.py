@@ -144,6 +144,20 @@ def store(text: str) -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
+def pair(text: str) -> tuple[str, str]:
+    """NAME=VALUE"""
+    name, mark, value = text.partition("=")
+    if not mark or not 0 < len(name.strip()) <= 255:
+        raise ValueError(text)
+    return name.strip(), value.strip()
+
+
+def import_plugin(text: str) -> None:
+    """image_decompression, image_conversion or inject_image_metadata"""
+    if text not in ("image_decompression", "image_conversion", "inject_image_metadata"):
+        raise ValueError(text)
+
+
 def mac_base(text: str) -> None:
     """six octets of a unicast address, as fa:16:3e:00:00:00"""
     if not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text) or int(text[:2], 16) & 1:

@@ -16,9 +16,10 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
 from cloudd.drivers.store.base import Store, StoreError, StoreFull
-from cloudd.image import blobs, images, inspect, quotas, states
-from cloudd.image.imports import staged_key
+from cloudd.image import blobs, images, inspect, quotas, signatures, states
+from cloudd.image.imports import converted_key, staged_key, unpacked_key
 from cloudd.image.models import Image
+from cloudd.image.signatures import Verifier
 from cloudd.image.staging import Staging
 
 LOG = log.get("cloudd.images")
@@ -47,6 +48,7 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
     for name in ("disk_format", "container_format"):
         if getattr(image, name) is None:
             raise BadRequest(f"Properties {name} must be set prior to saving data. Set it: openstack image set.")
+    signed = await signatures.verifier(parts, image)
     async with parts.database.write() as tx:
         image = await images.find(tx, context, image.id)
         await quotas.require(tx, context, parts.settings.server.region, image_size_total=quotas.mib(length))
@@ -54,7 +56,7 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
         await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
         key = await blobs.note(tx, image, where.name)
     try:
-        stored = await store(where, image, chunks, inspect.rules(parts.settings.image), key)
+        stored = await store(where, image, chunks, inspect.rules(parts.settings.image), key, signed)
     except BaseException as exc:
         await asyncio.shield(_drop_upload(parts, image.id, where.name, key))
         if isinstance(exc, StoreError):
@@ -75,18 +77,25 @@ def _words(error: StoreError, image: Image) -> CloudError:
     return Unavailable(f"The image store does not work: {error}.")
 
 
-async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], rules: inspect.Rules, key: str) -> Stored:
-    """Put data into a store while it is summed and inspected. Raises UnsupportedMedia, TooLarge, StoreError; then nothing stays."""
+async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], rules: inspect.Rules, key: str,
+                signed: Verifier | None = None) -> Stored:
+    """Put data into a store while it is summed, inspected and held against its signature; when that fails, nothing stays.
+
+    Raises UnsupportedMedia, TooLarge, BadRequest (not what was signed), StoreError.
+    """
     writer = await where.writer(key)
     try:
         md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
+        digests = (md5, sha512, signed.digest) if signed else (md5, sha512)
         watcher = diskimages.watch()
         async for batch in batches(chunks):
             watcher.feed(batch)
             if watcher.size > rules.most:
                 raise TooLarge(f"The image is larger than the {rules.most} bytes that this cloud takes (max_image_size).")
-            await asyncio.gather(writer.write(batch), asyncio.to_thread(update, (md5, sha512), batch))
+            await asyncio.gather(writer.write(batch), asyncio.to_thread(update, digests, batch))
         virtual_size = inspect.check(watcher, image.disk_format, image.container_format, rules)
+        if signed:
+            await asyncio.to_thread(signed.check)
         await writer.commit()
         return Stored(where.name, key, watcher.size, virtual_size, md5.hexdigest(), sha512.hexdigest())
     finally:
@@ -218,6 +227,6 @@ async def _recover_staged(parts: Parts) -> None:
         for image in rows:
             if staged_key(image.id) not in there:
                 await states.IMAGE.enter(tx, image, "stage failed")
-    wanted = {staged_key(image.id) for image in rows} | {staged_key(lock) for lock in at_work}
+    wanted = {staged_key(image.id) for image in rows} | {key(lock) for lock in at_work for key in (staged_key, unpacked_key, converted_key)}
     for key in there - wanted:
         await staging.delete(key)

@@ -23,6 +23,14 @@ def staged_key(image_id: str) -> str:
     return f"staged-{image_id}"
 
 
+def unpacked_key(image_id: str) -> str:
+    return f"unpacked-{image_id}"
+
+
+def converted_key(image_id: str) -> str:
+    return f"converted-{image_id}"
+
+
 @dataclass
 class Tokens:
     """`parts.service(Tokens)`: users' tokens for imports from other clouds, by task. In memory only: a restart ends such imports."""
@@ -45,7 +53,7 @@ async def begin(tx: AsyncSession, context: Context, image: Image, body: Mapping[
                        + (" (stage the data first)." if method == "glance-direct" else "."), type="Conflict")
     await states.IMAGE.enter(tx, image, "import")
     return await _ask(tx, context, image, body, where, "image.import", kind, method=method, uri=body["method"].get("uri"),
-                      endpoint=endpoint, request=dict(body["method"]))
+                      endpoint=endpoint, request=dict(body["method"]), roles=sorted(context.roles))
 
 
 def _check_method(image: Image, method: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

@@ -8,6 +8,8 @@ from cloudd.core import log, options
 from cloudd.core.context import internal
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
+from cloudd.drivers.certificates.base import Certificates
+from cloudd.drivers.certificates.directory import DirectoryCertificates
 from cloudd.drivers.store.base import Store, StoreError, StoreUnreachable
 from cloudd.drivers.store.file import FileStore
 from cloudd.image import data, jobs
@@ -39,6 +41,7 @@ class ImageModule(Module):
         self.parts.drivers[Store] = self.stores.writable(settings.image.default_store)
         self.parts.services[Staging] = Staging(staging)
         self.parts.services[Tokens] = Tokens()
+        self.parts.services[Certificates] = DirectoryCertificates(settings.image.certificates_dir)
         await self._open_cache(directory)
         await data.recover(self.parts)
         async with self.parts.database.write() as tx:

@@ -7,22 +7,14 @@ from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.store.base import BlobMissing
 from cloudd.image import blobs, data, images, imports, inspect, states
-from cloudd.image.jobs import copies, fetched
+from cloudd.image.jobs import copies, fetched, plugin_steps
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
 
 
-async def _image(run: Run) -> Image:
-    async with run.read() as tx:
-        image = await tx.get(Image, run.input["image"])
-    if image is None:
-        raise NotFound(f"Image {run.input['image']} was deleted while it was imported.")
-    return image
-
-
 async def download(run: Run) -> None:
     """For data that is elsewhere: into the staging area."""
-    await _image(run)
+    await plugin_steps.image_of(run)
     async with run.write() as tx:
         await imports.note(tx, run.input["task"], run.context, "processing")
     if run.input["method"] == "web-download":
@@ -38,13 +30,14 @@ async def remove_staged(run: Run) -> None:
 
 async def take(run: Run) -> None:
     """Inspect, sum and store the staged data, in each store that was asked for."""
-    image, staging = await _image(run), run.parts.service(Staging).store
-    key = imports.staged_key(image.id)
+    image, staging = await plugin_steps.image_of(run), run.parts.service(Staging).store
+    key = plugin_steps.data_key(run)
     try:
         await staging.size(key)
     except BlobMissing as exc:
         raise NotFound(f"The staged data of image {image.id} is not there any more.") from exc
-    done, failed = await copies.fill(run, image, lambda: staging.read(key), _tell, inspect.rules(run.parts.settings.image))
+    done, failed = await copies.fill(run, image, lambda: staging.read(key), _tell, inspect.rules(run.parts.settings.image),
+                                     signed=True)
     run.memory["stored"] = [asdict(stored) for stored in done]
     run.memory["failed"] = failed
 
@@ -57,7 +50,8 @@ async def _tell(run: Run, stored: data.Stored | None, left: list[str], failed: l
 
 
 async def finish(run: Run) -> None:
-    await run.parts.service(Staging).store.delete(imports.staged_key(run.input["image"]))
+    for key in (imports.staged_key, imports.unpacked_key, imports.converted_key):
+        await run.parts.service(Staging).store.delete(key(run.input["image"]))
     run.parts.service(imports.Tokens).forget(run.input["task"])
     first, *rest = (data.Stored(**stored) for stored in run.memory["stored"])
     async with run.save() as tx:
@@ -65,6 +59,7 @@ async def finish(run: Run) -> None:
         if image is None:
             raise NotFound(f"Image {run.input['image']} was deleted while it was imported.")
         imports.progress(image, [], run.memory["failed"])
+        plugin_steps.inject(run, image)
         await data.finish(tx, run.context, image, first)
         for stored in rest:
             await blobs.settle(tx, image, stored.store, stored.key)
@@ -86,5 +81,10 @@ async def back_to_queued(run: Run, error: BaseException) -> None:
             await imports.note(tx, run.input["task"], run.context, "failure", message)
 
 
-IMPORT = Job("image.import", [Step(download, undo=remove_staged), Step(take, undo=copies.remove), Step(finish)],
-             on_fail=back_to_queued, limit=4)
+IMPORT = Job("image.import", [
+    Step(download, undo=remove_staged),
+    Step(plugin_steps.unpack, undo=plugin_steps.remove_made),
+    Step(plugin_steps.convert, undo=plugin_steps.remove_made),
+    Step(take, undo=copies.remove),
+    Step(finish),
+], on_fail=back_to_queued, limit=4)

@@ -1,0 +1,1 @@
+"""Where the certificates are that images are signed with; OpenStack asks Barbican for them."""
