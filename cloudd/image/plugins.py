@@ -57,7 +57,7 @@ def unpack(source: Path, target: Path, most: int, stopped: Callable[[], bool]) -
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[IO[bytes]]:
+def _opened(source: Path) -> Iterator[gzip.GzipFile | IO[bytes]]:
     with source.open("rb") as file:
         if file.read(4).startswith(GZIP):
             file.seek(0)
