@@ -1,7 +1,9 @@
 """Hostile images on their way to a guest's disk, with the real qemu-img: the file that they name is never opened."""
 
+import ast
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +23,7 @@ from tests.unit.test_disk_images import changed
 WORDS = b"what nobody else may read "
 MIB = 1 << 20
 SERVER = "1" * 8
+VERBS = {"info", "convert", "create", "resize", "rebase", "commit", "snapshot", "check", "measure", "amend", "map", "compare", "dd"}
 
 
 @pytest.fixture
@@ -145,6 +148,25 @@ async def test_mutations_that_pass_are_flattened_or_refused_in_words(secret, tmp
     except BadImage as exc:
         assert len(str(exc)) > 20
     assert not secret.touched
+
+
+def commands_of_qemu_img() -> list[tuple[str, list[str]]]:
+    """The constant words of every call that runs qemu-img, by where it stands."""
+    found = []
+    for path in (Path(__file__).parents[2] / "cloudd").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                words = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+                if VERBS & set(words) and ("qemu-img" in words or getattr(node.func, "id", "") == "_qemu"):
+                    found.append((f"{path.name}:{node.lineno}", words))
+    return found
+
+
+def test_every_command_says_the_format():
+    found = commands_of_qemu_img()
+    assert len(found) >= 7
+    for where, words in found:
+        assert "-f" in words and ("-b" not in words or "-F" in words), where
 
 
 async def test_a_tool_has_limits():
