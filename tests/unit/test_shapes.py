@@ -31,6 +31,7 @@ def at(version):
     ("2.1", {"name": "a", "count": "3"}, {"name": "a", "count": 3}),
     ("2.3", {"name": "a", "networks": ["x"]}, {"name": "a", "count": 1, "networks": ["x"]}),
     ("2.4", {"name": "a", "networks": "auto"}, {"name": "a", "count": 1, "networks": "auto"}),
+    ("2.1", {"name": "a", "id": "chosen"}, {"name": "a", "count": 1}),
     ("2.8", {"name": "a", "networks": "auto", "more": 1}, {"name": "a", "count": 1, "networks": "auto", "more": 1}),
 ])
 def test_bodies_are_lifted(version, body, result):

@@ -132,7 +132,7 @@ class Shape:
 
     def _lift(self, given: Mapping[str, Any], stretch: Version, use: str) -> dict[str, Any]:
         """What a reply has and a request may not set is not taken, where unknown members are: it is none of them."""
-        kept_out = {item.name for item in self.fields if not item.accepts(use)}
+        kept_out = {item.name for item in self.fields_at(stretch) if not item.accepts(use)}
         lifted = {name: value for name, value in given.items() if name not in kept_out}
         for item in self.fields_at(stretch):
             if item.name in lifted and item.type.lifts:
