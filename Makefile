@@ -84,6 +84,7 @@ conformance: test-packages guest consoles ## OpenStack's own Tempest against a c
 
 bench: test-packages guest ## figures as ratios to a measured peer
 	@sh etc/make/libvirt.sh
+	@sh etc/make/nginx.sh
 	@$(PY) -m tests.bench.run $(ARGS)
 
 migration: venv ## write a migration from the models (m="what it does")

@@ -46,6 +46,12 @@ class Measured:
     def resident_mb(self) -> float:
         return int(self._status()["VmRSS"].split()[0]) / 1024
 
+    def highest_mb(self) -> float:
+        """The most that it had since this was last asked."""
+        highest = int(self._status()["VmHWM"].split()[0]) / 1024
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        return highest
+
     def threads(self) -> int:
         return int(self._status()["Threads"])
 
