@@ -103,12 +103,15 @@ async def test_the_whole_corpus_is_refused(name, tmp_path):
 
 
 async def test_an_image_said_to_be_raw_is_raw_all_the_way(secret, disks, tmp_path):
-    """OSSA-2024-002: what it holds stays bytes; no overlay, growth or copy ever looks for a format in it."""
+    """OSSA-2024-002: such an image is no disk; and where one comes byte for byte, no overlay, growth or copy looks for a format."""
     for name, (_, data) in made_by_qemu(secret, tmp_path).items():
         image = f"image-{name.replace(' ', '-')}"
         (tmp_path / "image").write_bytes(data)
         assert not secret.touched
-        await disks.cache_image(image, tmp_path / "image", "raw")
+        for format in ("raw", "iso"):
+            with pytest.raises(BadImage):
+                await disks.cache_image(image, tmp_path / "image", format)
+        await disks.cache_image(image, tmp_path / "image", "ami")
         disk = await disks.create_root_disk(SERVER, image, 2 * MIB, image)
         await disks.resize(SERVER, image, 4 * MIB)
         await qemu_img.copy(tmp_path / "i" / SERVER / image, disk.format, tmp_path / "copy", "raw")

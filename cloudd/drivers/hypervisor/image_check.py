@@ -15,16 +15,16 @@ MOST_VIRTUAL = 1 << 46
 
 
 def check(path: Path, format: str) -> None:
-    """Raises BadImage when the file is not of this format, or must not be opened."""
-    if format in VERBATIM:
+    """Raises BadImage when the file is not of this format, or must not be opened. Kernels and the like are only bytes to QEMU."""
+    if format in VERBATIM and format not in ("raw", "iso"):
         return
-    if format not in QEMU_NAME:
+    if format not in QEMU_NAME and format not in VERBATIM:
         raise BadImage(f"this hypervisor cannot boot images of format {format}")
     try:
         found = diskimages.inspect_file(path)
     except UnsafeImage as exc:
         raise BadImage(str(exc)) from exc
-    if found.format != format:
+    if found.format != format and not (format in VERBATIM and found.format in VERBATIM):
         raise BadImage(f"the image is said to be {format}, but its content is {found.format}")
     if found.virtual_size > MOST_VIRTUAL:
         raise BadImage(f"the image claims a disk of {found.virtual_size} bytes; {MOST_VIRTUAL} are possible")
