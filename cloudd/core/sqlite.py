@@ -17,6 +17,8 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
+from cloudd.core.tasks import to_the_end
+
 READER, WRITER = "sqlite+reader", "sqlite+writer"
 LOCK_SECONDS = 30
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4000", "temp_store=MEMORY")
@@ -83,21 +85,7 @@ class Writer(Reader):
 
     def aside(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Run a call in the writer's thread, and the loop meanwhile."""
-        await_only(_to_the_end(asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)))
-
-
-async def _to_the_end(call: asyncio.Future[Any]) -> None:
-    """Wait even when cancelled: a connection must not be closed under the thread that is in it."""
-    cancelled: asyncio.CancelledError | None = None
-    while not call.done():
-        try:
-            await asyncio.wait((call,))
-        except asyncio.CancelledError as exc:
-            cancelled = exc
-    if cancelled is not None:
-        call.exception()
-        raise cancelled
-    call.result()
+        await_only(to_the_end(asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)))
 
 
 for _name, _dialect in ((READER, Reader), (WRITER, Writer)):

@@ -25,6 +25,20 @@ def _ended(task: asyncio.Task[Any]) -> None:
         LOG.error("task died", task=task.get_name(), error=repr(error), exc_info=error)
 
 
+async def to_the_end(work: "asyncio.Future[T]") -> T:
+    """The result of work that must not be left alone, with a file or a connection that a thread is in: even who is cancelled waits."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait((work,))
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    if cancelled is not None:
+        work.exception()
+        raise cancelled
+    return work.result()
+
+
 async def stop_all(grace: float = 5.0) -> None:
     """Cancel what still runs on this loop and wait for it."""
     loop = asyncio.get_running_loop()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import diskimages, jobs, log
+from cloudd.core import diskimages, jobs, log, tasks
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
@@ -23,8 +23,9 @@ from cloudd.image.signatures import Verifier
 from cloudd.image.staging import Staging
 
 LOG = log.get("cloudd.images")
-BATCH = 4 << 20
+BATCH = 1 << 20
 HASH = "sha512"
+Sink = Callable[[bytearray], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,7 @@ async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], rules:
         md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(HASH)
         digests = (md5, sha512, signed.digest) if signed else (md5, sha512)
         watcher = diskimages.watch()
-        async for batch in batches(chunks):
-            watcher.feed(batch)
-            if watcher.size > rules.most:
-                raise TooLarge(f"The image is larger than the {rules.most} bytes that this cloud takes (max_image_size).")
-            await asyncio.gather(writer.write(batch), asyncio.to_thread(update, digests, batch))
+        await pour(looked_at(batches(chunks), watcher, rules.most), writer.write, *(summing(digest) for digest in digests))
         virtual_size = inspect.check(watcher, image.disk_format, image.container_format, rules)
         if signed:
             await asyncio.to_thread(signed.check)
@@ -102,10 +99,41 @@ async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], rules:
         await asyncio.shield(writer.abort())
 
 
-def update(digests: tuple[Any, ...], data: bytes | bytearray) -> None:
-    """To be run in a thread: hashing gives the interpreter's lock away."""
-    for digest in digests:
-        digest.update(data)
+async def looked_at(data: AsyncIterable[bytearray], watcher: diskimages.Watcher, most: int) -> AsyncIterator[bytearray]:
+    """The same batches, which the watcher has seen. Raises TooLarge."""
+    async for batch in counted(data, most):
+        watcher.feed(batch)
+        yield batch
+
+
+def summing(digest: Any) -> Sink:
+    """In a thread of its own: hashing gives the interpreter's lock away."""
+    return lambda batch: asyncio.to_thread(digest.update, batch)
+
+
+async def pour(data: AsyncIterable[bytearray], *sinks: Sink) -> None:
+    """Give every batch to all sinks, while the next one comes in. At the end, whichever, no sink is at work any more."""
+    work: asyncio.Future[Any] | None = None
+    try:
+        async for batch in data:
+            if work is not None:
+                _raise_first(await asyncio.shield(work))
+            work = tasks.start("image data", _to_all(sinks, batch))
+    finally:
+        if work is not None:
+            errors = await tasks.to_the_end(work)
+    if work is not None:
+        _raise_first(errors)
+
+
+async def _to_all(sinks: Sequence[Sink], batch: bytearray) -> list[Any]:
+    return await asyncio.gather(*(sink(batch) for sink in sinks), return_exceptions=True)
+
+
+def _raise_first(results: list[Any]) -> None:
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int,
@@ -118,13 +146,8 @@ async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncItera
         await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
     writer = await parts.service(Staging).store.writer(staged_key(image.id))
     try:
-        size = 0
-        async for batch in batches(chunks):
-            size += len(batch)
-            if size > most:
-                raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
-            await writer.write(batch)
-        await writer.commit()
+        await pour(counted(batches(chunks), most), writer.write)
+        size = await writer.commit()
     except BaseException as exc:
         await asyncio.shield(_back_to_queued(parts, image.id, states.UPLOADING, "stage failed"))
         if isinstance(exc, StoreError):
@@ -136,6 +159,16 @@ async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncItera
         row = await tx.get(Image, image.id)
         if row is not None:
             row.size, row.updated_at = size, context.now()
+
+
+async def counted(data: AsyncIterable[bytearray], most: int) -> AsyncIterator[bytearray]:
+    """The same batches. Raises TooLarge when they come to more than `most`."""
+    size = 0
+    async for batch in data:
+        size += len(batch)
+        if size > most:
+            raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
+        yield batch
 
 
 async def batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
@@ -197,7 +230,8 @@ def _digest_file(path: Path) -> tuple[str, str, diskimages.Watcher]:
     md5, sha512, watcher = hashlib.md5(usedforsecurity=False), hashlib.new(HASH), diskimages.watch()
     with path.open("rb") as handle:
         while data := handle.read(BATCH):
-            update((md5, sha512), data)
+            md5.update(data)
+            sha512.update(data)
             watcher.feed(data)
     return md5.hexdigest(), sha512.hexdigest(), watcher
 

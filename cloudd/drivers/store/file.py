@@ -1,17 +1,21 @@
 """Blobs as files of one directory: `KEY`, and `.KEY.RANDOM.part` while being written. Moved into place when on the disk."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from cloudd.core import tasks
 from cloudd.drivers.store.base import BlobMissing, Store, StoreError, StoreFull, Usage, Writer
 
 CHUNK = 1 << 20
+FLUSH = 32 << 20
+ZEROS = bytes(CHUNK)
 PART = ".part"
 
 
@@ -120,12 +124,28 @@ class FileStore(Store):
 class FileWriter(Writer):
     def __init__(self, handle: int, part: Path, target: Path):
         self._handle, self._part, self._target = handle, part, target
-        self._size = 0
+        self._size, self._flushed = 0, 0
+        self._flushing: asyncio.Future[None] | None = None
         self._open = True
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        try:
+        with self._told():
             await asyncio.to_thread(self._append, data)
+            if self._size - self._flushed >= FLUSH and (self._flushing is None or self._flushing.done()):
+                await self._settle()
+                self._flushed = self._size
+                self._flushing = asyncio.get_running_loop().run_in_executor(None, os.fdatasync, self._handle)
+
+    async def _settle(self) -> None:
+        """Wait for the disk, which has its share of the work while the rest still comes. Raises OSError."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            await tasks.to_the_end(flushing)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as exc:
             if exc.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StoreFull(f"no room is left in {self._target.parent}") from exc
@@ -135,7 +155,7 @@ class FileWriter(Writer):
         view = memoryview(data)
         for start in range(0, len(view), CHUNK):
             piece = view[start:start + CHUNK]
-            if any(piece):                                    # a piece of zeros stays a hole
+            if piece[0] or piece[-1] or bytes(piece) != ZEROS[:len(piece)]:      # a piece of zeros stays a hole
                 written = 0
                 while written < len(piece):
                     written += os.pwrite(self._handle, piece[written:], self._size + written)
@@ -145,7 +165,9 @@ class FileWriter(Writer):
         return await asyncio.to_thread(os.pread, self._handle, size, 0)
 
     async def commit(self) -> int:
-        await asyncio.to_thread(self._commit)
+        with self._told():
+            await self._settle()
+            await asyncio.to_thread(self._commit)
         return self._size
 
     def _commit(self) -> None:
@@ -158,6 +180,8 @@ class FileWriter(Writer):
     async def abort(self) -> None:
         if self._open:
             self._open = False
+            with contextlib.suppress(OSError):
+                await self._settle()
             os.close(self._handle)
             await asyncio.to_thread(self._part.unlink, missing_ok=True)
 

@@ -1,8 +1,8 @@
 """Computes the hashes of data that an image got by its location, and proves those that were given with it."""
 
-import asyncio
 import contextlib
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from cloudd.core.errors import Conflict, NotFound
@@ -18,14 +18,18 @@ async def sum_up(run: Run) -> None:
         await imports.note(tx, run.input["task"], run.context, "processing")
     algorithm = run.input["given"].get("os_hash_algo", data.HASH)
     digests: tuple[Any, ...] = (hashlib.md5(usedforsecurity=False), hashlib.new(algorithm))
-    async for batch in data.batches(stores.read(run.parts, image)):
-        if run.cancelled.is_set():
-            raise NotFound(f"Image {image.id} was deleted while its location was added.")
-        await asyncio.to_thread(data.update, digests, batch)
+    await data.pour(_until_cancelled(run, data.batches(stores.read(run.parts, image))), *map(data.summing, digests))
     checksum, value = (digest.hexdigest() for digest in digests)
     if (wanted := run.input["given"].get("os_hash_value", value)) != value:
         raise Conflict(f"os_hash_value: ({wanted}) not matched with actual os_hash_value: ({value})")
     run.memory["sums"] = {"checksum": checksum, "os_hash_algo": algorithm, "os_hash_value": value}
+
+
+async def _until_cancelled(run: Run, batches: AsyncIterator[bytearray]) -> AsyncIterator[bytearray]:
+    async for batch in batches:
+        if run.cancelled.is_set():
+            raise NotFound(f"Image {run.input['image']} was deleted while its location was added.")
+        yield batch
 
 
 async def finish(run: Run) -> None:
