@@ -36,7 +36,7 @@ async def run(*command: str, limits: Limits, room: Path | None = None) -> bytes:
     except TimeoutError:
         raise ToolError(f"{command[0]} was stopped after {limits.wall_seconds} seconds") from None
     except _Full:
-        raise ToolError(f"{command[0]} was stopped: it would have filled the disk of {room}") from None
+        raise ToolError(f"{command[0]} was stopped: it would have filled the disk") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudd.core import tasks
-from cloudd.core.errors import Conflict, NotFound
+from cloudd.core.errors import Conflict, NotFound, Unavailable
 from cloudd.core.jobs import Run
 from cloudd.drivers.store.base import Store
 from cloudd.image import imports, inspect, plugins, signatures
@@ -61,6 +61,8 @@ async def unpack(run: Run) -> None:
     try:
         await asyncio.to_thread(plugins.unpack, source, part, most, run.cancelled.is_set)
         await store.adopt(key, part)
+    except OSError as exc:
+        raise Unavailable(f"The staging area does not take the unpacked image: {exc.strerror}.") from exc
     finally:
         part.unlink(missing_ok=True)
     run.memory["data"] = key

@@ -14,6 +14,7 @@ OSSA-2015-019  status set by a user             test_ossa_2015_019_nobody_sets_a
 OSSA-2015-020  uploads outlive their token      test_ossa_2015_003_and_2015_020_deleted_uploads_leave_nothing
 OSSA-2016-006  removing the last location       test_ossa_2016_006_the_last_location_stays
 OSSA-2026-004  web-download goes inside         test_ossa_2026_004_imports_go_nowhere_inside
+OSSA-2026-004  glance-download, too             test_ossa_2026_004_another_glance_sends_nobody_inside
 Glance, Nova and Cinder
 OSSA-2016-012  qemu-img eats all                tests/unit/test_hostile_boot.py::test_a_tool_has_limits
 OSSA-2023-002  vmdk flat descriptor             tests/api/image/test_hostile_images.py::test_uploads_are_refused_and_told_why
@@ -68,6 +69,7 @@ BYTES = {"Content-Type": "application/octet-stream"}
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 DATA = b"\x07" * 700_000
 ROOT = Path(__file__).parents[3]
+MOVED, THERE = "1" * 8 + "-1111-1111-1111-111111111111", "2" * 8 + "-2222-2222-2222-222222222222"
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,16 @@ async def elsewhere():
     async def disk(request):
         return web.Response(body=Elsewhere.data)
     app = web.Application()
-    app.add_routes([web.get("/away", away), web.get("/slow", slow), web.get("/disk", disk)])
+
+    async def facts(request):
+        if request.match_info["image"] == MOVED:
+            raise web.HTTPFound("http://127.0.0.1:9/facts")
+        return web.json_response({"status": "active", "size": 5, "disk_format": "raw", "container_format": "bare"})
+
+    async def data(request):
+        raise web.HTTPFound("http://127.0.0.1:9/data")
+    app.add_routes([web.get("/away", away), web.get("/slow", slow), web.get("/disk", disk), web.get("/v2/images/{image}", facts),
+                    web.get("/v2/images/{image}/file", data)])
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -133,7 +144,7 @@ async def blobs(cloud):
 
 def test_every_test_of_the_table_is_there():
     told = re.findall(r"^OSSA-\d{4}-\d{3} .*?((?:tests/\S+::)?test_\w+)$", __doc__, re.MULTILINE)
-    assert len(told) == 32
+    assert len(told) == 33
     for name in told:
         path, _, test = name.rpartition("::")
         assert f"def {test}(" in (ROOT / path if path else Path(__file__)).read_text(), name
@@ -317,7 +328,22 @@ async def test_ossa_2025_001_files_are_no_addresses(cloud, url):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]",
                                   "[::ffff:127.0.0.1]", "169.254.169.254", "0.0.0.0", "[fe80::1]"])
 async def test_ossa_2026_004_imports_go_nowhere_inside(cloud, elsewhere, host):
-    """Neither at once nor by a redirect, however the address is written; by any of the two methods that fetch."""
+    """Neither at once nor by a redirect, however the address is written."""
     for uri in (f"http://{host}:9/latest", f"http://{elsewhere.host}/away?to=http://{host}:9/latest"):
         status, words = await fetched(cloud, uri)
         assert status in (400, 202) and ("inside this cloud" in words or "not a canonical IPv4 address" in words), words
+
+
+async def test_ossa_2026_004_another_glance_sends_nobody_inside(cloud, elsewhere):
+    """Neither for the facts of the image nor for its data."""
+    services = (await cloud.admin.get("/identity/v3/services?type=image")).body["services"]
+    await cloud.admin.post("/identity/v3/regions", {"region": {"id": "elsewhere"}})
+    endpoint = {"service_id": services[0]["id"], "region_id": "elsewhere", "interface": "public", "url": f"http://{elsewhere.host}"}
+    assert (await cloud.admin.post("/identity/v3/endpoints", {"endpoint": endpoint})).status == 201
+    for source, words in ((MOVED, "answered 302"), (THERE, "inside this cloud")):
+        image = await make(cloud.demo)
+        method = {"name": "glance-download", "glance_region": "elsewhere", "glance_image_id": source}
+        assert (await cloud.demo.post(f"/image/v2/images/{image}/import", {"method": method})).status == 202
+        await cloud.settled()
+        told = (await cloud.demo.get(f"/image/v2/images/{image}/tasks")).body["tasks"][0]["message"]
+        assert words in told and (await show(cloud.demo, image))["status"] == "queued"

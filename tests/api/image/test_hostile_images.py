@@ -2,6 +2,8 @@
 
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from cloudd.drivers.store.base import Store
 from cloudd.image.staging import Staging
@@ -10,6 +12,7 @@ from tests.api.compute import rooms
 from tests.api.conftest import make_settings, run_cloud
 from tests.hostile_images import CLAIMS, HOSTILE, NAMES_A_FILE, POLYGLOTS, SOUND
 from tests.opened import watched
+from tests.unit.test_disk_images import changed
 from tests.waiting import until
 
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -162,6 +165,24 @@ async def test_an_image_that_came_by_its_location_does_not_become_a_disk(cloud, 
     shown = (await cloud.admin.get(f"{rooms.C}/servers/{server.body['server']['id']}")).body["server"]
     assert shown["status"] == "ERROR"
     assert matches(words, shown["fault"]["message"] + shown["fault"].get("details", "")), shown["fault"]
+
+
+MEMBERS = {name: one for name, one in SOUND.items() if one[0] not in ("raw", "iso")}
+PLACES = some.one_of(some.integers(0, 1100), some.integers(192 << 10, (192 << 10) + 200), some.integers(2 << 20, (2 << 20) + 300))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(some.sampled_from(sorted(MEMBERS)), some.lists(some.tuples(PLACES, some.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
+async def test_mutations_are_taken_as_they_are_or_refused(cloud, name, changes):
+    """Never an error of the server, and what is taken comes out as it went in."""
+    format, data, _ = MEMBERS[name]
+    data = changed(data, changes)
+    image = await make(cloud.demo, format)
+    answer = await send(cloud.demo, image, data)
+    assert answer.status in (204, 415), answer.content
+    fetched = await cloud.demo.get(f"/image/v2/images/{image}/file")
+    assert fetched.content == (data if answer.status == 204 else b"")
+    assert (await cloud.demo.delete(f"/image/v2/images/{image}")).status == 204
 
 
 async def test_what_is_not_asked_for_is_not_refused(tmp_path):
