@@ -5,10 +5,13 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from cloudd.core.errors import Conflict, NotFound
+from cloudd.core import diskimages, log
+from cloudd.core.errors import Conflict, NotFound, UnsupportedMedia
 from cloudd.core.jobs import Job, Run, Step
-from cloudd.image import data, imports, locations, states, stores
+from cloudd.image import data, imports, inspect, locations, states, stores
 from cloudd.image.models import Image
+
+LOG = log.get("cloudd.images")
 
 
 async def sum_up(run: Run) -> None:
@@ -18,15 +21,28 @@ async def sum_up(run: Run) -> None:
         await imports.note(tx, run.input["task"], run.context, "processing")
     algorithm = run.input["given"].get("os_hash_algo", data.HASH)
     digests: tuple[Any, ...] = (hashlib.md5(usedforsecurity=False), hashlib.new(algorithm))
-    await data.pour(_until_cancelled(run, data.batches(stores.read(run.parts, image))), *map(data.summing, digests))
+    watcher = diskimages.watch()
+    await data.pour(_watched(run, data.batches(stores.read(run.parts, image)), watcher), *map(data.summing, digests))
     checksum, value = (digest.hexdigest() for digest in digests)
     if (wanted := run.input["given"].get("os_hash_value", value)) != value:
         raise Conflict(f"os_hash_value: ({wanted}) not matched with actual os_hash_value: ({value})")
-    run.memory["sums"] = {"checksum": checksum, "os_hash_algo": algorithm, "os_hash_value": value}
+    run.memory["sums"] = {"checksum": checksum, "os_hash_algo": algorithm, "os_hash_value": value,
+                          "virtual_size": _virtual_size(run, image, watcher)}
 
 
-async def _until_cancelled(run: Run, batches: AsyncIterator[bytearray]) -> AsyncIterator[bytearray]:
+def _virtual_size(run: Run, image: Image, watcher: diskimages.Watcher) -> int | None:
+    """What lies elsewhere is not refused here, since it may change at any time: who makes a disk of it looks again."""
+    try:
+        return inspect.check(watcher, image.disk_format, image.container_format, inspect.rules(run.parts.settings.image))
+    except UnsupportedMedia as exc:
+        LOG.warning("an image's location has data that is no image", image=image.id, why=exc.message)
+        return None
+
+
+async def _watched(run: Run, batches: AsyncIterator[bytearray], watcher: diskimages.Watcher) -> AsyncIterator[bytearray]:
+    """The same batches, until the job is cancelled."""
     async for batch in batches:
+        watcher.feed(batch)
         if run.cancelled.is_set():
             raise NotFound(f"Image {run.input['image']} was deleted while its location was added.")
         yield batch

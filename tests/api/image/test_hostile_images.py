@@ -167,6 +167,17 @@ async def test_an_image_that_came_by_its_location_does_not_become_a_disk(cloud, 
     assert matches(words, shown["fault"]["message"] + shown["fault"].get("details", "")), shown["fault"]
 
 
+async def test_the_size_of_a_disk_elsewhere_is_found_with_its_hash(cloud, mirror):
+    """Where data lies elsewhere its claim is known before anybody makes a disk of it; what is no image claims nothing."""
+    for data, size in ((disks.qcow2(), 16 << 20), (disks.qcow2_with_backing(), None)):
+        mirror.data = data
+        image = await make(cloud.demo, "qcow2")
+        assert (await cloud.demo.post(f"/image/v2/images/{image}/locations", {"url": mirror.url})).status == 202
+        await cloud.settled()
+        shown = await show(cloud.demo, image)
+        assert (shown["status"], shown["virtual_size"], shown["os_hash_algo"]) == ("active", size, "sha512")
+
+
 MEMBERS = {name: one for name, one in SOUND.items() if one[0] not in ("raw", "iso")}
 PLACES = some.one_of(some.integers(0, 1100), some.integers(192 << 10, (192 << 10) + 200), some.integers(2 << 20, (2 << 20) + 300))
 
