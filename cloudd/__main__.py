@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
             ("sample-providers", "the same for the OpenID providers of [federation] providers_file"))
     jobs = _nested(command("jobs", "long operations"), ("list", "those that are not finished, and the last that are"))
     jobs["list"].add_argument("--all", action="store_true", help="the finished ones as well")
-    audit = command("audit", "who did what: logins and changes")
+    audit = command("audit", "who did what: logins, changes, refused requests")
     audit.add_argument("--user", help="id of who did it")
     audit.add_argument("--resource", help="id of what it was done to")
     audit.add_argument("--event", help="beginning of the event's name, as identity.role_assignment")

@@ -16,7 +16,7 @@ from cloudd.compute.service import ComputeModule
 from cloudd.core import clock, jobs, log, systemd, tasks, tls
 from cloudd.core.database import Database
 from cloudd.core.errors import StartError
-from cloudd.core.events import Bus
+from cloudd.core.events import Bus, Retention
 from cloudd.core.http.dispatch import Dispatcher
 from cloudd.core.http.server import Front
 from cloudd.core.module import Module
@@ -43,7 +43,7 @@ class Daemon:
     def __init__(self, settings: Settings):
         self.settings = settings
         self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
-        self.parts.bus = Bus(self.parts.database, timedelta(days=settings.events.retention_days))
+        self.parts.bus = Bus(self.parts.database, Retention.of(settings.events))
         self.parts.jobs = jobs.Runner(self.parts, limits=settings.jobs.by_kind())
         self.modules = [kind(self.parts) for kind in MODULES]
         identity = next(module for module in self.modules if isinstance(module, IdentityModule))

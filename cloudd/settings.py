@@ -255,6 +255,8 @@ class Events:
     """What happened."""
 
     retention_days: int = option(7, "Days that events are kept.", least=0)
+    audit_days: int = option(90, "Days that identity's events and refused requests are kept, for `cloudd audit`.", least=0)
+    most: int = option(1_000_000, "Most events kept: above it the oldest go before their time.", least=1000)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Text, select, type_coerce
 
 from cloudd.core import clock
 from cloudd.core.database import Database
@@ -36,7 +36,7 @@ async def show(settings: Settings, asked: Asked, as_json: bool) -> int:
             rows = list((await tx.execute(query(asked))).scalars())
     finally:
         await database.close()
-    found = [row for row in reversed(rows) if not asked.failures or outcome(row) == "failure"][-asked.limit:]
+    found = list(reversed(rows))
     if as_json:
         for row in found:
             print(orjson.dumps(record(row)).decode())
@@ -49,7 +49,7 @@ async def show(settings: Settings, asked: Asked, as_json: bool) -> int:
 
 
 def query(asked: Asked) -> Select[tuple[EventRow]]:
-    """The newest first. Failures are sorted out by the reader: the outcome lies inside the payload."""
+    """The newest first. The outcome lies inside the payload, which is kept as text (core.database.Json)."""
     wanted = select(EventRow).order_by(EventRow.serial.desc())
     if asked.user:
         wanted = wanted.where(EventRow.user_id == asked.user)
@@ -59,7 +59,9 @@ def query(asked: Asked) -> Select[tuple[EventRow]]:
         wanted = wanted.where(EventRow.name.startswith(asked.event, autoescape=True))
     if asked.since:
         wanted = wanted.where(EventRow.created_at >= _moment(asked.since))
-    return wanted if asked.failures else wanted.limit(asked.limit)
+    if asked.failures:
+        wanted = wanted.where(type_coerce(EventRow.payload, Text).contains('"outcome":"failure"'))
+    return wanted.limit(asked.limit)
 
 
 def _moment(text: str) -> datetime:

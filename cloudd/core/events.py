@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock, log, tasks
@@ -22,6 +22,8 @@ from cloudd.core.tables import EventCursor, EventRow
 
 LOG = log.get("cloudd.events")
 BATCH = 200
+AUDIT = ("identity.", "request.refused")
+"""How the names of events begin that are kept for the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,21 @@ class Event:
     resource_id: str
 
 
+@dataclass(frozen=True)
+class Retention:
+    """How long events are kept, how long those of the audit log, and how many of all."""
+
+    events: timedelta = timedelta(days=7)
+    audit: timedelta = timedelta(days=90)
+    most: int = 1_000_000
+
+    @classmethod
+    def of(cls, options: Any) -> "Retention":
+        """As the section [events] of the settings has it."""
+        longest = max(options.retention_days, options.audit_days)
+        return cls(timedelta(days=options.retention_days), timedelta(days=longest), options.most)
+
+
 Handler = Callable[[AsyncSession, Happened], Awaitable[None]]
 
 
@@ -60,8 +77,8 @@ async def emit(tx: AsyncSession, context: Context, event: Event, *, project_id: 
 class Bus:
     """Tells committed events to subscribers (durable, each with a cursor) and to live streams (from now on only)."""
 
-    def __init__(self, database: Database, retention: timedelta = timedelta(days=7)):
-        self.database, self.retention = database, retention
+    def __init__(self, database: Database, retention: Retention | None = None):
+        self.database, self.retention = database, retention or Retention()
         self._handlers: dict[str, tuple[tuple[str, ...], Handler]] = {}
         self._streams: set[asyncio.Queue[Happened]] = set()
         self._told = 0
@@ -140,9 +157,14 @@ class Bus:
         return len(rows) == BATCH
 
     async def forget_old(self) -> int:
-        """Delete events past the retention that every subscriber has read."""
+        """Delete events past the retention. Those of the audit log stay longer; of all no more are kept than the settings say."""
+        moment, kept = clock.now(), self.retention
+        audit = or_(*(EventRow.name.startswith(name, autoescape=True) for name in AUDIT))
         async with self.database.write() as tx:
-            result = await tx.execute(delete(EventRow).where(EventRow.created_at < clock.now() - self.retention))
+            newest = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
+            result = await tx.execute(delete(EventRow).where(or_(
+                and_(EventRow.created_at < moment - kept.events, not_(audit)), EventRow.created_at < moment - kept.audit,
+                EventRow.serial <= newest - kept.most)))
         return result.rowcount
 
 

@@ -19,7 +19,7 @@ class Changed(Event):
 
 @dataclass(frozen=True)
 class LoggedIn(Event):
-    """Somebody proved who he is."""
+    """Somebody (the resource) proved who he is. For a signature of EC2's it is a service that asks: that is the initiator."""
 
     name: ClassVar[str] = "identity.authenticate"
     methods: list[str]
@@ -28,11 +28,13 @@ class LoggedIn(Event):
 
 @dataclass(frozen=True)
 class LoginFailed(Event):
-    """Somebody did not prove to be whom he said; the resource is that user, or empty when there is none."""
+    """Somebody did not prove to be whom he said; the resource is that user, or empty when there is none. `pending`: the
+    proof was good, but one of several. `untold`: so many more of this address before, in the same minute."""
 
     name: ClassVar[str] = "identity.authenticate"
     method: str
     reason: str
+    untold: int = 0
     outcome: str = "failure"
 
 

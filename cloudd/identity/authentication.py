@@ -1,6 +1,7 @@
 """Logging in: each method proves who somebody is, the scope says where he wants to work. Every refusal is the same 401."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import events
 from cloudd.core.clock import now
-from cloudd.core.errors import BadRequest, Forbidden, Unauthorized
+from cloudd.core.errors import BadRequest, CloudError, Forbidden, NotFound, Unauthorized
+from cloudd.core.refusals import Allowance
 from cloudd.identity import compliance, receipts
-from cloudd.identity.audit import LoggedIn
+from cloudd.identity.audit import LoggedIn, LoginFailed
 from cloudd.identity.directories import Directories
 from cloudd.identity.methods import METHODS, REFUSED, Login, Proof, domain_of, expecting
 from cloudd.identity.models import Project, Trust, User
@@ -25,13 +27,15 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
     tokens = login.tokens
     await tokens.heed()
     earlier = receipts.read(tokens.ring, receipt) if receipt else None
-    proof = await _prove(login)
-    if earlier is not None:
-        if earlier.user_id != proof.user_id:
-            raise Unauthorized(REFUSED)
-        proof.methods = tuple(dict.fromkeys((*earlier.methods, *proof.methods)))
-    await _enough(tokens, proof)
-    text, subject = await _issue(tokens, proof, wanted)
+    async with telling(login, login.identity["methods"]) as known:
+        proof = await _prove(login)
+        known["user_id"] = proof.user_id
+        if earlier is not None:
+            if earlier.user_id != proof.user_id:
+                raise Unauthorized(REFUSED, reason="the receipt is another user's")
+            proof.methods = tuple(dict.fromkeys((*earlier.methods, *proof.methods)))
+        await _enough(tokens, proof)
+        text, subject = await _issue(tokens, proof, wanted)
     if proof.parent is None:
         await _tell(login, proof, subject)
     return text, subject
@@ -45,6 +49,29 @@ async def let_in(login: Login, proof: Proof) -> tuple[str, Subject]:
     return text, subject
 
 
+@asynccontextmanager
+async def telling(login: Login, methods: Sequence[str]) -> AsyncIterator[dict[str, str]]:
+    """Who is refused in this block is told of, unless `failed` told it. What is yielded may get the `user_id`, once it is known."""
+    known: dict[str, str] = {}
+    try:
+        yield known
+    except (Unauthorized, Forbidden, NotFound) as refusal:
+        if not login.told:
+            await _tell_refusal(login, "+".join(dict.fromkeys(methods))[:64], known, refusal)
+        raise
+
+
+async def _tell_refusal(login: Login, method: str, known: Mapping[str, str], refusal: CloudError) -> None:
+    parts, context = login.tokens.parts, login.context
+    untold = parts.service(Allowance).take(f"login from {context.remote_address}", now().timestamp())
+    if untold is None:
+        return
+    user_id = refusal.facts.get("user_id", known.get("user_id", ""))
+    outcome = "pending" if isinstance(refusal, receipts.MoreNeeded) else "failure"
+    async with parts.database.write() as tx:
+        await events.emit(tx, context, LoginFailed(user_id, method, refusal.facts.get("reason", refusal.message)[:200], untold, outcome))
+
+
 async def _tell(login: Login, proof: Proof, subject: Subject) -> None:
     async with login.tokens.parts.database.write() as tx:
         await compliance.record_success(tx, proof.user_id, now())
@@ -52,9 +79,12 @@ async def _tell(login: Login, proof: Proof, subject: Subject) -> None:
                           LoggedIn(proof.user_id, list(proof.methods)))
 
 
-async def log_in_with(tokens: Tokens, user_id: str, methods: tuple[str, ...], wanted: Any) -> tuple[str, Subject]:
-    """A token for somebody who proved himself by other means than a method of /auth/tokens."""
-    return await _issue(tokens, Proof(user_id, methods), wanted)
+async def log_in_with(login: Login, user_id: str, methods: tuple[str, ...], wanted: Any) -> tuple[str, Subject]:
+    """A token for somebody who proved himself by other means than a method of /auth/tokens, to a service that asks for him."""
+    text, subject = await _issue(login.tokens, Proof(user_id, methods), wanted)
+    async with login.tokens.parts.database.write() as tx:
+        await events.emit(tx, login.context, LoggedIn(user_id, list(methods)), project_id=subject.context.project_id)
+    return text, subject
 
 
 async def _issue(tokens: Tokens, proof: Proof, wanted: Any) -> tuple[str, Subject]:
@@ -68,7 +98,7 @@ async def _issue(tokens: Tokens, proof: Proof, wanted: Any) -> tuple[str, Subjec
             payload = replace(payload, scope=None, scope_id=None)    # a default project that is closed to him counts as none
             subject = await tokens.look_up(tx, payload)
     if subject is None:
-        raise Unauthorized(REFUSED)
+        raise Unauthorized(REFUSED, reason=f"no way to the scope {payload.scope or 'unscoped'} {payload.scope_id or ''}".strip())
     if payload.trust_id:
         await _use_trust(tokens, payload.trust_id)
     return tokens.write(payload), subject

@@ -1,7 +1,7 @@
 """The ways to prove who one is: password, token, application credential, one-time passcode, OAuth 1.0a."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,8 @@ class Login:
     hasher: Hasher
     context: Context
     signed: oauth1.Signed | None = None
+    told: list[str] = field(default_factory=list)
+    """Methods whose failure was told."""
 
     def read(self):
         return self.tokens.parts.database.read()
@@ -82,6 +84,7 @@ class Login:
         """Count and tell a failure; what to raise."""
         self.tokens.parts.service(compliance.Attempts).failed(now().timestamp(), self.context.remote_address,
                                                                user.id if user else None)
+        self.told.append(method)
         async with self.tokens.parts.database.write() as tx:
             if user is not None and reason == "wrong secret":
                 await compliance.record_failure(tx, self.rules, user.id, now())
@@ -105,7 +108,7 @@ async def by_password(login: Login, given: Mapping[str, Any]) -> Proof:
     if not fits or user is None or shut:
         raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"))
     if compliance.expired(user, now()) and not user.options.get("ignore_password_expiry"):
-        raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
+        raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.", user_id=user.id)
     return Proof(user.id, ("password",))
 
 

@@ -12,11 +12,12 @@ from aiohttp import web
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import ids, log
+from cloudd.core import ids, log, refusals
 from cloudd.core.context import Context
 from cloudd.core.errors import (
     BadRequest,
     CloudError,
+    Forbidden,
     MethodNotAllowed,
     NotFound,
     TooLarge,
@@ -28,6 +29,7 @@ from cloudd.core.http.microversions import Version
 from cloudd.core.http.request import Request
 from cloudd.core.http.shapes import Shape
 from cloudd.core.parts import Parts
+from cloudd.core.refusals import Allowance
 
 LOG = log.get("cloudd.http")
 Authenticator = Callable[[web.Request, Context, str], Awaitable[Context]]
@@ -46,6 +48,7 @@ class Dispatcher:
 
     def __init__(self, parts: Parts, authenticate: Authenticator):
         self.parts, self.authenticate = parts, authenticate
+        self.allowance = parts.services.setdefault(Allowance, Allowance())
         self._mounts: dict[str, Api] = {}
         self.apis: list[Api] = []
         self.aliases: dict[int, str] = {}                     # classic port -> mount point that its paths lie below
@@ -89,7 +92,10 @@ class Dispatcher:
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as exc:
-            response = self._refuse(raw, found[0] if found else None, _meaning(raw, exc, request_id), request_id)
+            api, error = found[0] if found else None, _meaning(raw, exc, request_id)
+            if api and isinstance(error, Forbidden) and raw.get(CONTEXT) and raw[CONTEXT].user_id:
+                await refusals.tell(self.parts.database, self.allowance, raw[CONTEXT], api.service, raw.method, raw.path, error)
+            response = self._refuse(raw, api, error, request_id)
         finally:
             log.request_id.reset(token)
         if not response.prepared:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,10 @@ from cloudd.identity.api import API
 from cloudd.identity.api.credentials import not_more, not_read, open_blob, seal
 from cloudd.identity.api.tokens import view
 from cloudd.identity.audit import DelegationChanged
-from cloudd.identity.authentication import log_in_with
+from cloudd.identity.authentication import log_in_with, telling
+from cloudd.identity.methods import Login
 from cloudd.identity.models import Credential, Project
+from cloudd.identity.passwords import Hasher
 from cloudd.identity.subjects import Subject
 from cloudd.identity.tokens import Tokens
 
@@ -32,6 +34,7 @@ SIGNED = t.Obj({"access": t.Text(1), "signature": t.Text(1), "params": t.Map(), 
 EC2 = Shape(None, Field("credentials", SIGNED), Field("ec2Credentials", SIGNED), extra=True)
 S3 = Shape(None, Field("credentials", t.Obj({"access": t.Text(1), "signature": t.Text(1), "token": t.Text(1, None)},
                                             ("access", "signature", "token"), extra=True), required=True), extra=True)
+METHOD = ("ec2credential",)
 users = API.resource("/users/{user}/credentials/OS-EC2")
 
 
@@ -109,23 +112,26 @@ async def delete(request, tx, access):
     await tx.delete(access)
 
 
-async def _secret(request: Request, access: str) -> tuple[Credential, dict[str, Any]]:
-    async with request.parts.database.read() as tx:
-        row = await tx.get(Credential, access_id(access))
-    if row is None or row.type != "ec2":
-        raise Unauthorized("EC2 access key not found.")
-    blob = _blob(request, row)
-    if not isinstance(blob.get("secret"), str):
-        raise Unauthorized("EC2 access key not found.")
-    return row, blob
+async def _exchange(request: Request, access: str, check: Callable[[str], None]) -> tuple[str, Subject]:
+    """A token for the owner of an access key, whose signature `check` looks at, by its secret. The end of it is told, good or bad."""
+    login = Login(request.service(Tokens), {}, request.service(Hasher), request.context)
+    async with telling(login, METHOD) as known:
+        async with request.parts.database.read() as tx:
+            row = await tx.get(Credential, access_id(access))
+        blob = _blob(request, row) if row is not None and row.type == "ec2" else {}
+        if row is None or not isinstance(blob.get("secret"), str):
+            raise Unauthorized("EC2 access key not found.")
+        known["user_id"] = row.user_id
+        check(blob["secret"])
+        return await _token(login, row, blob)
 
 
-async def _token(request: Request, row: Credential, blob: Mapping[str, Any]) -> tuple[str, Subject]:
-    """A token for the credential's owner on its project; as narrow as the token with which the credential was made."""
+async def _token(login: Login, row: Credential, blob: Mapping[str, Any]) -> tuple[str, Subject]:
+    """As narrow as the token with which the credential was made."""
     if blob.get("app_cred_id") or blob.get("access_token_id"):
         raise Unauthorized("The credential was made through a restricted token.")
     wanted = {"OS-TRUST:trust": {"id": blob["trust_id"]}} if blob.get("trust_id") else {"project": {"id": row.project_id}}
-    return await log_in_with(request.service(Tokens), row.user_id, ("ec2credential",), wanted)
+    return await log_in_with(login, row.user_id, METHOD, wanted)
 
 
 def _fits(ours: str, theirs: str) -> None:
@@ -143,14 +149,15 @@ async def ec2_token(request, body):
     given = body.get("credentials") or body.get("ec2Credentials")
     if not given:
         raise BadRequest("Expecting to find credentials in the request body.")
-    row, blob = await _secret(request, given["access"])
-    theirs = given.get("signature") or _header_signature(given)
-    signatures.fresh(signatures.ec2_time(given), _ttl(request), request.context.now())
-    ours = signatures.ec2(blob["secret"], given)
-    bare = {**given, "host": str(given.get("host", "")).partition(":")[0]}       # old clients sign the host without its port
-    if not signatures.same(ours, theirs):
-        _fits(signatures.ec2(blob["secret"], bare), theirs)
-    text, subject = await _token(request, row, blob)
+
+    def check(secret: str) -> None:
+        theirs = given.get("signature") or _header_signature(given)
+        signatures.fresh(signatures.ec2_time(given), _ttl(request), request.context.now())
+        bare = {**given, "host": str(given.get("host", "")).partition(":")[0]}       # old clients sign the host without its port
+        if not signatures.same(signatures.ec2(secret, given), theirs):
+            _fits(signatures.ec2(secret, bare), theirs)
+
+    text, subject = await _exchange(request, given["access"], check)
     return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
@@ -167,8 +174,10 @@ async def s3_token(request, body):
         token = base64.b64decode(given["token"].replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise BadRequest("The token of the credentials is not base64.") from exc
-    row, blob = await _secret(request, given["access"])
-    _fits(signatures.s3(blob["secret"], token), given["signature"])
-    signatures.fresh(signatures.s3_time(token), _ttl(request), request.context.now())
-    _, subject = await _token(request, row, blob)
+
+    def check(secret: str) -> None:
+        _fits(signatures.s3(secret, token), given["signature"])
+        signatures.fresh(signatures.s3_time(token), _ttl(request), request.context.now())
+
+    _, subject = await _exchange(request, given["access"], check)
     return Reply(await view(request, subject), headers={"Vary": "X-Auth-Token"})

@@ -13,7 +13,7 @@ from cloudd.core.http import Reply, Request
 from cloudd.identity import federated_login, oidc_tokens
 from cloudd.identity.api import API
 from cloudd.identity.api.tokens import view
-from cloudd.identity.authentication import let_in
+from cloudd.identity.authentication import let_in, telling
 from cloudd.identity.methods import Login
 from cloudd.identity.models.extensions import IdentityProvider, Protocol
 from cloudd.identity.oidc_provider import OidcProvider, OidcProviders
@@ -63,7 +63,8 @@ async def _wanted(request: Request, idp_id: str, protocol_id: str) -> set[str]:
 
 
 async def _enter(login: Login, idp_id: str, protocol_id: str, claims: Claims) -> tuple[str, Subject]:
-    return await let_in(login, await federated_login.prove(login, idp_id, protocol_id, said(claims)))
+    async with telling(login, [protocol_id]):
+        return await let_in(login, await federated_login.prove(login, idp_id, protocol_id, said(claims)))
 
 
 async def by_access_token(request: Request, idp_id: str, protocol_id: str) -> Reply:

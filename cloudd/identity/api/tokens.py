@@ -1,5 +1,6 @@
 """/auth/tokens: log in, look at a token, revoke one; and what a token may scope to."""
 
+from dataclasses import replace
 from typing import Any
 
 from cloudd.core import events
@@ -12,7 +13,7 @@ from cloudd.identity import effective
 from cloudd.identity.api import API
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.audit import TokenRevoked
-from cloudd.identity.authentication import log_in
+from cloudd.identity.authentication import log_in, telling
 from cloudd.identity.catalog import Catalog
 from cloudd.identity.federation import enabled_service_providers
 from cloudd.identity.methods import Login
@@ -82,11 +83,12 @@ def _naive(moment: Any) -> str | None:
 @tokens.post("", status=201, body=AUTH, auth=False, live=True)
 async def create(request, body):
     """Log in: a new token, in X-Subject-Token."""
-    headers = request.raw.headers
-    signed = None
-    if "oauth1" in body["identity"]["methods"]:
-        signed = Signed.read("POST", request.host_link(request.raw.path), headers.get("Authorization", ""), request.query)
-    login = Login(request.service(Tokens), body["identity"], request.service(Hasher), request.context, signed)
+    headers, methods = request.raw.headers, body["identity"]["methods"]
+    login = Login(request.service(Tokens), body["identity"], request.service(Hasher), request.context)
+    if "oauth1" in methods:
+        async with telling(login, methods):
+            signed = Signed.read("POST", request.host_link(request.raw.path), headers.get("Authorization", ""), request.query)
+        login = replace(login, signed=signed)
     text, subject = await log_in(login, body.get("scope"), headers.get("Openstack-Auth-Receipt"))
     return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
