@@ -1,6 +1,6 @@
 """The cast of the policies' tests: somebody of every role and scope, and what is theirs and what is not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api.conftest import PASSWORD, Client, Cloud
@@ -15,7 +15,10 @@ PERSONAS = [(scope, role) for scope in ("system", "domain", "project") for role 
 
 @dataclass
 class Cast:
-    """`callers` by (scope, role); `targets` lie in the domain `home`, `away` is the domain of the callers' roles."""
+    """`callers` by (scope, role); `targets` lie in the domain `home`, `away` is the domain of the callers' roles.
+
+    `near` is what lies in that, by the words of test_policies_near.py.
+    """
 
     callers: dict[tuple[str | None, str], Client]
     targets: dict[str, str]
@@ -23,6 +26,7 @@ class Cast:
     away: str
     away_project: str
     owner: Client
+    near: dict[str, str] = field(default_factory=dict)
 
 
 async def gather(cloud: Cloud) -> Cast:
@@ -50,6 +54,7 @@ async def targets(cloud: Cloud, home: str, owner: Client) -> dict[str, str]:
     made = {"domain": home, "role": await role_id(cloud, "member")}
     for kind in ("user", "group", "project"):
         made[kind] = (await make(cloud, kind, domain_id=home))["id"]
+    made["domain_role"] = (await make(cloud, "role", domain_id=home))["id"]
     access = (await owner.post(f"{V3}/users/{owner.user_id}/credentials/OS-EC2", {
         "tenant_id": owner.project_id})).body["credential"]["access"]
     trust = (await owner.post(f"{V3}/OS-TRUST/trusts", {"trust": {
