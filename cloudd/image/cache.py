@@ -120,13 +120,18 @@ async def fetch(parts: Parts, image: Image, cancelled: asyncio.Event) -> None:
     digest = hashlib.new(image.os_hash_algo or data.HASH)
     writer = await cache.store.writer(image.id)
     try:
-        async for batch in data.batches(source.store.read(source.key)):
-            if cancelled.is_set():
-                return
-            await asyncio.gather(writer.write(batch), asyncio.to_thread(digest.update, batch))
-        await _settle(parts, image, writer.commit, digest.hexdigest())
+        await data.pour(_until(cancelled, data.batches(source.store.read(source.key))), writer.write, data.summing(digest))
+        if not cancelled.is_set():
+            await _settle(parts, image, writer.commit, digest.hexdigest())
     finally:
         await asyncio.shield(writer.abort())
+
+
+async def _until(cancelled: asyncio.Event, batches: AsyncIterator[bytearray]) -> AsyncIterator[bytearray]:
+    async for batch in batches:
+        if cancelled.is_set():
+            return
+        yield batch
 
 
 async def _settle(parts: Parts, image: Image, commit: Callable[[], Awaitable[int]], checksum: str) -> None:

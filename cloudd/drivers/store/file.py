@@ -130,7 +130,8 @@ class FileWriter(Writer):
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         with self._told():
-            await asyncio.to_thread(self._append, data)
+            # who is cancelled closes the file: no thread may be in it then
+            await tasks.to_the_end(asyncio.get_running_loop().run_in_executor(None, self._append, data))
             if self._size - self._flushed >= FLUSH and (self._flushing is None or self._flushing.done()):
                 await self._settle()
                 self._flushed = self._size
