@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +43,17 @@ async def run(*command: str, limits: Limits, room: Path | None = None) -> bytes:
             process.kill()
         output, errors = await talk
     if process.returncode:
-        words = errors.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"status {process.returncode}"
-        raise ToolError(f"{command[0]} failed: {words[:500]}")
+        raise ToolError(f"{command[0]} failed: {_last_words(errors, process.returncode, limits)}")
     return output
+
+
+def _last_words(errors: bytes, status: int, limits: Limits) -> str:
+    """The limits of time and of files end a tool by a signal, that of memory by its own complaint."""
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"it used up its {limits.cpu_seconds} seconds of processor time, or was killed"
+    if status == -signal.SIGXFSZ:
+        return f"it would have written more than {limits.file_bytes} bytes"
+    return errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:500] or f"status {status}"
 
 
 class _Full(Exception):

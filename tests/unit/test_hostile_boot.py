@@ -177,7 +177,7 @@ async def test_a_tool_has_limits():
     eat = "x = bytearray(1 << 32)"
     with pytest.raises(ToolError, match="MemoryError"):
         await confined.run("python3", "-c", eat, limits=Limits(1 << 28, 30, 60))
-    with pytest.raises(ToolError, match="failed"):
+    with pytest.raises(ToolError, match="processor time"):
         await confined.run("python3", "-c", "while True: pass", limits=Limits(1 << 30, 1, 60))
     with pytest.raises(ToolError, match="stopped after 1 seconds"):
         await confined.run("sleep", "60", limits=Limits(1 << 30, 30, 1))
@@ -185,7 +185,7 @@ async def test_a_tool_has_limits():
 
 async def test_a_tool_cannot_write_without_end(tmp_path):
     target = tmp_path / "target"
-    with pytest.raises(ToolError):
+    with pytest.raises(ToolError, match="more than 1048576 bytes"):
         await confined.run("truncate", "-s", str(2 * MIB), str(target), limits=Limits(1 << 30, 30, 60, MIB))
     assert not target.exists() or target.stat().st_size <= MIB
 
