@@ -19,7 +19,10 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True)
 class Refused(Event):
-    """A request was answered with 403; the resource is the last that its path names. `untold`: so many more of this caller before."""
+    """A request of somebody known was answered with 403, or with 401 for what his token does not cover.
+
+    The resource is the last that its path names. `untold`: so many more of this caller before.
+    """
 
     name: ClassVar[str] = "request.refused"
     service: str

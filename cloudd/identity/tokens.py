@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.clock import now
 from cloudd.core.context import Context
-from cloudd.core.errors import NotFound, Unauthorized
+from cloudd.core.errors import Forbidden, NotFound, Unauthorized
 from cloudd.core.parts import Parts
 from cloudd.identity import access_rules, effective, federation
 from cloudd.identity.compliance import Attempts
@@ -71,11 +71,15 @@ class Tokens:
                 subject = None
         if subject is None:
             raise Unauthorized("The request you have made requires authentication.")
+        caller = replace(subject.context, request_id=anonymous.request_id, global_request_id=anonymous.global_request_id,
+                         remote_address=anonymous.remote_address, now=anonymous.now, token=subject)
         rules = (subject.application_credential or {}).get("access_rules")
         if rules is not None and not access_rules.covers(rules, service, raw.method, raw.path):
-            raise Unauthorized(f"The access rules of the application credential do not cover {raw.method} {raw.path} of {service}.")
-        return replace(subject.context, request_id=anonymous.request_id, global_request_id=anonymous.global_request_id,
-                       remote_address=anonymous.remote_address, now=anonymous.now, token=subject)
+            raise Unauthorized(f"The access rules of the application credential do not cover {raw.method} {raw.path} of {service}.",
+                               caller=caller)
+        if service == "identity" and "ec2credential" in subject.payload.methods:    # as in Keystone: it is for the other services
+            raise Forbidden("A token that was got by an EC2 signature cannot be used for identity.", caller=caller)
+        return caller
 
     async def check(self, text: str, allow_expired: bool = False) -> Subject:
         """What a token stands for. Raises NotFound when it is not (or no longer) good, Unavailable when its user's directory does

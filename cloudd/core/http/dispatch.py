@@ -93,8 +93,9 @@ class Dispatcher:
             raise
         except Exception as exc:
             api, error = found[0] if found else None, _meaning(raw, exc, request_id)
-            if api and isinstance(error, Forbidden) and raw.get(CONTEXT) and raw[CONTEXT].user_id:
-                await refusals.tell(self.parts.database, self.allowance, raw[CONTEXT], api.service, raw.method, raw.path, error)
+            caller = error.facts.get("caller") or (raw.get(CONTEXT) if isinstance(error, Forbidden) else None)
+            if api and caller and caller.user_id:
+                await refusals.tell(self.parts.database, self.allowance, caller, api.service, raw.method, raw.path, error)
             response = self._refuse(raw, api, error, request_id)
         finally:
             log.request_id.reset(token)

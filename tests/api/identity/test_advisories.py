@@ -117,7 +117,8 @@ async def test_ossa_2012_018_and_2013_005_signatures_end_with_what_they_stand_fo
     owner = await cloud.login(user["name"], PASSWORD, {"project": {"id": project["id"]}}, domain)
     path = f"{V3}/users/{user['id']}/credentials/OS-EC2"
     credential = (await owner.post(path, {"tenant_id": project["id"]})).body["credential"]
-    assert (await (await by_signature(cloud, credential)).get(f"{V3}/auth/catalog")).status == 200
+    signing = await by_signature(cloud, credential)
+    assert (await signing.get("/image/v2/images")).status == 200
     if loss == "role":
         await cloud.admin.delete(grant)
     else:
@@ -125,6 +126,7 @@ async def test_ossa_2012_018_and_2013_005_signatures_end_with_what_they_stand_fo
         assert (await cloud.admin.patch(f"{V3}/{loss}s/{key}", {loss: {"enabled": False}})).status == 200
     with pytest.raises(KeyError, match="X-Subject-Token"):
         await by_signature(cloud, credential)
+    assert (await signing.get("/image/v2/images")).status == 401
 
 
 async def test_ossa_2013_003_a_huge_token_is_refused_and_not_logged(cloud, caplog):
@@ -300,5 +302,7 @@ async def test_signatures_are_of_their_owners_only(cloud):
     user, credential = await ec2_credential(cloud, "signing")
     other = await cloud.project_user("signing-other")
     client = await by_signature(cloud, credential)
-    shown = (await client.get(f"{V3}/auth/tokens", headers={"X-Subject-Token": client.headers["X-Auth-Token"]})).body["token"]
+    shown = (await cloud.admin.get(f"{V3}/auth/tokens", headers={"X-Subject-Token": client.headers["X-Auth-Token"]})).body["token"]
     assert (shown["user"]["id"], shown["project"]["id"]) == (user.user_id, user.project_id) != (other.user_id, other.project_id)
+    for method, path in (("GET", "auth/projects"), ("GET", f"users/{user.user_id}"), ("POST", "OS-TRUST/trusts"), ("GET", "auth/tokens")):
+        await refused(await client.request(method, f"{V3}/{path}", json={} if method == "POST" else None), 403, "EC2 signature")

@@ -14,7 +14,7 @@ from cloudd.core.refusals import Allowance, Refused
 from cloudd.core.tables import EventRow
 from cloudd.identity.audit import TokenRevoked
 from tests.api.conftest import PASSWORD
-from tests.api.identity.test_extensions import by_signature, delegated, ec2_credential
+from tests.api.identity.test_extensions import by_signature, delegated, ec2_credential, token
 from tests.api.identity.test_people import role_id
 from tests.api.identity.test_projects import V3, make
 
@@ -101,6 +101,17 @@ async def test_what_a_delegated_token_may_not_is_told(cloud, capsys):
     assert (await narrow.get(f"{V3}/credentials")).status == 403
     found = await told(cloud, capsys, user=user.user_id, event="request.refused")
     assert [row["attachments"]["path"] for row in found] == [f"{V3}/credentials"]
+
+
+async def test_what_access_rules_do_not_cover_is_told(cloud, capsys):
+    user = await cloud.project_user("covered-of-audit")
+    made = (await user.post(f"{V3}/users/{user.user_id}/application_credentials", {"application_credential": {
+        "name": "covered", "access_rules": [{"service": "image", "method": "GET", "path": "/v2/images"}]}})).body
+    narrow, _ = await token(cloud, {"methods": ["application_credential"], "application_credential": {
+        name: made["application_credential"][name] for name in ("id", "secret")}})
+    assert (await narrow.get(f"{V3}/auth/projects")).status == 401
+    found = await told(cloud, capsys, user=user.user_id, event="request.refused")
+    assert [row["attachments"]["path"] for row in found] == [f"{V3}/auth/projects"]
 
 
 async def test_one_caller_does_not_fill_the_log(cloud, capsys):
