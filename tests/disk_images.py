@@ -64,15 +64,17 @@ def vmdk_with_footer(**footer: int) -> bytes:
     return start + marker + bytes(again) + bytes(SECTOR)
 
 
-def vhd_footer(kind: int = 2, size: int = MIB, where: int = (1 << 64) - 1, version: int = 0x10000, fix: bool = True) -> bytes:
-    fields = struct.pack(">8sIIQI4sI4sQQII", b"conectix", 2, version, where, 0, b"test", 1, b"Wi2k", size, size, 0, kind)
+def vhd_footer(kind: int = 2, size: int = MIB, where: int = (1 << 64) - 1, version: int = 0x10000, geometry: int = 0xFFFF10FF,
+               fix: bool = True) -> bytes:
+    """`geometry`: cylinders in two bytes, heads and sectors in one; the greatest means that the size counts."""
+    fields = struct.pack(">8sIIQI4sI4sQQII", b"conectix", 2, version, where, 0, b"test", 1, b"Wi2k", size, size, geometry, kind)
     return _summed(fields + bytes(4) + bytes(16), 64, 512, fix)
 
 
 def vhd(kind: int = 3, size: int = 16 * MIB, entries: int = 8, block: int = 2 * MIB, table: int = 1536, parent: bytes = bytes(16),
-        fix: bool = True) -> bytes:
+        geometry: int = 0xFFFF10FF, fix: bool = True) -> bytes:
     """A dynamic one without data: footer, header, block table, footer."""
-    footer = vhd_footer(kind, size, 512, fix=fix)
+    footer = vhd_footer(kind, size, 512, geometry=geometry, fix=fix)
     header = struct.pack(">8sQQIIII16sI", b"cxsparse", (1 << 64) - 1, table, 0x10000, entries, block, 0, parent, 0)
     return footer + _summed(header, 36, 1024, fix) + (b"\xff" * 4 * min(entries, 64)).ljust(512, b"\xff") + footer
 
@@ -96,25 +98,46 @@ def vdi(kind: int = 1, version: int = 0x10001, size: int = 16 * MIB, block: int 
 
 METADATA, BLOCKS = "8B7CA206-4790-4B9A-B8FE-575F050F886E", "2DC27766-F623-4200-9D64-115E9BFD4A08"
 PARAMETERS, DISK_SIZE = "CAA16737-FA36-4D43-B3B6-33F0AA44E76B", "2FA54224-CD1B-4876-B211-5DBED83BF4B8"
+PHYSICAL, DISK_ID = "CDA348C7-445D-4471-9CC9-E9885251C556", "BECA12AB-B2E6-4523-93EF-C309E000C746"
 LOGICAL, PARENT = "8141BF1D-A96F-4709-BA47-F233A8FAAB5F", "A8D35F2D-B30B-454D-ABF7-D3D84834AB0C"
 
 
 def vhdx(size: int = 16 * MIB, block: int = 8 * MIB, flags: int = 0, logical: int = 512, where: int = 2 * MIB, count: int | None = None,
-         items: tuple[tuple[str, bytes], ...] = (), regions: int | None = None, second: bytes | None = None) -> bytes:
-    """A dynamic one without data. `items` are further metadata; `second` the second region table, else the same as the first."""
+         items: tuple[tuple[str, bytes], ...] = (), regions: int | None = None, second: bytes | None = None, sums: bool = False) -> bytes:
+    """A dynamic one without data. `items` are further metadata; `second` the second region table, else the same as the first;
+    `sums`: with the checksums (slow to make) that QEMU wants to see."""
     guid = {name: uuid.UUID(name).bytes_le for name in (METADATA, BLOCKS)}
     table = struct.pack("<4sIII", b"regi", 0, 2 if regions is None else regions, 0)
     table += struct.pack("<16sQII", guid[BLOCKS], 3 * MIB, MIB, 1) + struct.pack("<16sQII", guid[METADATA], where, MIB, 1)
     table = table.ljust(64 * 1024, b"\0")
     facts = ((PARAMETERS, struct.pack("<II", block, flags)), (DISK_SIZE, struct.pack("<Q", size)),
-             (LOGICAL, struct.pack("<I", logical)), *items)
+             (LOGICAL, struct.pack("<I", logical)), (PHYSICAL, struct.pack("<I", 4096)), (DISK_ID, b"i" * 16), *items)
     entries, data = b"", b""
     for name, value in facts:
         entries += struct.pack("<16sIIII", uuid.UUID(name).bytes_le, 64 * 1024 + len(data), len(value), 4, 0)
         data += value
     metadata = struct.pack("<8sHH", b"metadata", 0, len(facts) if count is None else count).ljust(32, b"\0") + entries
-    head = b"vhdxfile".ljust(192 * 1024, b"\0") + table + (table if second is None else second)
+    header = struct.pack("<4sIQ16s16s16sHHIQ", b"head", 0, 1, b"f" * 16, b"d" * 16, bytes(16), 0, 1, MIB, MIB).ljust(4096, b"\0")
+    header, table = (_with_crc(header), _with_crc(table)) if sums else (header, table)
+    head = b"".join(part.ljust(64 * 1024, b"\0") for part in (b"vhdxfile", header, header, table, table if second is None else second))
     return head.ljust(2 * MIB, b"\0") + (metadata.ljust(64 * 1024, b"\0") + data).ljust(MIB, b"\0") + bytes(MIB)
+
+
+def _with_crc(data: bytes) -> bytes:
+    """With its CRC-32C in the second four bytes."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return data[:4] + struct.pack("<I", crc ^ 0xFFFFFFFF) + data[8:]
+
+
+def _crc_of(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+    return byte
+
+
+CRC = [_crc_of(byte) for byte in range(256)]
 
 
 def ploop(version: int = 2, tracks: int = 2048, entries: int = 16, sectors: int = 32768, data: int = 1) -> bytes:

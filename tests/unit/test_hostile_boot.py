@@ -9,14 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from cloudd.core import confined
+from cloudd.core import confined, diskimages
 from cloudd.core.confined import Limits, ToolError
-from cloudd.drivers.hypervisor import qemu_img
-from cloudd.drivers.hypervisor.base import BadImage
+from cloudd.core.diskimages import UnsafeImage
+from cloudd.drivers.hypervisor import image_check, qemu_img
+from cloudd.drivers.hypervisor.base import BadImage, HypervisorError
 from cloudd.drivers.hypervisor.layout import Layout
 from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, describe, prepare
 from tests import disk_images as make
-from tests.hostile_images import HOSTILE, NAMES_A_FILE
+from tests.hostile_images import HOSTILE, NAMES_A_FILE, SOUND
 from tests.opened import watched
 from tests.unit.test_disk_images import changed
 
@@ -137,7 +138,15 @@ async def test_what_a_guest_writes_to_its_disk_stays_bytes(secret, disks, tmp_pa
 
 
 SEEDS = {kind: data for kind, data in (("qcow2", make.qcow2()), ("vmdk", make.vmdk()), ("vdi", make.vdi()), ("vhd", make.vhd()),
-                                       ("ploop", make.ploop()), ("vhdx", make.vhdx()))}
+                                       ("ploop", make.ploop()), ("vhdx", make.vhdx(sums=True)))}
+
+
+@pytest.mark.parametrize("name", SOUND)
+async def test_sound_images_become_disks_of_the_size_that_was_told(name, tmp_path):
+    format, data, size = SOUND[name]
+    (tmp_path / "image").write_bytes(data)
+    await prepare(tmp_path / "image", format, tmp_path / "target")
+    assert (tmp_path / "target").stat().st_size == size
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -151,6 +160,20 @@ async def test_mutations_that_pass_are_flattened_or_refused_in_words(secret, tmp
     except BadImage as exc:
         assert len(str(exc)) > 20
     assert not secret.touched
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(some.sampled_from(sorted(SEEDS)), some.lists(some.tuples(some.integers(0, 600), some.binary(min_size=1, max_size=8)), max_size=2))
+async def test_the_disk_is_not_larger_than_was_told(tmp_path, kind, changes):
+    """What flavors and limits are held against is what QEMU will make of it, whatever fields it goes by."""
+    path = tmp_path / "image"
+    path.write_bytes(changed(SEEDS[kind], changes))
+    try:
+        found = diskimages.inspect_file(path)
+        told = await qemu_img.info(path, image_check.QEMU_NAME[found.format]) if found.format == kind else {"virtual-size": 0}
+    except (UnsafeImage, HypervisorError):
+        return
+    assert told["virtual-size"] <= found.virtual_size + 511
 
 
 def commands_of_qemu_img() -> list[tuple[str, list[str]]]:

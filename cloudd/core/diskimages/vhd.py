@@ -8,6 +8,7 @@ MAGIC, DYNAMIC_MAGIC = b"conectix", b"cxsparse"
 FOOTER = struct.Struct(">8sIIQIIIIQQIII16s")       # up to the disk's id
 DYNAMIC = struct.Struct(">8sQQIIII16sI")           # up to the parent's time
 FIXED_KIND, DYNAMIC_KIND, DIFFERENCING = 2, 3, 4
+MOST_GEOMETRY = 65535 * 16 * 255
 SIZE, DYNAMIC_SIZE, MOST_ENTRIES, MOST_BLOCK = 512, 1024, (2 << 40) // (512 * 1024), 256 << 20
 
 
@@ -21,13 +22,19 @@ def is_fixed(content: Content) -> bool:
 
 
 def read_fixed(content: Content) -> Found:
-    footer = _footer(content.tail[-SIZE:])
-    return Found("vhd", footer[9])
+    return Found("vhd", _size(_footer(content.tail[-SIZE:])))
+
+
+def _size(footer: tuple) -> int:
+    """QEMU goes by cylinders, heads and sectors where it does not know the maker, unless they are the most that there can be."""
+    cylinders, heads, sectors = footer[10] >> 16, footer[10] >> 8 & 0xFF, footer[10] & 0xFF
+    geometry = cylinders * heads * sectors
+    return max(footer[9], 0 if geometry == MOST_GEOMETRY else geometry * 512)
 
 
 def read(content: Content) -> Found:
     footer = _footer(content.read(0, SIZE, "VHD header"))
-    kind, where, size = footer[11], footer[3], footer[9]
+    kind, where, size = footer[11], footer[3], _size(footer)
     if kind == DIFFERENCING:
         raise UnsafeImage("The VHD image is a differencing one, which names its parent; merge them first.")
     if kind != DYNAMIC_KIND:
