@@ -53,6 +53,6 @@ def judge(found: Found, declared: str | None, container: str | None, asked: Rule
 
 
 def agrees(declared: str | None, found: Found) -> bool:
-    """An ISO boots as a raw disk, too."""
-    return (declared in (None, found.format) or (declared in AS_RAW and found.format in ("raw", "iso"))
+    """Kernels and ramdisks are bytes of any kind that is none of the others."""
+    return (declared in (None, found.format) or (declared in AS_RAW and found.format == "raw")
             or (declared in UNSEEN and found.format == "raw"))

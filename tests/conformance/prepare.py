@@ -13,7 +13,7 @@ FLAVORS = {"conformance": (128, 1), "conformance-alt": (192, 2)}
 IMAGES = ("conformance", "conformance-alt")
 
 
-def target(cloud: str, image_file: Path, http_image: str, validation: bool, without: frozenset[str]) -> Target:
+def target(cloud: str, image_file: Path, http_image: str, validation: bool, without: frozenset[str], loose: bool) -> Target:
     """The named cloud of clouds.yaml, made ready."""
     connection = openstack.connect(cloud=cloud)
     services = (frozenset(entry["type"] for entry in connection.service_catalog) | EXPECTED) - without
@@ -30,7 +30,7 @@ def target(cloud: str, image_file: Path, http_image: str, validation: bool, with
         ca_file=ca_file, services=services, image=images[0], image_alt=images[1], flavor=flavors[0], flavor_alt=flavors[1],
         public_network=network, public_network_name=network_name, http_image=http_image,
         dashboard=requests.get(f"{root}/dashboard/", timeout=30, verify=ca_file or True).ok, image_file=image_file,
-        validation=validation)
+        validation=validation, loose=loose)
 
 
 def _versioned(auth_url: str) -> str:

@@ -15,7 +15,7 @@ LENIENT = Rules(most=1 << 40, most_virtual=1 << 43, match=False, partitions=Fals
 
 @pytest.mark.parametrize(("declared", "found", "good"), [
     ("qcow2", "qcow2", True), ("raw", "raw", True), ("raw", "qcow2", False), ("qcow2", "raw", False), ("aki", "raw", True),
-    ("raw", "iso", True), (None, "qcow2", True), ("iso", "raw", False), ("raw", "vmdk", False), ("ploop", "raw", True),
+    ("raw", "iso", False), (None, "qcow2", True), ("iso", "raw", False), ("raw", "vmdk", False), ("ploop", "raw", True),
     ("vhd", "vhdx", False),
 ])
 def test_the_declared_format_must_be_the_real_one(declared, found, good):

@@ -24,7 +24,7 @@ def check(path: Path, format: str) -> None:
         found = diskimages.inspect_file(path)
     except UnsafeImage as exc:
         raise BadImage(str(exc)) from exc
-    if found.format != format and not (format in VERBATIM and found.format in VERBATIM):
+    if found.format != (format or "raw"):
         raise BadImage(f"the image is said to be {format}, but its content is {found.format}")
     if found.virtual_size > MOST_VIRTUAL:
         raise BadImage(f"the image claims a disk of {found.virtual_size} bytes; {MOST_VIRTUAL} are possible")
