@@ -16,7 +16,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
 from cloudd.drivers.store.base import Store, StoreError, StoreFull
-from cloudd.image import blobs, images, inspect, quotas, signatures, states
+from cloudd.image import blobs, images, inspect, progress, quotas, signatures, states
 from cloudd.image.imports import converted_key, staged_key, unpacked_key
 from cloudd.image.models import Image
 from cloudd.image.signatures import Verifier
@@ -57,7 +57,8 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
         await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
         key = await blobs.note(tx, image, where.name)
     try:
-        stored = await store(where, image, chunks, inspect.rules(parts.settings.image), key, signed)
+        with progress.told(parts, image.id, length) as coming:
+            stored = await store(where, image, coming.count(chunks), inspect.rules(parts.settings.image), key, signed)
     except BaseException as exc:
         await asyncio.shield(_drop_upload(parts, image.id, where.name, key))
         if isinstance(exc, StoreError):
@@ -146,8 +147,9 @@ async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncItera
         await quotas.require(tx, context, parts.settings.server.region, image_count_uploading=0)
     writer = await parts.service(Staging).store.writer(staged_key(image.id))
     try:
-        await pour(counted(batches(chunks), most), writer.write)
-        size = await writer.commit()
+        with progress.told(parts, image.id, length) as coming:
+            await pour(counted(batches(coming.count(chunks)), most), writer.write)
+            size = await writer.commit()
     except BaseException as exc:
         await asyncio.shield(_back_to_queued(parts, image.id, states.UPLOADING, "stage failed"))
         if isinstance(exc, StoreError):

@@ -18,6 +18,7 @@ from cloudd.image.api import data as data_api
 from cloudd.image.cache import Cache, clean
 from cloudd.image.imports import Tokens
 from cloudd.image.metadefs import load_shipped
+from cloudd.image.progress import Progress
 from cloudd.image.staging import Staging
 from cloudd.image.stores import Stores
 
@@ -41,6 +42,7 @@ class ImageModule(Module):
         self.parts.drivers[Store] = self.stores.writable(settings.image.default_store)
         self.parts.services[Staging] = Staging(staging)
         self.parts.services[Tokens] = Tokens()
+        self.parts.services[Progress] = Progress()
         self.parts.services[Certificates] = DirectoryCertificates(settings.image.certificates_dir)
         await self._open_cache(directory)
         await data.recover(self.parts)

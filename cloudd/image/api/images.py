@@ -17,6 +17,7 @@ from cloudd.image import images, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
+from cloudd.image.progress import PROPERTY, Progress
 from cloudd.image.stores import Stores
 
 MEMBERS = (
@@ -47,6 +48,8 @@ def view(request: Request, image: Image) -> dict[str, Any]:
               "self": f"/v2/images/{image.id}", "file": f"/v2/images/{image.id}/file", "schema": "/v2/schemas/image"}
     if request.settings.image.show_multiple_locations or request.settings.image.show_image_direct_url:
         shown |= _locations(request, image)
+    if words := request.service(Progress).words(image.id):
+        shown[PROPERTY] = words
     return shown
 
 

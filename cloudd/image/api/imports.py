@@ -16,6 +16,7 @@ from cloudd.image.api import API, target
 from cloudd.image.api.data import PIECE, STORE_HEADER
 from cloudd.image.api.images import IMAGE
 from cloudd.image.models import Image, ImageTask
+from cloudd.image.progress import Progress
 from cloudd.image.stores import Stores
 
 IMPORT = Shape(None, Field("method", t.Obj({"name": t.Text(1, 64), "uri": t.Text(1, 2048), "glance_image_id": t.Text(0, 64),
@@ -80,12 +81,14 @@ def _stores_asked(request: Request, body: dict[str, Any]) -> list[str]:
 async def tasks_of_image(request: Request, tx: Any, image: Image) -> dict[str, Any]:
     """List the tasks that worked on an image."""
     query = select(ImageTask).where(ImageTask.image_id == image.id).order_by(ImageTask.created_at.desc())
-    return {"tasks": [task_view(row) for row in (await tx.execute(query)).scalars()]}
+    return {"tasks": [task_view(request, row) for row in (await tx.execute(query)).scalars()]}
 
 
-def task_view(row: ImageTask) -> dict[str, Any]:
+def task_view(request: Request, row: ImageTask) -> dict[str, Any]:
+    """A task as Glance shows it; one at work says how far it is."""
+    words = request.service(Progress).words(row.image_id or "") if row.status == "processing" else None
     return {**task_brief(row), "image_id": row.image_id, "request_id": row.request_id, "user_id": row.user_id,
-            "input": row.input, "result": row.result, "message": row.message}
+            "input": row.input, "result": row.result, "message": row.message or words or ""}
 
 
 def task_brief(row: ImageTask) -> dict[str, Any]:
@@ -112,7 +115,7 @@ async def task(request: Request, tx: Any, task_id: str) -> dict[str, Any]:
     row = await tx.get(ImageTask, task_id)
     if row is None:
         raise NotFound(f"No task found with ID {task_id}", type="TaskNotFound")
-    return task_view(row)
+    return task_view(request, row)
 
 
 TASK = Shape(None, Field("type", t.Enum("import"), required=True),
@@ -130,7 +133,7 @@ async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     asked_import = {"method": {"name": "web-download", "uri": asked["import_from"]}, "input": asked}
     task = await imports.begin(tx, request.context, image, asked_import, [request.driver(Store).name], settings.image.import_hosts,
                                kind="import")
-    return Reply(task_view(task), headers={"Location": request.link(f"/tasks/{task.id}")})
+    return Reply(task_view(request, task), headers={"Location": request.link(f"/tasks/{task.id}")})
 
 
 @API.resource("/info/usage").get(policy="get_images")

@@ -7,7 +7,7 @@ from cloudd.core import log
 from cloudd.core.errors import Unavailable
 from cloudd.core.jobs import Run
 from cloudd.drivers.store.base import StoreError
-from cloudd.image import blobs, data, signatures
+from cloudd.image import blobs, data, progress, signatures
 from cloudd.image.inspect import Rules
 from cloudd.image.models import Image
 from cloudd.image.stores import Stores
@@ -17,7 +17,7 @@ Tell = Callable[[Run, data.Stored | None, list[str], list[str]], Awaitable[None]
 
 
 async def fill(run: Run, image: Image, source: Callable[[], AsyncIterator[bytes]], tell: Tell,
-               rules: Rules, signed: bool = False) -> tuple[list[data.Stored], list[str]]:
+               rules: Rules, total: int | None, signed: bool = False) -> tuple[list[data.Stored], list[str]]:
     """Put what `source` gives into every store of the job; returns what was stored and which stores failed.
 
     `tell` hears after each store of (stored or None, stores left, stores failed). Raises Unavailable when one failed although
@@ -29,8 +29,9 @@ async def fill(run: Run, image: Image, source: Callable[[], AsyncIterator[bytes]
         stored = None
         try:
             where = run.parts.service(Stores).writable(name)
-            stored = await data.store(where, image, source(), rules, key,
-                                      await signatures.verifier(run.parts, image) if signed else None)
+            verifier = await signatures.verifier(run.parts, image) if signed else None
+            with progress.told(run.parts, image.id, total) as coming:
+                stored = await data.store(where, image, coming.count(source()), rules, key, verifier)
             done.append(stored)
         except StoreError as exc:
             LOG.warning("a store did not take an image", image=image.id, store=name, error=str(exc))

@@ -19,7 +19,7 @@ async def copy(run: Run) -> None:
     if image is None:
         raise NotFound(f"Image {run.input['image']} was deleted while it was copied.")
     rules = replace(inspect.rules(run.parts.settings.image), match=False, partitions=False)     # it was taken as what it is
-    done, failed = await copies.fill(run, image, lambda: stores.read(run.parts, image), _tell, rules)
+    done, failed = await copies.fill(run, image, lambda: stores.read(run.parts, image), _tell, rules, image.size)
     if bad := [stored.store for stored in done if image.os_hash_value and image.os_hash_algo == data.HASH
                and stored.os_hash_value != image.os_hash_value]:
         raise StoreError(f"what was copied to {', '.join(bad)} is not what the image was made of: its data is damaged")

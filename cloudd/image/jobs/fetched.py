@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from cloudd.core import fetch
-from cloudd.core.errors import BadRequest, NotFound, TooLarge, Unavailable
+from cloudd.core.errors import BadRequest, NotFound, Unavailable
 from cloudd.core.jobs import Run
-from cloudd.image import data, imports
+from cloudd.image import data, imports, progress
 from cloudd.image.imports import Tokens
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
@@ -19,19 +19,16 @@ COPIED = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")          # 
 
 async def to_staging(run: Run, url: str, allowed: tuple[str, ...], headers: dict[str, str] | None = None) -> int:
     """Stage what lies at an address, from its beginning (a part of it is never used). Returns its size."""
-    most, size = run.parts.settings.image.max_image_size, 0
-    writer = await run.parts.service(Staging).store.writer(imports.staged_key(run.input["image"]))
+    parts, image_id = run.parts, run.input["image"]
+    writer = await parts.service(Staging).store.writer(imports.staged_key(image_id))
     try:
         async with fetch.get(url, allowed=allowed, headers=headers) as response:
-            async for batch in data.batches(response.content.iter_chunked(PIECE)):
-                size += len(batch)
-                if size > most:
-                    raise TooLarge(f"What lies at {url} is larger than {most} bytes.")
-                await writer.write(batch)
-        await writer.commit()
+            with progress.told(parts, image_id, response.content_length) as coming:
+                batches = data.batches(coming.count(response.content.iter_chunked(PIECE)))
+                await data.pour(data.counted(batches, parts.settings.image.max_image_size), writer.write)
+        return await writer.commit()
     finally:
         await writer.abort()
-    return size
 
 
 async def from_other_glance(run: Run) -> None:

@@ -33,11 +33,11 @@ async def take(run: Run) -> None:
     image, staging = await plugin_steps.image_of(run), run.parts.service(Staging).store
     key = plugin_steps.data_key(run)
     try:
-        await staging.size(key)
+        size = await staging.size(key)
     except BlobMissing as exc:
         raise NotFound(f"The staged data of image {image.id} is not there any more.") from exc
     done, failed = await copies.fill(run, image, lambda: staging.read(key), _tell, inspect.rules(run.parts.settings.image),
-                                     signed=True)
+                                     size, signed=True)
     run.memory["stored"] = [asdict(stored) for stored in done]
     run.memory["failed"] = failed
 
