@@ -159,7 +159,7 @@ def _wanted(item: Given, asked: Asked, projects: set[str]) -> bool:
 
 
 async def names(tx: AsyncSession, found: Iterable[Given]) -> dict[tuple[str, str], dict[str, Any]]:
-    """What `include_names` adds: (kind, id) → id, name and domain."""
+    """What `include_names` adds: (kind, id) → id, name and domain; no name for what a directory does not have any more."""
     found = list(found)
     wanted = {"user": {item.actor_id for item in found if item.actor == "user"},
               "group": {item.actor_id for item in found if item.actor == "group"},
@@ -169,8 +169,9 @@ async def names(tx: AsyncSession, found: Iterable[Given]) -> dict[tuple[str, str
             for row in (await tx.execute(select(models[kind]).where(models[kind].id.in_(ids)))).scalars()}
     domains = {row.domain_id for row in rows.values() if row.domain_id}
     named = {row.id: row.name for row in (await tx.execute(select(Project).where(Project.id.in_(domains)))).scalars()}
-    return {key: {"id": row.id, "name": row.name, **({"domain": {"id": row.domain_id, "name": named.get(row.domain_id)}}
-                                                     if row.domain_id else {})} for key, row in rows.items()}
+    gone = {(kind, key): {"id": key, "name": "", "domain": {"id": "", "name": ""}} for kind, ids in wanted.items() for key in ids}
+    return gone | {key: {"id": row.id, "name": row.name, **({"domain": {"id": row.domain_id, "name": named.get(row.domain_id)}}
+                                                            if row.domain_id else {})} for key, row in rows.items()}
 
 
 async def within(tx: AsyncSession, found: Iterable[Given], domain_id: str) -> list[Given]:
