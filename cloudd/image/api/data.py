@@ -74,9 +74,12 @@ def _headers(image: Image, start: int, end: int, size: int, status: int) -> dict
 
 
 def _range(raw: web.Request, size: int) -> tuple[int, int, int]:
-    """(start, end, status) that a Range header asks for; Glance took Content-Range for the same once."""
+    """(start, end, status) that a Range header asks for; Glance took Content-Range for the same once.
+
+    With If-Range all is sent (RFC 9110, 13.1.5): no validator is ever given out that could be meant by it.
+    """
     text = raw.headers.get("Range") or raw.headers.get("Content-Range")
-    if not text:
+    if not text or "If-Range" in raw.headers:
         return 0, size, 200
     if found := _CONTENT_RANGE.fullmatch(text):
         start, end = int(found[1]), int(found[2]) + 1

@@ -66,6 +66,7 @@ async def test_data_goes_in_and_comes_out(cloud):
 @pytest.mark.parametrize(("range_", "status", "part"), [
     ("bytes=0-9", 206, DATA[:10]), ("bytes=10-", 206, DATA[10:]), ("bytes=-5", 206, DATA[-5:]),
     ("bytes=0-999999", 206, DATA), ("bytes=999999-", 416, None), ("bytes=9-3", 416, None), ("lines=1-2", 416, None),
+    ("bytes=0-1,5-9", 416, None),
 ])
 async def test_ranges(cloud, range_, status, part):
     image = await make(cloud.demo)
@@ -74,6 +75,13 @@ async def test_ranges(cloud, range_, status, part):
     assert answer.status == status
     if part is not None:
         assert answer.content == part and answer.headers["Content-Range"].endswith(f"/{len(DATA)}")
+
+
+async def test_a_range_of_what_may_have_changed_is_all_of_it(cloud):
+    image = await make(cloud.demo)
+    await send(cloud.demo, image)
+    answer = await cloud.demo.get(f"/image/v2/images/{image['id']}/file", headers={"Range": "bytes=0-9", "If-Range": '"x"'})
+    assert (answer.status, answer.content) == (200, DATA)
 
 
 @pytest.mark.parametrize(("declared", "data", "words"), [
