@@ -20,6 +20,7 @@ from cloudd.core.events import Bus, Retention
 from cloudd.core.http.dispatch import Dispatcher
 from cloudd.core.http.server import Front
 from cloudd.core.module import Module
+from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.identity.service import IdentityModule
@@ -101,15 +102,20 @@ class Daemon:
             await module.start()
         await self.parts.jobs.start()
         stack.push_async_callback(self.parts.jobs.stop)
-        tasks.start("housekeeping", self._housekeeping())
+        for name, work in (("certificate", self._renew_certificate), ("old events", self.parts.bus.forget_old),
+                           ("old jobs", self._forget_old_jobs)):
+            tasks.repeat(name, work, lambda: HOUSEKEEPING_SECONDS)
 
-    async def _housekeeping(self) -> None:
-        while True:
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            await self.parts.bus.forget_old()
-            await asyncio.to_thread(self.renew_certificate)
-            await jobs.forget_old(self.parts, clock.now() - timedelta(days=self.settings.jobs.retention_days))
+    async def _forget_old_jobs(self) -> None:
+        await jobs.forget_old(self.parts, clock.now() - timedelta(days=self.settings.jobs.retention_days))
 
+    async def _renew_certificate(self) -> None:
+        await asyncio.to_thread(self.renew_certificate)
+
+    async def alive(self) -> None:
+        """Whether a restart would not help. It would not while the database itself is down. Raises what a broken daemon does."""
+        with contextlib.suppress(DatabaseDown):
+            await self.parts.database.ping()
 
     def renew_certificate(self) -> None:
         """Ours is renewed before its end, and an operator's read again: new connections get the newest, none is cut."""
@@ -150,7 +156,7 @@ async def serve(settings: Settings) -> int:
         collect_seldom()
         LOG.info("cloudd is ready", listen=settings.server.listen, state_dir=settings.server.state_dir)
         systemd.ready()
-        watchdog = tasks.start("watchdog", systemd.watchdog(daemon.parts.database.ping))
+        watchdog = tasks.start("watchdog", systemd.watchdog(daemon.alive))
         await stopping.wait()
         systemd.stopping()
         watchdog.cancel()

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -18,12 +19,38 @@ def _run(*command: object) -> None:
     subprocess.run([*prefix, *map(str, command)], check=True, timeout=SECONDS, stdout=subprocess.DEVNULL, cwd="/")
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server on a port of loopback; `url` is without a database's name. It may be stopped and started again."""
+
+    directory: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=40"
+        self._control("-w", "-l", self.directory / "log", "-o", options, "start")
+
+    def stop(self) -> None:
+        """At once, as when it crashes."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *arguments: object) -> None:
+        _run(BINARIES[-1] / "pg_ctl", "-D", self.directory / "data", *arguments)
+
+    def create(self, name: str) -> str:
+        """A new database; its URL."""
+        return create(self.url, name)
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """A running server; yields the URL without a database's name. Stopped and deleted at the end of the block."""
+def server() -> Iterator[Server]:
+    """A running server; stopped and deleted at the end of the block."""
     if not BINARIES:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    programs = BINARIES[-1]
     with tempfile.TemporaryDirectory(prefix="cloudd-postgres-") as name:
         directory = Path(name)                                # not pytest's, which only its owner may enter
         if os.geteuid() == 0:
@@ -32,14 +59,14 @@ def server() -> Iterator[str]:
         with socket.socket() as door:
             door.bind(("127.0.0.1", 0))
             port = door.getsockname()[1]
-        data = directory / "data"
-        _run(programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=40"
-        _run(programs / "pg_ctl", "-D", data, "-w", "-l", directory / "log", "-o", options, "start")
+        _run(BINARIES[-1] / "initdb", "-D", directory / "data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
+             "--no-sync")
+        made = Server(directory, port)
+        made.start()
         try:
-            yield f"postgresql://postgres@127.0.0.1:{port}"
+            yield made
         finally:
-            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            made.stop()
 
 
 def create(url: str, name: str) -> str:

@@ -1,5 +1,7 @@
 """The watch over the guests: what they do by themselves is written down, what should run and does not is started."""
 
+import asyncio
+
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +12,7 @@ from cloudd.compute.models import Server
 from cloudd.core import jobs, log
 from cloudd.core.context import internal
 from cloudd.core.errors import CloudError
+from cloudd.core.outage import RETRY_SECONDS, DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.drivers.hypervisor.base import DomainEvent, DomainState, EventKind, EventStream, Hypervisor, HypervisorError
 
@@ -26,10 +29,19 @@ async def follow(parts: Parts, events: EventStream) -> None:
     """Read events for ever; one that cannot be handled is told in the log and does not stop the others."""
     async for event in events:
         try:
-            await _heard(parts, event)
+            await _follow(parts, event)
         except (CloudError, HypervisorError, SQLAlchemyError) as exc:
             LOG.error("an event of the hypervisor could not be followed", server=event.server_id, kind=event.kind,
                       error=repr(exc), exc_info=exc)
+
+
+async def _follow(parts: Parts, event: DomainEvent) -> None:
+    """While the database is away an event waits, and those after it."""
+    while True:
+        try:
+            return await _heard(parts, event)
+        except DatabaseDown:
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _heard(parts: Parts, event: DomainEvent) -> None:

@@ -6,7 +6,6 @@ Readers run beside them on connections of their own.
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from cloudd.core import sqlite
+from cloudd.core import outage, sqlite
 from cloudd.core.errors import StartError
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -95,6 +94,7 @@ class Database:
         self._reader = self._engine(pool_size, write=False)
         self._writer = self._engine(1, write=True)
         self._turn = asyncio.Lock()
+        self._outages = outage.Watch()
         self.signals: dict[str, Callable[[], None]] = {}
         self._touched: set[str] = set()
         self._watchers: list[tuple[frozenset[str], Callable[[], None]]] = []
@@ -102,6 +102,7 @@ class Database:
         self.busy_seconds = 0.0
         for engine in (self._reader, self._writer):
             event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+            self._outages.connecting(engine.sync_engine)
         event.listen(self._writer.sync_engine, "before_execute", self._touch)
 
     def _count(self, *_: Any) -> None:
@@ -130,22 +131,25 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A read-only transaction: one consistent view, rolled back at the end."""
-        async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as tx:
-            yield tx
+        """A read-only transaction: one consistent view, rolled back at the end. Raises DatabaseDown."""
+        with self._outages.told():
+            async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as tx:
+                yield tx
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A write transaction, committed at the end of the block, rolled back on any exception.
 
-        Functions added by `after_commit` run, in order, when the commit is on disk.
+        Functions added by `after_commit` run, in order, when the commit is on disk. Raises DatabaseDown.
         """
         async with self._turn:
             began = time.perf_counter()
             self._touched.clear()
-            async with AsyncSession(self._writer, expire_on_commit=False) as tx:
-                yield tx
-                await tx.commit()
+            with self._outages.told():
+                async with AsyncSession(self._writer, expire_on_commit=False) as tx:
+                    yield tx
+                    await tx.commit()
+            self._outages.worked()
             self.busy_seconds += time.perf_counter() - began
             touched = frozenset(self._touched)
         for tables, callback in self._watchers:
@@ -181,16 +185,9 @@ def reaching(url: URL) -> Iterator[None]:
     """Whatever keeps us from the database, as one line that names it without its password. Raises Unreachable."""
     try:
         yield
-    except _refusals() as exc:
-        told = getattr(exc, "orig", None) or exc
+    except (*outage.refusals(), SQLAlchemyError, outage.DatabaseDown) as exc:
         shown = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
-        raise Unreachable(f"[database] url = {shown}: {told or type(exc).__name__}") from exc
-
-
-def _refusals() -> tuple[type[BaseException], ...]:
-    """asyncpg's own errors come through unwrapped while it connects; it is loaded for PostgreSQL only."""
-    asyncpg = sys.modules.get("asyncpg")
-    return (OSError, SQLAlchemyError, *((asyncpg.PostgresError, asyncpg.InterfaceError) if asyncpg else ()))
+        raise Unreachable(f"[database] url = {shown}: {outage.words(exc)}") from exc
 
 
 def after_commit(tx: AsyncSession, callback: Callable[[], None]) -> None:

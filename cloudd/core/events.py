@@ -22,6 +22,7 @@ from cloudd.core.tables import EventCursor, EventRow
 
 LOG = log.get("cloudd.events")
 BATCH = 200
+RETRY_SECONDS = 5.0
 AUDIT = ("identity.", "request.refused")
 """How the names of events begin that are kept for the audit log."""
 
@@ -115,13 +116,20 @@ class Bus:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._streams:
-                await self._tell_streams()
-            else:
-                await self._skip_streams()
-            for subscriber, (names, handler) in self._handlers.items():
-                while await self._tell(subscriber, names, handler):
-                    continue
+            try:
+                await self._tell_all()
+            except Exception as exc:                          # as when the database is away: nothing is lost, it is told later
+                LOG.error("events could not be told, will be told again", error=repr(exc))
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._news.set)
+
+    async def _tell_all(self) -> None:
+        if self._streams:
+            await self._tell_streams()
+        else:
+            await self._skip_streams()
+        for subscriber, (names, handler) in self._handlers.items():
+            while await self._tell(subscriber, names, handler):
+                continue
 
     async def _skip_streams(self) -> None:
         async with self.database.read() as tx:
@@ -152,7 +160,7 @@ class Bus:
             except Exception as exc:                          # a broken reader must not stop the others
                 LOG.error("event handler failed, will be told again", subscriber=subscriber, event=row.name,
                           serial=row.serial, error=repr(exc))
-                asyncio.get_running_loop().call_later(5, self._news.set)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._news.set)
                 return False
         return len(rows) == BATCH
 

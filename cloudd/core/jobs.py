@@ -15,6 +15,7 @@ run, then `on_fail` leaves a fault that the owner can read. After a restart ever
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,6 +29,7 @@ from cloudd.core import clock, ids, log, tasks
 from cloudd.core.context import Context, internal
 from cloudd.core.database import signal
 from cloudd.core.errors import CloudError
+from cloudd.core.outage import RETRY_SECONDS, DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.tables import JobRow
 
@@ -161,7 +163,8 @@ class Run:
     async def _advance(self, tx: AsyncSession) -> None:
         step = self.row.step + 1 if self.forward else self.row.step - 1
         percent = 100 * min(step, len(self.job.steps)) // max(len(self.job.steps), 1) if self.forward else self.row.percent
-        await self.runner.store(tx, self.row, step=step, percent=percent, memory=self.memory)
+        ended = {"state": "done", "finished_at": clock.now()} if self.forward and step == len(self.job.steps) else {}
+        await self.runner.store(tx, self.row, step=step, percent=percent, memory=self.memory, **ended)
 
     async def progress(self, percent: int) -> None:
         """Tell how far the whole job is; at most one write a percent."""
@@ -215,40 +218,56 @@ class Runner:
         while not self._stopping:
             await self._news.wait()
             self._news.clear()
-            await self._schedule()
+            try:
+                await self._schedule()
+            except Exception as exc:
+                if not isinstance(exc, DatabaseDown):
+                    LOG.error("jobs could not be begun, will be tried again", error=repr(exc), exc_info=exc)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake)
 
     async def _schedule(self) -> None:
         async with self.parts.database.read() as tx:
             rows = (await tx.execute(select(JobRow).where(JobRow.state.in_(OPEN)).order_by(JobRow.serial))).scalars().all()
         rows = [row for row in rows if row.id not in self._stuck]
+        ready = [] if self._stopping else self._ready(rows)
+        async with self.parts.database.write() if ready else contextlib.nullcontext() as tx:
+            for row in ready:
+                if row.state == "queued":
+                    await self.store(tx, row, state="running", started_at=clock.now())
+        for row in ready:
+            self._launch(row)
+        if not rows and not self._running and not self._news.is_set():
+            self._idle.set()
+
+    def _ready(self, rows: Iterable[JobRow]) -> list[JobRow]:
+        """Of the open jobs, in their order, those that may begin."""
+        ready: list[JobRow] = []
         held: set[str] = set()
         counts: dict[str, int] = {}
         for row in rows:
-            if row.id in self._running:
+            runs = row.id in self._running
+            if runs:
                 self._look_for_cancel(row)
-            elif not self._stopping and held.isdisjoint(row.locks) and self._room(row.kind, counts):
-                self._launch(row)
-            counts[row.kind] = counts.get(row.kind, 0) + (row.id in self._running)
+            elif row.kind not in Registry:
+                LOG.error("a job of unknown kind is left alone", job=row.id, kind=row.kind)
+                self._stuck.add(row.id)
+            elif held.isdisjoint(row.locks) and self._room(row.kind, counts):
+                ready.append(row)
+                runs = True
+            counts[row.kind] = counts.get(row.kind, 0) + runs
             held.update(row.locks)
-        if not rows and not self._running and not self._news.is_set():
-            self._idle.set()
+        return ready
 
     def _look_for_cancel(self, row: JobRow) -> None:
         if row.cancel:
             self._running[row.id][0].cancelled.set()
 
     def _room(self, kind: str, counts: dict[str, int]) -> bool:
-        job = Registry.get(kind)
-        limit = self.limits.get(kind, job.limit if job else None)
+        limit = self.limits.get(kind, Registry[kind].limit)
         return limit is None or counts.get(kind, 0) < limit
 
     def _launch(self, row: JobRow) -> None:
-        job = Registry.get(row.kind)
-        if job is None:
-            LOG.error("a job of unknown kind is left alone", job=row.id, kind=row.kind)
-            self._stuck.add(row.id)
-            return
-        run = Run(self, row, job)
+        run = Run(self, row, Registry[row.kind])
         if row.cancel:
             run.cancelled.set()
         self._running[row.id] = (run, tasks.start(f"job {row.kind} {row.resource_id}", self._work(run)))
@@ -257,6 +276,8 @@ class Runner:
         token = log.request_id.set(run.row.request_id)
         try:
             await self._forward_or_back(run)
+        except DatabaseDown:
+            await self._until_saved(run)                      # then its row is read again, as after a restart
         except Exception as exc:
             LOG.error("job stopped unexpectedly and waits for a restart", job=run.row.id, kind=run.row.kind,
                       error=repr(exc), exc_info=exc)
@@ -266,13 +287,21 @@ class Runner:
             self._running.pop(run.row.id, None)
             self._wake()
 
+    async def _until_saved(self, run: Run) -> None:
+        """Until the database takes changes again."""
+        while not self._stopping:
+            await asyncio.sleep(RETRY_SECONDS)
+            with contextlib.suppress(DatabaseDown):
+                async with run.write() as tx:
+                    await tx.execute(update(JobRow).where(JobRow.id == run.row.id).values(id=run.row.id))
+                return
+
     async def _forward_or_back(self, run: Run) -> None:
         if run.forward:
-            async with run.write() as tx:
-                await self.store(tx, run.row, state="running", started_at=run.row.started_at or clock.now())
             error = await self._forward(run)
             if error is None:
-                await self._finish(run, "done")
+                if run.row.state != "done":                   # killed between its last save and this, by a cloudd that saved both
+                    await self._finish(run, "done")
                 return
             run.forward = False
             async with run.write() as tx:
@@ -289,6 +318,8 @@ class Runner:
                 return Cancelled("cancelled")
             try:
                 await self._do(run, step.do, step)
+            except DatabaseDown:
+                raise
             except Exception as exc:
                 level = LOG.warning if isinstance(exc, CloudError) else LOG.error
                 level("job step failed", kind=run.row.kind, step=step.name, resource=run.row.resource_id, error=repr(exc),
@@ -323,6 +354,8 @@ class Runner:
             try:
                 await self._do(run, undo, step)
                 return
+            except DatabaseDown:
+                raise
             except Exception as exc:
                 LOG.error("undoing failed", kind=run.row.kind, step=step.name, resource=run.row.resource_id,
                           attempt=attempt, error=repr(exc))
@@ -337,8 +370,7 @@ class Runner:
 
     async def _finish(self, run: Run, state: str) -> None:
         async with run.write() as tx:
-            await self.store(tx, run.row, state=state, finished_at=clock.now(),
-                             percent=100 if state == "done" else run.row.percent)
+            await self.store(tx, run.row, state=state, finished_at=clock.now())
 
     async def reached(self, run: Run, when: str) -> None:
         if self.probe is not None:

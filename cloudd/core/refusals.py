@@ -11,6 +11,7 @@ from cloudd.core.context import Context
 from cloudd.core.database import Database
 from cloudd.core.errors import CloudError
 from cloudd.core.events import Event
+from cloudd.core.outage import DatabaseDown
 
 LOG = log.get("cloudd.refusals")
 MINUTE = 60.0
@@ -68,5 +69,5 @@ async def tell(database: Database, allowance: Allowance, context: Context, servi
     try:
         async with database.write() as tx:
             await events.emit(tx, context, event)
-    except SQLAlchemyError as exc:
+    except (SQLAlchemyError, DatabaseDown) as exc:
         LOG.error("a refusal could not be told", method=method, path=path, user=context.user_id, error=repr(exc))

@@ -1,7 +1,7 @@
 """Every task has an owner and a name; one that dies unexpectedly says so, once."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from cloudd.core import log
@@ -23,6 +23,18 @@ def _ended(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         LOG.error("task died", task=task.get_name(), error=repr(error), exc_info=error)
+
+
+def repeat(name: str, work: Callable[[], Awaitable[Any]], wait: Callable[[], float]) -> "asyncio.Task[None]":
+    """Sleep `wait()` seconds, do `work`, for ever. Work that fails says so and is done again the next time."""
+    async def turn() -> None:
+        while True:
+            await asyncio.sleep(wait())
+            try:
+                await work()
+            except Exception as exc:
+                LOG.error("work that is repeated failed", task=name, error=repr(exc), exc_info=exc)
+    return start(name, turn())
 
 
 async def to_the_end(work: "asyncio.Future[T]") -> T:

@@ -1,6 +1,5 @@
 """What the daemon starts and stops of identity: tokens and their keys, the catalog, the first accounts."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +48,7 @@ from cloudd.identity.saml import Signer
 from cloudd.identity.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
+HOUSEKEEPING_SECONDS = 3600
 RESOURCES = (access_rules, application_credentials, assignments, credentials, domain_configs, ec2, endpoint_filters,
              endpoint_policies, federation, federation_login, federation_saml, grants, limits, oauth1, oauth2, projects,
              revocations, roles, services, tokens, trusts, users)
@@ -94,21 +94,26 @@ class IdentityModule(Module):
         write_clouds(self.parts.settings)
 
     async def start(self) -> None:
-        tasks.start("identity keys", self._housekeeping())
+        await self._rotate_keys()
+        tasks.repeat("token keys", self._rotate_keys, self._until_rotation)
+        tasks.repeat("old revocations", self._forget_old_revocations, lambda: HOUSEKEEPING_SECONDS)
 
     async def stop(self) -> None:
         await self.parts.service(Directories).close()
         self.parts.service(Hasher).close()
 
-    async def _housekeeping(self) -> None:
-        """Rotate the token keys when the primary is old enough; forget revocations of tokens that have expired."""
-        while True:
-            age = self.tokens.ring.age()
-            wait = self.parts.settings.identity.key_rotation - age
-            if wait <= 0:
-                LOG.info("token keys rotated", primary=self.tokens.ring.rotate())
-            await asyncio.sleep(min(max(wait, 60), 3600))
-            await self.tokens.revocations.forget_old(self.parts.database)
+    async def _rotate_keys(self) -> None:
+        """Rotate the token keys when the primary is old enough."""
+        if self.tokens.ring.age() >= self.parts.settings.identity.key_rotation:
+            LOG.info("token keys rotated", primary=self.tokens.ring.rotate())
+
+    def _until_rotation(self) -> float:
+        """Seconds; looked at every hour at least, since an operator may rotate them as well."""
+        left = self.parts.settings.identity.key_rotation - self.tokens.ring.age()
+        return min(max(left, 60), HOUSEKEEPING_SECONDS)
+
+    async def _forget_old_revocations(self) -> None:
+        await self.tokens.revocations.forget_old(self.parts.database)
 
 
 def write_clouds(settings: Any, renew: Collection[str] = ()) -> Path:

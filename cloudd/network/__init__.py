@@ -1,7 +1,7 @@
 """Networks: Neutron v2.0 over a driver of desired state.
 
-This is the face: what other modules may call. Functions take the caller's context and transaction, except `wire`, `unwire`
-and `on_metadata`, which touch the machine and take the parts. Logic writes rows; jobs bring the dataplane after them.
+This is the face: what other modules may call. Functions take the caller's context and transaction, except `wire`, its two halves,
+`unwire` and `on_metadata`, which touch the machine and take the parts. Logic writes rows; jobs bring the dataplane after them.
 """
 
 from cloudd.drivers.network.base import NetworkDriverError
@@ -42,13 +42,16 @@ from cloudd.network.views import FixedIp, PortView
 from cloudd.network.views import by_address as port_by_address
 from cloudd.network.views import of_devices as ports_of
 from cloudd.network.views import of_ids as port_views
+from cloudd.network.wiring import plug as plug_port
 from cloudd.network.wiring import port_counters, unwire, wire
+from cloudd.network.wiring import prepare as prepare_port
 
 __all__ = [
-    "FixedIp", "GroupRule", "Network", "NetworkDriverError", "Port", "PortView", "SecurityGroup", "add_address", "associate_floating_ip",
-    "auto_network", "bind_port", "create_port", "create_security_group", "create_security_group_rule", "default_security_group",
-    "delete_port", "delete_security_group", "delete_security_group_rule", "disassociate_floating_ip", "find_security_group",
-    "find_security_group_rule", "get_network", "get_port", "has_subnets", "limits", "list_security_groups", "on_metadata",
-    "port_by_address", "port_counters", "port_views", "ports_of", "release_port", "security_groups", "security_groups_by_id",
-    "unwire", "update_port", "update_security_group", "usable_networks", "used", "validate_auto_network", "wire",
+    "FixedIp", "GroupRule", "Network", "NetworkDriverError", "Port", "PortView", "SecurityGroup", "add_address",
+    "associate_floating_ip", "auto_network", "bind_port", "create_port", "create_security_group", "create_security_group_rule",
+    "default_security_group", "delete_port", "delete_security_group", "delete_security_group_rule", "disassociate_floating_ip",
+    "find_security_group", "find_security_group_rule", "get_network", "get_port", "has_subnets", "limits",
+    "list_security_groups", "on_metadata", "plug_port", "port_by_address", "port_counters", "port_views", "ports_of",
+    "prepare_port", "release_port", "security_groups", "security_groups_by_id", "unwire", "update_port",
+    "update_security_group", "usable_networks", "used", "validate_auto_network", "wire",
 ]

@@ -1,4 +1,7 @@
-"""What compute does with ports and floating addresses in its own transactions: make, take, give back, delete."""
+"""What compute does with ports and floating addresses in its own transactions: make, take, give back, delete.
+
+The dataplane of a port that is made or taken is made when compute wires it, which is while its hypervisor starts.
+"""
 
 import ipaddress
 from typing import Any
@@ -23,7 +26,7 @@ async def create_port(context: Context, tx: AsyncSession, *, network_id: str, de
         security_groups = []
     return await ports.make(context, tx, network, context.project_id or "", {
         "device_id": device_id, "device_owner": device_owner, "fixed_ips": fixed_ips, "security_groups": security_groups,
-        "mac_address": mac_address, "name": name, "dns_name": dns_name, "host_id": CONFIG.host})
+        "mac_address": mac_address, "name": name, "dns_name": dns_name, "host_id": CONFIG.host}, apply=False)
 
 
 async def bind_port(context: Context, tx: AsyncSession, port_id: str, *, device_id: str, device_owner: str,
@@ -37,7 +40,7 @@ async def bind_port(context: Context, tx: AsyncSession, port_id: str, *, device_
     port.device_id, port.device_owner, port.host_id = device_id, device_owner, CONFIG.host
     port.dns_name = port.dns_name or dns_name
     standard.touch(context, port)
-    await changes.port(tx, context, port)
+    await tx.flush()
     return await standard.fresh(tx, port)
 
 

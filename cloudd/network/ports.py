@@ -27,8 +27,8 @@ async def create(context: Context, tx: AsyncSession, values: Values) -> Port:
     return await make(context, tx, network, project, values)
 
 
-async def make(context: Context, tx: AsyncSession, network: Network, project: str, values: Values) -> Port:
-    """A port, whoever wants it; quotas are the caller's matter."""
+async def make(context: Context, tx: AsyncSession, network: Network, project: str, values: Values, *, apply: bool = True) -> Port:
+    """A port, whoever wants it; quotas are the caller's matter. Not `apply`: its dataplane comes with its wiring."""
     owner = values.get("device_owner") or ""
     ours = owner.startswith("network:")
     secured = values.get("port_security_enabled")
@@ -49,7 +49,8 @@ async def make(context: Context, tx: AsyncSession, network: Network, project: st
         port.group_rows = [PortGroup(port_id=port.id, group_id=await groups.default_id(context, tx, project), position=0)]
     _set_pairs(port, values.get("allowed_address_pairs") or [])
     standard.set_tags(port, values.get("tags") or [])
-    await changes.port(tx, context, port)
+    if apply:
+        await changes.port(tx, context, port)
     await tx.flush()
     set_committed_value(port, "network_project_id", network.project_id)
     await standard.tell(tx, context, "port", "create", port)

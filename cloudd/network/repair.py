@@ -1,7 +1,5 @@
 """Trying again, every now and then, what the dataplane refused for good: a host's trouble may pass by itself."""
 
-import asyncio
-
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,15 +12,13 @@ SECONDS = 60
 UNAPPLIED_GROUPS: set[str] = set()                            # they have no status that would say so
 
 
-async def watch(parts: Parts) -> None:
-    """Ask again for everything that is in ERROR, once a minute."""
-    while True:
-        await asyncio.sleep(SECONDS)
-        async with parts.database.read() as tx:
-            ill = await ill_subjects(tx)
-        if ill:
-            async with parts.database.write() as tx:
-                await ask_again(tx, ill)
+async def repair(parts: Parts) -> None:
+    """Ask again for everything that is in ERROR."""
+    async with parts.database.read() as tx:
+        ill = await ill_subjects(tx)
+    if ill:
+        async with parts.database.write() as tx:
+            await ask_again(tx, ill)
 
 
 async def ill_subjects(tx: AsyncSession) -> list[tuple[str, str]]:

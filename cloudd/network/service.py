@@ -76,7 +76,7 @@ class NetworkModule(Module):
         if report.created or report.removed:
             LOG.info("the dataplane was repaired", created=len(report.created), removed=len(report.removed))
         await self._correct_statuses(set(report.failed))
-        self.repair = tasks.start("network repair", repair.watch(self.parts))
+        self.repair = tasks.repeat("network repair", lambda: repair.repair(self.parts), lambda: repair.SECONDS)
 
     async def purge(self) -> None:
         """Wanted is nothing: the driver removes all that is ours."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from cloudd.core.context import internal
 from cloudd.core.errors import NotFound, Unavailable
 from cloudd.core.parts import Parts
@@ -18,18 +16,36 @@ ACTIVE, DOWN = "ACTIVE", "DOWN"
 
 async def wire(parts: Parts, port_id: str) -> None:
     """Make a port's dataplane, plug its tap and mark it ACTIVE. Raises NotFound, NetworkDriverError."""
+    await prepare(parts, port_id)
+    await plug(parts, port_id)
+
+
+async def prepare(parts: Parts, port_id: str) -> None:
+    """Bind a port to this host and make its dataplane, all but the tap, which need not be there yet. Raises as `wire`."""
     async with parts.database.write() as tx:
-        port = await _bound(tx, port_id)
+        port = await tx.get(Port, port_id)
+        if port is None:
+            raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound")
+        port.host_id = port.host_id or CONFIG.host
         network_id = port.network_id
     await _apply_network(parts, network_id)
     async with parts.service(Turns).of(port_id):
         await _apply_port(parts, port_id)
+
+
+async def plug(parts: Parts, port_id: str) -> None:
+    """Take the tap of a port that is prepared to its network and mark it ACTIVE. Raises as `wire`."""
+    async with parts.service(Turns).of(port_id):
         try:
             await parts.driver(NetworkDriver).plug(port_id)
         except TapMissing:
             raise
         except NetworkDriverError:                             # somebody took the bridge away meanwhile
-            await _apply_network(parts, network_id, again=True)
+            async with parts.database.read() as tx:
+                port = await tx.get(Port, port_id)
+            if port is None:
+                raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound") from None
+            await _apply_network(parts, port.network_id, again=True)
             await parts.driver(NetworkDriver).plug(port_id)
     await mark(parts, port_id, ACTIVE)
 
@@ -59,15 +75,6 @@ async def _groups(parts: Parts, group_ids: Iterable[str]) -> None:
                 groups = await dataplane.group_specs(tx, [group_id])
             for group in groups:
                 await parts.driver(NetworkDriver).apply_security_group(group)
-
-
-async def _bound(tx: AsyncSession, port_id: str) -> Port:
-    port = await tx.get(Port, port_id)
-    if port is None:
-        raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound")
-    port.host_id = port.host_id or CONFIG.host
-    await tx.flush()
-    return port
 
 
 async def unwire(parts: Parts, port_id: str) -> None:

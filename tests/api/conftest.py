@@ -141,8 +141,8 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
         yield ""
         return
-    with postgres.server() as url:
-        yield postgres.create(url, "cloudd")
+    with postgres.server() as server:
+        yield server.create("cloudd")
 
 
 @pytest.fixture(scope="session")

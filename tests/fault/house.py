@@ -31,11 +31,12 @@ class House:
     directory: Path
     cloud: Cloud | None = None
     room: Room | None = None
+    url: str = ""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self, probe: Probe | None = None) -> None:
-        settings = make_settings(self.directory)
-        if not (self.directory / "state" / "cloudd.db").exists():
+        settings = make_settings(self.directory, url=self.url)
+        if self.cloud is None and (self.url or not (self.directory / "state" / "cloudd.db").exists()):
             await asyncio.to_thread(database.upgrade, settings.database.url)
         daemon = Daemon(settings)
         daemon.parts.jobs.probe = probe
@@ -95,9 +96,9 @@ class House:
             assert set(ports) == ({"ACTIVE"} if domain is DomainState.RUNNING else {"DOWN"})
 
 
-async def build(directory: Path) -> House:
-    """A new house with a room in it, running."""
-    house = House(directory)
+async def build(directory: Path, url: str = "") -> House:
+    """A new house with a room in it, running; on SQLite, or on the database of a URL."""
+    house = House(directory, url=url)
     await house.start()
     house.room = await make_room(house.cloud)
     return house

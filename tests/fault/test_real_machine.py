@@ -11,8 +11,8 @@ from tests.realtenant import C, N, short_name, until
 pytestmark = [pytest.mark.timeout(240), pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
               pytest.mark.skipif(not IMAGE.exists(), reason=f"no test guest: {IMAGE} is made by `make guest`")]
 CREATE, DELETE = "compute.server.create", "compute.server.delete"
-# the numbers of their steps: images, disks, definition, start, wiring, run; definition, wiring, disks, rows
-BOOT_MOMENTS, DELETE_MOMENTS = range(6), range(4)
+# the numbers of their steps: disks, definition, start with its wiring, run, and when it is done; definition, wiring, disks, rows
+BOOT_MOMENTS, DELETE_MOMENTS = range(5), range(4)
 
 
 @pytest.fixture(scope="module")

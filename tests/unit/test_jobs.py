@@ -3,14 +3,15 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from cloudd.core import jobs
+from cloudd.core import events, jobs
 from cloudd.core.context import Context
 from cloudd.core.database import Base, Database
 from cloudd.core.errors import Conflict
 from cloudd.core.events import Bus, Event, emit
 from cloudd.core.jobs import Job, Runner, Step
+from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.quotas import Quotas
@@ -116,6 +117,52 @@ async def test_killed_anywhere_it_ends_as_if_never_killed(parts, kind, number):
         assert TRACE.index("-b") < TRACE.index("-a")
 
 
+@pytest.mark.parametrize("kind", ["test.good", "test.bad"])
+@pytest.mark.parametrize("number", range(12))
+async def test_without_its_database_for_a_while_it_ends_as_ever(parts, kind, number, monkeypatch):
+    """At its n-th probe the database is away: the job goes on from its row when it is back, and no step counts as failed."""
+    monkeypatch.setattr(jobs, "RETRY_SECONDS", 0.01)
+    count = 0
+
+    async def probe(run, name, when):
+        nonlocal count
+        count += 1
+        if count == number + 1:
+            raise DatabaseDown("gone for a test")
+    job = await ask(parts, kind)
+    await run_all(parts, probe)
+    ended = await row(parts, job)
+    assert (ended.state, ended.error) == (("done", None) if kind == "test.good" else ("failed", "b is broken"))
+    assert [name for name in dict.fromkeys(TRACE) if name in "abc"] == (["a", "b", "c"] if kind == "test.good" else ["a", "b"])
+
+
+async def test_jobs_are_begun_when_the_database_is_back(parts, monkeypatch):
+    monkeypatch.setattr(jobs, "RETRY_SECONDS", 0.01)
+    job = await ask(parts, "test.good")
+    runner = Runner(parts)
+    schedule, left = runner._schedule, 3
+
+    async def refuse():
+        nonlocal left
+        left -= 1
+        if left > 0:
+            raise DatabaseDown("gone for a test")
+        await schedule()
+    monkeypatch.setattr(runner, "_schedule", refuse)
+    await runner.start()
+    await runner.settled(10)
+    await runner.stop()
+    assert ((await row(parts, job)).state, TRACE) == ("done", ["a", "b", "c"])
+
+
+async def test_a_job_whose_last_step_was_saved_by_an_older_cloudd_is_done(parts):
+    job = await ask(parts, "test.good")
+    async with parts.database.write() as tx:
+        await tx.execute(update(JobRow).where(JobRow.id == job).values(state="running", step=len(GOOD.steps)))
+    await run_all(parts)
+    assert ((await row(parts, job)).state, TRACE) == ("done", [])
+
+
 async def test_jobs_of_one_resource_run_one_after_the_other(parts):
     order = []
 
@@ -165,6 +212,36 @@ async def test_events_come_in_order_and_again_when_the_reader_failed(parts):
     await until(had(4))
     await second.stop()
     assert seen == ["1", "2", "2", "3"]
+
+
+async def test_events_are_told_when_the_database_is_back(parts, monkeypatch):
+    monkeypatch.setattr(events, "RETRY_SECONDS", 0.01)
+    seen = []
+
+    class Made(Event):
+        name = "test.made"
+
+    async def reader(tx, happened):
+        seen.append(happened.resource_id)
+    bus = Bus(parts.database)
+    bus.subscribe("reader", ("test.",), reader)
+    tell, left = bus._tell, 3
+
+    async def refuse(*arguments):
+        nonlocal left
+        left -= 1
+        if left > 0:
+            raise DatabaseDown("gone for a test")
+        return await tell(*arguments)
+    monkeypatch.setattr(bus, "_tell", refuse)
+    async with parts.database.write() as tx:
+        await emit(tx, CONTEXT, Made("1"))
+    await bus.start()
+
+    async def told():
+        return seen == ["1"]
+    await until(told)
+    await bus.stop()
 
 
 async def test_quotas_say_asked_used_and_limit(parts):

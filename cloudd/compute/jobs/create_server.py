@@ -1,4 +1,4 @@
-"""Build a server: its images here, its disks made, its domain started paused, its ports wired; then it runs."""
+"""Build a server: its images here, its disks made, its domain started paused and its ports wired; then it runs."""
 
 from cloudd.compute import boot_disks, states
 from cloudd.compute.boot_spec import Boot
@@ -34,7 +34,6 @@ async def remove_disks(run: Run) -> None:
 CREATE = Job("compute.server.create", [
     Step(make_disks, undo=remove_disks),
     Step(steps.define, undo=steps.undefine),
-    Step(steps.start_paused, undo=steps.switch_off),
-    Step(steps.wire, undo=steps.unwire),
+    Step(steps.start_wired, undo=steps.take_down),
     Step(steps.running(states.ACTIVE, "create", progress=0, admin_pass=None, injected_files=None)),
 ], on_fail=steps.failed("create", "The server could not be built", broken=True))

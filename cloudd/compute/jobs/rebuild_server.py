@@ -25,13 +25,8 @@ async def replace_disks(run: Run) -> None:
         states.working(await tx.get_one(Server, boot.server.id), "rebuild_spawning")
 
 
-async def start_paused(run: Run) -> None:
-    if not run.input["stopped"]:
-        await steps.start_paused(run)
-
-
-async def wire(run: Run) -> None:
-    await (steps.unwire if run.input["stopped"] else steps.wire)(run)
+async def start_wired(run: Run) -> None:
+    await (steps.unwire if run.input["stopped"] else steps.start_wired)(run)
 
 
 async def let_run(run: Run) -> None:
@@ -46,5 +41,5 @@ async def mark(run: Run) -> None:
 
 REBUILD = Job("compute.server.rebuild", [
     Step(fetch_images), Step(steps.switch_off), Step(replace_disks), Step(steps.define),
-    Step(start_paused, undo=steps.switch_off), Step(wire, undo=steps.unwire), Step(let_run), Step(mark),
+    Step(start_wired, undo=steps.take_down), Step(let_run), Step(mark),
 ], on_fail=steps.failed("rebuild", "The server could not be rebuilt", broken=True))

@@ -50,13 +50,8 @@ async def _runs(run: Run) -> bool:
     return server.system_metadata.get(OLD) != states.STOPPED
 
 
-async def start_paused(run: Run) -> None:
-    if await _runs(run):
-        await steps.start_paused(run)
-
-
-async def wire(run: Run) -> None:
-    await (steps.wire if await _runs(run) else steps.unwire)(run)
+async def start_wired(run: Run) -> None:
+    await (steps.start_wired if await _runs(run) else steps.unwire)(run)
 
 
 async def let_run(run: Run) -> None:
@@ -69,7 +64,7 @@ async def mark_reverted(run: Run) -> None:
     await steps.marked(states.ACTIVE if runs else states.STOPPED, "resize.revert")(run)
 
 
-AGAIN = (Step(steps.define), Step(start_paused, undo=steps.switch_off), Step(wire, undo=steps.unwire), Step(let_run))
+AGAIN = (Step(steps.define), Step(start_wired, undo=steps.take_down), Step(let_run))
 RESIZE = Job("compute.server.resize", [
     Step(steps.shut_down), Step(take_flavor, undo=give_flavor_back), Step(grow_disks), *AGAIN,
     Step(steps.marked(states.RESIZED, "resize")),

@@ -92,17 +92,32 @@ async def start_paused(run: Run) -> None:
         await hypervisor(run).start(run.input["server"], paused=True)
 
 
+async def start_wired(run: Run, start: Callable[[Run], Awaitable[None]] = start_paused) -> None:
+    """The domain, not running yet, with its ports on the wire: what they need is made while the hypervisor starts."""
+    ports = await _ports(run)
+    for error in await asyncio.gather(start(run), *(_prepare(run, port_id) for port_id in ports), return_exceptions=True):
+        if error is not None:
+            raise error
+    for port_id in ports:
+        with contextlib.suppress(NotFound):
+            await network.plug_port(run.parts, port_id)
+
+
+async def _prepare(run: Run, port_id: str) -> None:
+    """A port that was deleted meanwhile is left out."""
+    with contextlib.suppress(NotFound):
+        await network.prepare_port(run.parts, port_id)
+
+
+async def take_down(run: Run) -> None:
+    await unwire(run)
+    await switch_off(run)
+
+
 async def switch_off(run: Run) -> None:
     """Off, now; what has no domain is off already."""
     with contextlib.suppress(DomainNotFound):
         await hypervisor(run).destroy(run.input["server"])
-
-
-async def wire(run: Run) -> None:
-    """Take the taps to their networks. A port that was deleted meanwhile is left out."""
-    for port_id in await _ports(run):
-        with contextlib.suppress(NotFound):
-            await network.wire(run.parts, port_id)
 
 
 async def unwire(run: Run) -> None:

@@ -11,7 +11,16 @@ async def save_memory(run: Run) -> None:
         await steps.hypervisor(run).save(run.input["server"])
 
 
-async def restore_memory(run: Run) -> None:
+async def restore_wired(run: Run) -> None:
+    await steps.start_wired(run, _restore_memory)
+
+
+async def unwire_and_save(run: Run) -> None:
+    await steps.unwire(run)
+    await save_memory(run)
+
+
+async def _restore_memory(run: Run) -> None:
     """The guest as it was, held until its ports are wired. Without saved memory it boots: better than to stay away."""
     state = await steps.state_of(run)
     if state is DomainState.SUSPENDED:
@@ -24,6 +33,5 @@ SUSPEND = Job("compute.server.suspend", [
     Step(save_memory), Step(steps.unwire), Step(steps.marked(states.SUSPENDED, "suspend")),
 ], on_fail=steps.failed("suspend", "The server could not be suspended"))
 RESUME = Job("compute.server.resume", [
-    Step(restore_memory, undo=save_memory), Step(steps.wire, undo=steps.unwire), Step(steps.let_run),
-    Step(steps.marked(states.ACTIVE, "resume")),
+    Step(restore_wired, undo=unwire_and_save), Step(steps.let_run), Step(steps.marked(states.ACTIVE, "resume")),
 ], on_fail=steps.failed("resume", "The server could not be resumed"))

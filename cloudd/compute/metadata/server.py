@@ -14,6 +14,7 @@ from cloudd.compute import boot_spec, metadata_content
 from cloudd.compute.metadata import tree
 from cloudd.compute.models import Server
 from cloudd.core import log
+from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.drivers.network.base import MetadataListener
 
@@ -40,7 +41,10 @@ class MetadataServer:
 
     async def _appeared(self, listener: MetadataListener) -> None:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._answer(listener.network_id, request)
+            try:
+                return await self._answer(listener.network_id, request)
+            except CloudError as exc:
+                return web.Response(status=exc.status, text=exc.message, headers=exc.headers)
         http = web.Server(answer, access_log=None)
         door = await asyncio.get_running_loop().create_server(http, sock=listener.socket.dup())
         self._servers[listener.key] = (door, http)

@@ -10,6 +10,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from cloudd.core import log
+from cloudd.core.errors import CloudError
 from cloudd.core.http import openapi
 from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url
 from cloudd.core.parts import Parts
@@ -80,7 +81,10 @@ class Front:
             if origin and raw.method == "OPTIONS" and origin in self._origins:
                 response: web.StreamResponse = web.Response(status=204)
             else:
-                response = await handler(raw)
+                try:
+                    response = await handler(raw)
+                except CloudError as exc:
+                    response = web.Response(status=exc.status, text=exc.message, headers=exc.headers)
             if origin in self._origins and not response.prepared:
                 response.headers.update({"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Headers": CORS_HEADERS,
                                          "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",

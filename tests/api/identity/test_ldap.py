@@ -30,8 +30,8 @@ def directory(tmp_path_factory):
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 async def cloud(request, tmp_path_factory):
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(postgres.server()) if request.param == "postgresql" else ""
-        settings = make_settings(tmp_path_factory.mktemp("ldap"), url=postgres.create(server, "ldap") if server else "")
+        server = stack.enter_context(postgres.server()) if request.param == "postgresql" else None
+        settings = make_settings(tmp_path_factory.mktemp("ldap"), url=server.create("ldap") if server else "")
         async for running in run_cloud(dataclasses.replace(settings, identity=dataclasses.replace(settings.identity, directory_cache=0))):
             yield running
 

@@ -19,8 +19,8 @@ NEW = "a-new-password"
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def cloud(request, tmp_path):
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(postgres.server()) if request.param == "postgresql" else ""
-        settings = make_settings(tmp_path, url=postgres.create(server, "recovery") if server else "")
+        server = stack.enter_context(postgres.server()) if request.param == "postgresql" else None
+        settings = make_settings(tmp_path, url=server.create("recovery") if server else "")
         async for running in run_cloud(settings):
             yield running
 
