@@ -92,7 +92,7 @@ def _serve(options: argparse.Namespace) -> int:
     log.setup(values.server.log_format, values.server.log_level)
     if values.database.url == f"sqlite:///{Path(values.server.state_dir).absolute()}/cloudd.db" \
             and not (Path(values.server.state_dir) / "cloudd.db").exists():
-        database.upgrade(values.database.url)
+        database.upgrade_aside(values.database.url)
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

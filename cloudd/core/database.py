@@ -6,6 +6,7 @@ Readers run beside them on connections of their own.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -245,6 +246,20 @@ def upgrade(url: str) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600, exist_ok=True)
         command.upgrade(_alembic(url), "head")
+
+
+def upgrade_aside(url: str) -> None:
+    """The same in a child process, so that Alembic's 20 MB go with it. Before the first thread only."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            upgrade(url)
+            status = 0
+        finally:
+            os._exit(status)
+    if os.waitpid(child, 0)[1]:
+        upgrade(url)                                          # fails here, too, and says why
 
 
 def revision(message: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from lxml import etree
 
 from cloudd.drivers.hypervisor.base import (
     CpuTopology,
@@ -58,6 +59,18 @@ def test_against_saved(name):
         SAVED.mkdir(exist_ok=True)
         path.write_text(text)
     assert text == path.read_text()
+
+
+@pytest.fixture(scope="module")
+def schema():
+    """libvirt's own."""
+    return etree.RelaxNG(etree.parse("/usr/share/libvirt/schemas/domain.rng"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_libvirts_schema_allows_it(name, schema):
+    spec, facts = CASES[name]
+    schema.assertValid(etree.fromstring(domain(spec, facts, PATHS)))
 
 
 def test_targets_are_told_before_and_kept():
