@@ -3,17 +3,18 @@
 Drivers and SQLAlchemy tell it in many shapes; from `Database.read` and `.write` it comes in one, as DatabaseDown.
 """
 
+import asyncio
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cloudd.core import log
+from cloudd.core import log, tasks
 from cloudd.core.errors import Unavailable
 
 LOG = log.get("cloudd.database")
@@ -79,6 +80,21 @@ class Watch:
                 return dialect.connect(*arguments, **options)
             except refusals() as exc:
                 raise DatabaseDown("it cannot be reached") from exc
+
+
+async def outlived(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do work that may not be left undone: at once, or, while the database is away, in the background as soon as it is back."""
+    try:
+        await work()
+    except DatabaseDown:
+        tasks.start(name, _again(work))
+
+
+async def _again(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(RETRY_SECONDS)
+        with suppress(DatabaseDown):
+            return await work()
 
 
 def reason(exc: BaseException) -> str | None:

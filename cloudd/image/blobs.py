@@ -17,6 +17,12 @@ async def note(tx: AsyncSession, image: Image, store: str) -> str:
     return key
 
 
+async def noted(tx: AsyncSession, store: str, key: str) -> bool:
+    """Whether a blob is on its way still: neither dropped nor an image's."""
+    query = select(ImageBlob.key).where(ImageBlob.store == store, ImageBlob.key == key)
+    return (await tx.execute(query)).scalar() is not None
+
+
 async def settle(tx: AsyncSession, image: Image, store: str, key: str) -> None:
     """The blob is whole: it is a location of the image from here on. Done twice it changes nothing."""
     if any((row.store, row.key) == (store, key) for row in image.locations):

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import diskimages, jobs, log, tasks
+from cloudd.core import diskimages, jobs, log, outage, tasks
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
@@ -59,16 +59,20 @@ async def upload(parts: Parts, context: Context, image: Image, chunks: AsyncIter
     try:
         with progress.told(parts, image.id, length) as coming:
             stored = await store(where, image, coming.count(chunks), inspect.rules(parts.settings.image), key, signed)
+        await asyncio.shield(_activate(parts, context, image.id, stored))
     except BaseException as exc:
-        await asyncio.shield(_drop_upload(parts, image.id, where.name, key))
+        await asyncio.shield(outage.outlived("drop an upload", lambda: _drop_upload(parts, image.id, where.name, key)))
         if isinstance(exc, StoreError):
             raise _words(exc, image) from exc
         raise
-    await asyncio.shield(_activate(parts, context, image.id, stored))
 
 
 async def _drop_upload(parts: Parts, image_id: str, store: str, key: str) -> None:
-    await _back_to_queued(parts, image_id)
+    """An activation that was cut off may have been done all the same: then the data is not noted any more, and stays."""
+    async with parts.database.write() as tx:
+        if not await blobs.noted(tx, store, key):
+            return
+        await _failed(tx, image_id, states.SAVING, "upload failed")
     with contextlib.suppress(StoreError):                     # noted: the next start tries again
         await blobs.drop(parts, store, key)
 
@@ -150,17 +154,17 @@ async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncItera
         with progress.told(parts, image.id, length) as coming:
             await pour(counted(batches(coming.count(chunks)), most), writer.write)
             size = await writer.commit()
+        async with parts.database.write() as tx:
+            row = await tx.get(Image, image.id)
+            if row is not None:
+                row.size, row.updated_at = size, context.now()
     except BaseException as exc:
-        await asyncio.shield(_back_to_queued(parts, image.id, states.UPLOADING, "stage failed"))
+        await asyncio.shield(outage.outlived("drop staged data", lambda: _drop_staged(parts, image.id)))
         if isinstance(exc, StoreError):
             raise _words(exc, image) from exc
         raise
     finally:
         await asyncio.shield(writer.abort())
-    async with parts.database.write() as tx:
-        row = await tx.get(Image, image.id)
-        if row is not None:
-            row.size, row.updated_at = size, context.now()
 
 
 async def counted(data: AsyncIterable[bytearray], most: int) -> AsyncIterator[bytearray]:
@@ -185,21 +189,23 @@ async def batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
         yield batch
 
 
-async def _back_to_queued(parts: Parts, image_id: str, status: str = states.SAVING, move: str = "upload failed") -> None:
+async def _drop_staged(parts: Parts, image_id: str) -> None:
     async with parts.database.write() as tx:
-        image = await tx.get(Image, image_id)
-        if image is not None and image.status == status:
-            await states.IMAGE.enter(tx, image, move)
+        await _failed(tx, image_id, states.UPLOADING, "stage failed")
+
+
+async def _failed(tx: AsyncSession, image_id: str, status: str, move: str) -> None:
+    image = await tx.get(Image, image_id)
+    if image is not None and image.status == status:
+        await states.IMAGE.enter(tx, image, move)
 
 
 async def _activate(parts: Parts, context: Context, image_id: str, stored: Stored) -> None:
     async with parts.database.write() as tx:
         image = await tx.get(Image, image_id)
-        if image is not None:
-            await finish(tx, context, image, stored)
-    if image is None:
-        await blobs.drop(parts, stored.store, stored.key)
-        raise Gone(f"Image {image_id} was deleted while its data came in; the data was dropped.")
+        if image is None:
+            raise Gone(f"Image {image_id} was deleted while its data came in; the data was dropped.")
+        await finish(tx, context, image, stored)
 
 
 async def finish(tx: AsyncSession, context: Context, image: Image, stored: Stored) -> None:

@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-from cloudd.core import outage
 from cloudd.core.jobs import Registry
 from cloudd.drivers.hypervisor.base import DomainState
 from tests import postgres
@@ -26,9 +25,8 @@ ASKED = {"/identity/v3/auth/projects": ("error", "message"), f"{C}/servers/detai
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Background work tries again sooner than it does in life."""
-    for module in ("cloudd.core.jobs", "cloudd.core.events", "cloudd.compute.guests"):
+    for module in ("cloudd.core.jobs", "cloudd.core.events", "cloudd.compute.guests", "cloudd.core.outage"):
         monkeypatch.setattr(f"{module}.RETRY_SECONDS", 0.2)
-    assert outage.RETRY_SECONDS > 0.2
 
 
 class Finger:
@@ -112,6 +110,35 @@ async def test_what_a_guest_does_while_postgresql_is_away_is_learned_after_it(se
     await until(off)
     await house.cloud.settled()
     await house.require_agreement(guest, "SHUTOFF")
+
+
+@pytest.mark.parametrize("path", ["file", "stage"])
+async def test_postgresql_is_away_when_the_data_of_an_image_has_come(server, house, path):
+    """The upload is refused; as soon as the database is back the image is queued, nothing is left of the data, and it can be sent again."""
+    image = {"name": "away", "disk_format": "raw", "container_format": "bare"}
+    there = f"/image/v2/images/{(await house.room.user.post('/image/v2/images', image)).body['id']}"
+    store = house.directory / "state" / "images"
+    before = set(store.iterdir())
+
+    async def data():
+        yield b"first" * 100_000
+        await asyncio.to_thread(server.stop)
+        yield b"last"
+    stream = {"Content-Type": "application/octet-stream"}
+    try:
+        answer = await house.room.user.put(f"{there}/{path}", data=data(), headers=stream)
+        assert answer.status == 503 and MESSAGE in answer.body["message"]
+    finally:
+        await asyncio.to_thread(server.start)
+
+    async def queued() -> bool:
+        return (await house.room.user.get(there)).body.get("status") == "queued"
+    await until(queued)
+
+    async def clean() -> bool:
+        return set(store.iterdir()) == before
+    await until(clean)
+    assert (await house.room.user.put(f"{there}/{path}", data=b"again", headers=stream)).status == 204
 
 
 @pytest.fixture
