@@ -61,6 +61,7 @@ async def test_the_wire_to_a_bridge_that_was_taken_away(net, caller):
     async with parts.database.write() as tx:
         port = await network.create_port(caller, tx, network_id=lan["id"], device_id="server-4", device_owner="compute:nova")
     await net.cloud.settled()
+    await network.prepare_port(parts, port.id)
     driver.fail("plug")
     before = driver.calls.count(("apply_network", lan["id"]))
     await network.wire(parts, port.id)
