@@ -23,6 +23,7 @@ from cloudd.core.module import Module
 from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
+from cloudd.core.runner import Runner
 from cloudd.identity.service import IdentityModule
 from cloudd.image.service import ImageModule
 from cloudd.network.service import NetworkModule
@@ -45,7 +46,7 @@ class Daemon:
         self.settings = settings
         self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
         self.parts.bus = Bus(self.parts.database, Retention.of(settings.events))
-        self.parts.jobs = jobs.Runner(self.parts, limits=settings.jobs.by_kind())
+        self.parts.jobs = Runner(self.parts, limits=settings.jobs.by_kind(), patience=settings.jobs.patience)
         self.modules = [kind(self.parts) for kind in MODULES]
         identity = next(module for module in self.modules if isinstance(module, IdentityModule))
         identity.catalog_of(self.modules)

@@ -243,6 +243,8 @@ class Jobs:
     """Long work."""
 
     limits: tuple[str, ...] = option((), "Jobs of a kind that run at once, as KIND=N.", form=options.kind_limit)
+    patience: int = option(30, "Seconds that work waits for a hypervisor that does not answer, as while libvirt is restarted, before "
+                               "it fails.", least=0)
     retention_days: int = option(7, "Days that ended jobs are kept.", least=0)
 
     def by_kind(self) -> dict[str, int]:

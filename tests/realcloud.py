@@ -252,7 +252,7 @@ class RealCloud:
 
     def settings(self) -> str:
         """What differs from the defaults: everything in namespaces, no packet leaves, disks that need survive no power cut."""
-        return (f"[network]\nnamespace = {self.node}\noutbound = off\n\n[compute]\n"
+        return (f"[jobs]\npatience = 5\n\n[network]\nnamespace = {self.node}\noutbound = off\n\n[compute]\n"
                 f"libvirt_uri = qemu:///system?socket={self.libvirt.socket}\nvirt_type = qemu\ndisk_cache_mode = unsafe\n")
 
     def start(self) -> None:

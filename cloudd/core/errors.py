@@ -11,6 +11,10 @@ class StartError(RuntimeError):
     """The daemon or a command cannot go on; the operator can mend it, and the message says how."""
 
 
+class Away(Exception):
+    """Parent of what a driver raises when the thing that it drives does not answer now: a job's step tries again for a while."""
+
+
 class CloudError(Exception):
     """An expected failure that the caller may read. The first sentence is the whole story."""
 

@@ -8,7 +8,7 @@ from cloudd.core.policy import Policies
 
 if TYPE_CHECKING:
     from cloudd.core.events import Bus
-    from cloudd.core.jobs import Runner
+    from cloudd.core.runner import Runner
 
 T = TypeVar("T")
 

@@ -84,12 +84,12 @@ async def test_init_again_changes_nothing(house):
     paths = ("/image/v2/images", f"{N}/networks", f"{N}/subnets", f"{N}/routers", f"{N}/ports", f"{N}/security-groups",
              f"{C}/flavors", f"{C}/os-keypairs", f"{C}/servers")
 
-    async def all_of_it():
-        return [(await house.tenant.admin.get(path)).body for path in paths], \
-            (await house.tenant.demo.get(f"{C}/os-keypairs")).body, await asyncio.to_thread(house.tenant.traces)
-    before = await all_of_it()
+    async def rows():
+        return [(await house.tenant.admin.get(path)).body for path in paths], (await house.tenant.demo.get(f"{C}/os-keypairs")).body
+    before, traces = await rows(), await asyncio.to_thread(house.tenant.traces)
     await asyncio.to_thread(house.cloud.daemon.init, "--no-guest", "--guest-image", str(IMAGE))
-    assert await all_of_it() == before
+    assert await rows() == before
+    await house.require_as(traces)
 
 
 async def test_a_guest_that_ended_while_nobody_looked(house):
@@ -106,6 +106,24 @@ async def test_a_guest_that_ended_while_nobody_looked(house):
     again = await house.tenant.reaches(house.address)
     assert again != house.boot and house.tenant.qemu(house.runs) not in (None, process)
     house.boot = again
+
+
+async def test_libvirt_is_restarted_while_servers_are_built_and_switched(house):
+    """As an update of its package does it: nobody learns of it but by the clock."""
+    process, before = house.tenant.qemu(house.runs), await asyncio.to_thread(house.tenant.traces)
+    await asyncio.to_thread(house.cloud.libvirt.stop)
+    server = await house.tenant.create(short_name("patient"))
+    assert (await house.tenant.demo.post(f"{C}/servers/{house.off}/action", {"os-start": None})).status == 202
+    await asyncio.sleep(1)
+    assert (await house.tenant.show(server))["status"] == "BUILD"
+    await asyncio.to_thread(house.cloud.libvirt.start)
+    await house.tenant.becomes(server, "ACTIVE")
+    await house.tenant.becomes(house.off, "ACTIVE")
+    assert (await house.tenant.demo.post(f"{C}/servers/{house.off}/action", {"os-stop": None})).status == 202
+    await house.tenant.becomes(house.off, "SHUTOFF", 120)
+    await house.tenant.delete(server)
+    await house.require_unharmed(process)
+    await house.require_as(before)
 
 
 async def test_libvirt_is_gone_for_a_while(house):

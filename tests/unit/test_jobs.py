@@ -6,15 +6,17 @@ import pytest
 from sqlalchemy import select, update
 
 from cloudd.core import events, jobs
+from cloudd.core import runner as runner_module
 from cloudd.core.context import Context
 from cloudd.core.database import Base, Database
-from cloudd.core.errors import Conflict
+from cloudd.core.errors import Away, Conflict
 from cloudd.core.events import Bus, Event, emit
-from cloudd.core.jobs import Job, Runner, Step
+from cloudd.core.jobs import Job, Step
 from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.quotas import Quotas
+from cloudd.core.runner import Runner
 from cloudd.core.tables import JobRow
 from tests.waiting import until
 
@@ -40,7 +42,7 @@ def step(name, fails=False, undo=True):
 
 
 async def on_fail(run, error):
-    TRACE.append(f"fault: {error.message}")
+    TRACE.append(f"fault: {error}")
 
 
 GOOD = Job("test.good", [step("a"), step("b"), step("c")])
@@ -121,7 +123,7 @@ async def test_killed_anywhere_it_ends_as_if_never_killed(parts, kind, number):
 @pytest.mark.parametrize("number", range(12))
 async def test_without_its_database_for_a_while_it_ends_as_ever(parts, kind, number, monkeypatch):
     """At its n-th probe the database is away: the job goes on from its row when it is back, and no step counts as failed."""
-    monkeypatch.setattr(jobs, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(runner_module, "RETRY_SECONDS", 0.01)
     count = 0
 
     async def probe(run, name, when):
@@ -136,8 +138,59 @@ async def test_without_its_database_for_a_while_it_ends_as_ever(parts, kind, num
     assert [name for name in dict.fromkeys(TRACE) if name in "abc"] == (["a", "b", "c"] if kind == "test.good" else ["a", "b"])
 
 
+class Broken(Away, Exception):
+    """As a driver says that what it drives does not answer."""
+
+
+def away(times):
+    """A step that needs something which is away so many times."""
+    left = times
+
+    async def look(run):
+        nonlocal left
+        TRACE.append("look")
+        left -= 1
+        if left >= 0:
+            raise Broken("does not answer")
+    return look
+
+
+@pytest.mark.parametrize(("times", "patience", "state"), [(3, 10, "done"), (3, 0, "failed"), (1000, 0.1, "failed")])
+async def test_a_step_waits_for_what_is_away_as_long_as_it_may(parts, monkeypatch, times, patience, state):
+    monkeypatch.setattr(runner_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.delitem(jobs.Registry, "test.away", raising=False)
+    Job("test.away", [step("a"), Step(away(times))], on_fail=on_fail)
+    job = await ask(parts, "test.away")
+    runner = Runner(parts, patience=patience)
+    await runner.start()
+    await runner.settled(10)
+    await runner.stop()
+    assert (await row(parts, job)).state == state
+    if state == "done":
+        assert ["a", *["look"] * 4] == TRACE
+    else:
+        assert TRACE[-2:] == ["-a", "fault: does not answer"] and ("look" in TRACE[2:]) is (patience > 0)
+
+
+async def test_a_step_that_waits_is_cancelled_at_once(parts, monkeypatch):
+    monkeypatch.delitem(jobs.Registry, "test.away", raising=False)
+    Job("test.away", [step("a"), Step(away(1000))])
+    job = await ask(parts, "test.away")
+    runner = Runner(parts, patience=60)
+    await runner.start()
+
+    async def waits():
+        return "look" in TRACE
+    await until(waits)
+    async with parts.database.write() as tx:
+        await jobs.cancel(tx, "x")
+    await runner.settled(1)
+    await runner.stop()
+    assert ((await row(parts, job)).state, TRACE) == ("cancelled", ["a", "look", "-a"])
+
+
 async def test_jobs_are_begun_when_the_database_is_back(parts, monkeypatch):
-    monkeypatch.setattr(jobs, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(runner_module, "RETRY_SECONDS", 0.01)
     job = await ask(parts, "test.good")
     runner = Runner(parts)
     schedule, left = runner._schedule, 3

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from cloudd.core.errors import Away
 from cloudd.drivers.hypervisor.feed import EventStream
 
 
@@ -35,7 +36,7 @@ class Unsupported(HypervisorError):
     """This driver, or this machine, or this guest cannot do it; where the machine is the reason, `caps` would have said so."""
 
 
-class HypervisorDown(HypervisorError):
+class HypervisorDown(HypervisorError, Away):
     """The hypervisor cannot be reached now; trying again later may help."""
 
 
