@@ -1,5 +1,6 @@
 """Starting again: nothing changes where all is well, everything comes back where it was destroyed."""
 
+import asyncio
 import os
 import signal
 import uuid
@@ -163,6 +164,20 @@ async def test_dnsmasq_that_dies_is_started_again(cloud):
     os.kill(first, signal.SIGKILL)
     await until("another process", lambda: dnsmasq.running(folder) not in (None, first))
     assert guest.dhcp()["ip"] == "10.0.0.5"
+
+
+async def test_dnsmasq_that_is_given_another_configuration_is_no_problem(cloud):
+    wanted, _ = await whole(cloud)
+    lan = wanted.networks[1]
+    folder, told = Path(cloud.state) / "dhcp" / lan.id, []
+    first = dnsmasq.running(folder)
+    change = asyncio.ensure_future(cloud.driver.apply_network(replace(lan, dns_domain="other.example")))
+    while not change.done():
+        told += cloud.driver.supervisor.problems()
+        await asyncio.sleep(0)
+    await change
+    assert (told, cloud.driver.supervisor.problems()) == ([], [])
+    assert dnsmasq.running(folder) not in (None, first)
 
 
 async def test_one_broken_subject_does_not_stop_the_others(cloud):

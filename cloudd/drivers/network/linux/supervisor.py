@@ -114,4 +114,6 @@ class Supervisor:
             self.unwatch(folder)
 
     def problems(self) -> list[str]:
-        return [f"dnsmasq of {folder.name} does not run" for folder, one in self.watched.items() if one.pidfd < 0]
+        """One that is being started, with another configuration or again, is none."""
+        return [f"dnsmasq of {folder.name} does not run" for folder, one in self.watched.items()
+                if one.pidfd < 0 and not self.locks[folder].locked()]
