@@ -120,7 +120,7 @@ def _config(options: argparse.Namespace) -> int:
     from cloudd import settings
 
     if options.action == "sample-providers":
-        from cloudd.identity import oidc_settings
+        from cloudd.identity.federation import oidc_settings
 
         print(oidc_settings.sample(), end="")
     else:

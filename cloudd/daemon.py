@@ -46,7 +46,7 @@ class Daemon:
         self.settings = settings
         self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
         self.parts.bus = Bus(self.parts.database, Retention.of(settings.events))
-        self.parts.jobs = Runner(self.parts, limits=settings.jobs.by_kind(), patience=settings.jobs.patience)
+        self.parts.services[Runner] = self.jobs = Runner(self.parts, limits=settings.jobs.by_kind(), patience=settings.jobs.patience)
         self.modules = [kind(self.parts) for kind in MODULES]
         identity = next(module for module in self.modules if isinstance(module, IdentityModule))
         identity.catalog_of(self.modules)
@@ -101,8 +101,8 @@ class Daemon:
         stack.push_async_callback(self.parts.bus.stop)
         for module in self.modules:
             await module.start()
-        await self.parts.jobs.start()
-        stack.push_async_callback(self.parts.jobs.stop)
+        await self.jobs.start()
+        stack.push_async_callback(self.jobs.stop)
         for name, work in (("certificate", self._renew_certificate), ("old events", self.parts.bus.forget_old),
                            ("old jobs", self._forget_old_jobs)):
             tasks.repeat(name, work, lambda: HOUSEKEEPING_SECONDS)

@@ -15,7 +15,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute.models import Keypair
-from cloudd.compute.quotas import QUOTAS
+from cloudd.compute.quotas.values import QUOTAS
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound, OverQuota
 

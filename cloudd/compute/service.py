@@ -11,48 +11,31 @@ from typing import ClassVar
 
 from sqlalchemy import select
 
-from cloudd.compute import guests, jobs, quotas
-from cloudd.compute import interfaces as interface_rules
-from cloudd.compute.api import (
-    API,
-    aggregates,
-    availability_zones,
-    consoles,
-    extensions,
-    external_events,
-    flavor_access,
-    flavors,
-    hypervisors,
-    instance_actions,
-    interfaces,
-    keypairs,
-    limits,
-    migrations,
-    quota_sets,
-    security_groups,
-    server_diagnostics,
-    server_groups,
-    server_metadata,
-    server_password,
-    server_tags,
-    servers,
-    servers_actions,
-    servers_admin,
-    services,
-    usage,
-    usage_audit_log,
-    versions,
-)
+from cloudd.compute import jobs
+from cloudd.compute.api import API, extensions, flavor_access, flavors, keypairs, limits, quota_sets, versions
+from cloudd.compute.api.hosts import aggregates, availability_zones, hypervisors, services, usage, usage_audit_log
+from cloudd.compute.api.servers import actions as servers_actions
+from cloudd.compute.api.servers import admin as servers_admin
+from cloudd.compute.api.servers import consoles, external_events, instance_actions, interfaces, migrations, security_groups, servers
+from cloudd.compute.api.servers import diagnostics as server_diagnostics
+from cloudd.compute.api.servers import groups as server_groups
+from cloudd.compute.api.servers import metadata as server_metadata
+from cloudd.compute.api.servers import password as server_password
+from cloudd.compute.api.servers import tags as server_tags
 from cloudd.compute.config import CONFIG
 from cloudd.compute.consoles import ConsoleProxy
 from cloudd.compute.metadata import MetadataServer
 from cloudd.compute.models import Node, Service
+from cloudd.compute.quotas import values as quotas
+from cloudd.compute.servers import guests
+from cloudd.compute.servers import interfaces as interface_rules
 from cloudd.core import clock, ids, tasks
 from cloudd.core.http.api import Api
 from cloudd.core.http.server import Front
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.core.parts import Parts
-from cloudd.drivers.hypervisor.base import EventStream, Hypervisor, HypervisorConfig, HypervisorError
+from cloudd.core.runner import Runner
+from cloudd.drivers.hypervisor.base import DomainEvent, EventStream, Hypervisor, HypervisorConfig, HypervisorError
 
 REGISTERED = (jobs, aggregates, availability_zones, consoles, extensions, external_events, flavor_access, flavors, hypervisors,
               instance_actions, interfaces, keypairs, limits, migrations, quota_sets, security_groups, server_diagnostics,
@@ -65,7 +48,7 @@ SOCKET_DIR_MAX = 50
 class ComputeModule(Module):
     name = "compute"
     apis: ClassVar[tuple[Api, ...]] = (API, versions.VERSIONS)
-    _events: EventStream | None = None
+    _events: EventStream[DomainEvent] | None = None
     _watch: "asyncio.Task[None] | None" = None
 
     def __init__(self, parts: Parts):
@@ -90,8 +73,8 @@ class ComputeModule(Module):
         quotas.from_settings(settings)
         if self.parts.bus is not None:
             self.parts.bus.subscribe("compute.ports", ("port.delete.end",), interface_rules.port_gone)
-        if self.parts.jobs is not None:
-            self.parts.jobs.limits.setdefault("compute.server.create", settings.compute.max_concurrent_builds)
+        if (jobs := self.parts.services.get(Runner)) is not None:
+            jobs.limits.setdefault("compute.server.create", settings.compute.max_concurrent_builds)
 
     def _config(self) -> HypervisorConfig:
         options, state = self.parts.settings.compute, Path(self.parts.settings.server.state_dir).absolute()

@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,12 +31,10 @@ from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.core.tables import JobRow
 
-if TYPE_CHECKING:
-    from cloudd.core.runner import Runner
-
 OPEN = ("queued", "running", "undoing")
 T = TypeVar("T")
 Action = Callable[["Run"], Awaitable[None]]
+Reached = Callable[["Run", str], Awaitable[None]]
 Registry: dict[str, "Job"] = {}
 
 
@@ -130,9 +128,8 @@ async def locked(tx: AsyncSession) -> set[str]:
 class Run:
     """A job under way, as its steps see it. `memory` keeps plain values from step to step, over restarts."""
 
-    def __init__(self, runner: "Runner", row: JobRow, job: Job):
-        self.runner, self.row, self.job = runner, row, job
-        self.parts = runner.parts
+    def __init__(self, parts: Parts, row: JobRow, job: Job, reached: "Reached"):
+        self.parts, self.row, self.job, self._reached = parts, row, job, reached
         self.input: dict[str, Any] = row.input
         self.memory: dict[str, Any] = dict(row.memory)
         self.context = internal(row.project_id, row.user_id, row.request_id)
@@ -153,7 +150,7 @@ class Run:
     @asynccontextmanager
     async def save(self) -> AsyncIterator[AsyncSession]:
         """The transaction that ends the step: its rows and the job's progress are committed together."""
-        await self.runner.reached(self, "done")
+        await self._reached(self, "done")
         async with self.parts.database.write() as tx:
             yield tx
             await self._advance(tx)
@@ -163,13 +160,21 @@ class Run:
         step = self.row.step + 1 if self.forward else self.row.step - 1
         percent = 100 * min(step, len(self.job.steps)) // max(len(self.job.steps), 1) if self.forward else self.row.percent
         ended = {"state": "done", "finished_at": clock.now()} if self.forward and step == len(self.job.steps) else {}
-        await self.runner.store(tx, self.row, step=step, percent=percent, memory=self.memory, **ended)
+        await store(tx, self.row, step=step, percent=percent, memory=self.memory, **ended)
 
     async def progress(self, percent: int) -> None:
         """Tell how far the whole job is; at most one write a percent."""
         if percent > self.row.percent:
             async with self.write() as tx:
-                await self.runner.store(tx, self.row, percent=percent)
+                await store(tx, self.row, percent=percent)
+
+
+async def store(tx: AsyncSession, row: JobRow, **values: Any) -> None:
+    """Write values of a job row and keep the copy in memory equal."""
+    await tx.execute(update(JobRow).where(JobRow.id == row.id).values(**values)
+                     .execution_options(synchronize_session=False))
+    for key, value in values.items():
+        setattr(row, key, value)
 
 
 async def forget_old(parts: Parts, before: Any) -> int:

@@ -1,27 +1,23 @@
 """The parts that a running cloudd is made of, handed to whoever needs several: jobs, handlers that touch the machine."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from cloudd.core.database import Database
+from cloudd.core.events import Bus
 from cloudd.core.policy import Policies
-
-if TYPE_CHECKING:
-    from cloudd.core.events import Bus
-    from cloudd.core.runner import Runner
 
 T = TypeVar("T")
 
 
 @dataclass
 class Parts:
-    """Settings, database, bus, job runner, policies and drivers of one daemon."""
+    """Settings, database, bus, policies, drivers and services of one daemon."""
 
     settings: Any
     database: Database
     policies: Policies
-    bus: "Bus | None" = None
-    jobs: "Runner | None" = None
+    bus: Bus | None = None
     drivers: dict[type, Any] = field(default_factory=dict)
     services: dict[type, Any] = field(default_factory=dict)
 
@@ -33,7 +29,7 @@ class Parts:
             raise LookupError(f"no driver of kind {kind.__name__} is loaded") from None
 
     def service(self, kind: type[T]) -> T:
-        """A module's long-lived object (its `service.py`), such as the console tickets of compute."""
+        """A long-lived object, such as core's job runner or the console tickets of compute."""
         try:
             return self.services[kind]
         except KeyError:

@@ -5,14 +5,12 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock, log, tasks
 from cloudd.core.errors import Away, CloudError
-from cloudd.core.jobs import OPEN, Action, Cancelled, Registry, Run, Step, StepFailed
+from cloudd.core.jobs import OPEN, Action, Cancelled, Registry, Run, Step, StepFailed, store
 from cloudd.core.outage import RETRY_SECONDS, DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.tables import JobRow
@@ -83,7 +81,7 @@ class Runner:
         async with self.parts.database.write() if ready else contextlib.nullcontext() as tx:
             for row in ready:
                 if row.state == "queued":
-                    await self.store(tx, row, state="running", started_at=clock.now())
+                    await store(tx, row, state="running", started_at=clock.now())
         for row in ready:
             self._launch(row)
         if not rows and not self._running and not self._news.is_set():
@@ -117,7 +115,7 @@ class Runner:
         return limit is None or counts.get(kind, 0) < limit
 
     def _launch(self, row: JobRow) -> None:
-        run = Run(self, row, Registry[row.kind])
+        run = Run(self.parts, row, Registry[row.kind], self.reached)
         if row.cancel:
             run.cancelled.set()
         self._running[row.id] = (run, tasks.start(f"job {row.kind} {row.resource_id}", self._work(run)))
@@ -155,7 +153,7 @@ class Runner:
                 return
             run.forward = False
             async with run.write() as tx:
-                await self.store(tx, run.row, state="undoing", error=_words(error), memory=run.memory)
+                await store(tx, run.row, state="undoing", error=_words(error), memory=run.memory)
         else:
             error = StepFailed(run.row.error or "interrupted")
         await self._back(run)
@@ -209,7 +207,7 @@ class Runner:
             undo = step.undo if step else None
             if undo is None:
                 async with run.write() as tx:
-                    await self.store(tx, run.row, step=run.row.step - 1)
+                    await store(tx, run.row, step=run.row.step - 1)
                 continue
             await self._undo(run, undo, step)
 
@@ -225,7 +223,7 @@ class Runner:
                           attempt=attempt, error=repr(exc))
                 await asyncio.sleep(0.2 * attempt)
         async with run.write() as tx:                         # the repair at the next start looks for what is left over
-            await self.store(tx, run.row, step=run.row.step - 1)
+            await store(tx, run.row, step=run.row.step - 1)
 
     async def _fail(self, run: Run, error: BaseException) -> None:
         if run.job.on_fail:
@@ -234,20 +232,13 @@ class Runner:
 
     async def _finish(self, run: Run, state: str) -> None:
         async with run.write() as tx:
-            await self.store(tx, run.row, state=state, finished_at=clock.now())
+            await store(tx, run.row, state=state, finished_at=clock.now())
 
     async def reached(self, run: Run, when: str) -> None:
         if self.probe is not None:
             number = run.row.step
             name = run.job.steps[number].name if 0 <= number < len(run.job.steps) else "end"
             await self.probe(run, name, when)
-
-    async def store(self, tx: AsyncSession, row: JobRow, **values: Any) -> None:
-        """Write values of a job row and keep the copy in memory equal."""
-        await tx.execute(update(JobRow).where(JobRow.id == row.id).values(**values)
-                         .execution_options(synchronize_session=False))
-        for key, value in values.items():
-            setattr(row, key, value)
 
 
 def _words(error: BaseException) -> str:

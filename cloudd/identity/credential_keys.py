@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 
 from cloudd.core.database import Database
 from cloudd.core.errors import StartError
-from cloudd.identity.domain_options import SEALED, SECRET
 from cloudd.identity.keys import CredentialRing, Unreadable
 from cloudd.identity.models import Credential
 from cloudd.identity.models.extensions import DomainOption
+from cloudd.identity.people.domain_options import SEALED, SECRET
 
 KEPT = 3
 """Staged, primary, and the primary of before."""

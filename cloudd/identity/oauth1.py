@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import ids
 from cloudd.core.errors import BadRequest, Forbidden, NotFound, Unauthorized
-from cloudd.identity import effective, signatures
+from cloudd.identity import signatures
 from cloudd.identity.models.extensions import Consumer, OAuthToken
+from cloudd.identity.people import effective
 
 REQUEST_LIFETIME = timedelta(hours=8)
 ACCESS_LIFETIME = timedelta(days=1)

@@ -10,7 +10,7 @@ from cloudd.core import log, tasks, tls
 from cloudd.core.context import Context
 from cloudd.core.module import Module
 from cloudd.core.parts import Parts
-from cloudd.identity import api, clouds_file, oidc_settings
+from cloudd.identity import api, clouds_file
 from cloudd.identity.api import (
     access_rules,
     application_credentials,
@@ -38,14 +38,15 @@ from cloudd.identity.api import (
 )
 from cloudd.identity.bootstrap import bootstrap, password_of
 from cloudd.identity.catalog import Catalog
-from cloudd.identity.compliance import Attempts
-from cloudd.identity.directories import Directories
+from cloudd.identity.federation import oidc_settings
+from cloudd.identity.federation.oidc_provider import OidcProvider, OidcProviders
+from cloudd.identity.federation.oidc_websso import Ended
+from cloudd.identity.federation.saml import Signer
 from cloudd.identity.keys import CredentialRing, KeyRing
-from cloudd.identity.oidc_provider import OidcProvider, OidcProviders
-from cloudd.identity.oidc_websso import Ended
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.saml import Signer
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people.compliance import Attempts
+from cloudd.identity.people.directories import Directories
+from cloudd.identity.tokens.tokens import Tokens
 
 LOG = log.get("cloudd.identity")
 HOUSEKEEPING_SECONDS = 3600

@@ -5,8 +5,6 @@ This is the face: what other modules may call. Functions take the caller's conte
 """
 
 from cloudd.drivers.network.base import NetworkDriverError
-from cloudd.network.auto_topology import get as auto_network
-from cloudd.network.auto_topology import validate as validate_auto_network
 from cloudd.network.claims import (
     associate_floating_ip,
     bind_port,
@@ -19,9 +17,12 @@ from cloudd.network.claims import (
     usable_networks,
     used,
 )
-from cloudd.network.groups import default_id as default_security_group
-from cloudd.network.groups import named as security_groups
-from cloudd.network.metadata import on_metadata
+from cloudd.network.dataplane.metadata import on_metadata
+from cloudd.network.dataplane.wiring import plug as plug_port
+from cloudd.network.dataplane.wiring import port_counters, unwire, wire
+from cloudd.network.dataplane.wiring import prepare as prepare_port
+from cloudd.network.l2.auto_topology import get as auto_network
+from cloudd.network.l2.auto_topology import validate as validate_auto_network
 from cloudd.network.models import GroupRule, Network, Port, SecurityGroup
 from cloudd.network.proxies import (
     add_address,
@@ -36,15 +37,14 @@ from cloudd.network.proxies import (
     update_port,
     update_security_group,
 )
+from cloudd.network.security.groups import default_id as default_security_group
+from cloudd.network.security.groups import named as security_groups
 from cloudd.network.standard import network as get_network
 from cloudd.network.standard import port as get_port
 from cloudd.network.views import FixedIp, PortView
 from cloudd.network.views import by_address as port_by_address
 from cloudd.network.views import of_devices as ports_of
 from cloudd.network.views import of_ids as port_views
-from cloudd.network.wiring import plug as plug_port
-from cloudd.network.wiring import port_counters, unwire, wire
-from cloudd.network.wiring import prepare as prepare_port
 
 __all__ = [
     "FixedIp", "GroupRule", "Network", "NetworkDriverError", "Port", "PortView", "SecurityGroup", "add_address",

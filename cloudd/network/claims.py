@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
-from cloudd.network import changes, floatingips, ports, standard, usage
+from cloudd.network import changes, standard, usage
 from cloudd.network.config import CONFIG, QUOTAS
+from cloudd.network.l3 import floatingips
 from cloudd.network.models import FloatingIp, Network, Port
+from cloudd.network.ports import ports
 
 
 async def create_port(context: Context, tx: AsyncSession, *, network_id: str, device_id: str, device_owner: str,

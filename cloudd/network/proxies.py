@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import NotFound
-from cloudd.network import addresses, group_rules, groups, ports, standard
+from cloudd.network import standard
 from cloudd.network.models import GroupRule, Port, SecurityGroup
+from cloudd.network.ports import addresses, ports
+from cloudd.network.security import group_rules, groups
 
 
 async def update_port(context: Context, tx: AsyncSession, port_id: str, **values: Any) -> Port:

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
-from cloudd.network import changes, networks, standard
+from cloudd.network import changes, standard
 from cloudd.network.config import QUOTAS
+from cloudd.network.l2 import networks
 from cloudd.network.models import AddressScope, Network, Port, PortGroup, Rbac, Router, SecurityGroup, SubnetPool
 
 KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {

@@ -13,7 +13,7 @@ from cloudd.core import log, tasks
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriver, NetworkDriverError
-from cloudd.network import dataplane, jobs, repair
+from cloudd.network import jobs
 from cloudd.network.api import (
     API,
     agents,
@@ -31,10 +31,12 @@ from cloudd.network.api import (
     tags,
 )
 from cloudd.network.config import CONFIG, DEFAULT_QUOTAS, QUOTAS
-from cloudd.network.metadata import MetadataDesk
+from cloudd.network.dataplane import repair
+from cloudd.network.dataplane import specs as dataplane
+from cloudd.network.dataplane.metadata import MetadataDesk
+from cloudd.network.dataplane.pulse import Pulse
+from cloudd.network.dataplane.turns import Turns
 from cloudd.network.models import FloatingIp, Network, Port, Router
-from cloudd.network.pulse import Pulse
-from cloudd.network.turns import Turns
 
 LOG = log.get("cloudd.network")
 REGISTERED = (jobs, agents, extensions, floatingips, misc, networks, ports, quotas, rbac, routers, security_groups, subnetpools,

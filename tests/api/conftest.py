@@ -12,6 +12,7 @@ import pytest
 
 from cloudd import settings as cloudd_settings
 from cloudd.core import database
+from cloudd.core.runner import Runner
 from cloudd.daemon import Daemon
 from tests import postgres
 
@@ -106,7 +107,7 @@ class Cloud:
 
     async def settled(self) -> None:
         """All jobs ended."""
-        await self.parts.jobs.settled()
+        await self.parts.service(Runner).settled()
 
 
 def free_port() -> int:

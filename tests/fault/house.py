@@ -11,6 +11,7 @@ import aiohttp
 
 from cloudd.core import database
 from cloudd.core.jobs import Run
+from cloudd.core.runner import Runner
 from cloudd.daemon import Daemon
 from cloudd.drivers.hypervisor.base import DomainNotFound, DomainState, Hypervisor
 from tests.api.compute.rooms import Room, make_room
@@ -39,7 +40,7 @@ class House:
         if self.cloud is None and (self.url or not (self.directory / "state" / "cloudd.db").exists()):
             await asyncio.to_thread(database.upgrade, settings.database.url)
         daemon = Daemon(settings)
-        daemon.parts.jobs.probe = probe
+        daemon.parts.service(Runner).probe = probe
         await self.stack.enter_async_context(daemon.running())
         session = await self.stack.enter_async_context(aiohttp.ClientSession())
         host, port = settings.server.addresses()[0]

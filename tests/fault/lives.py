@@ -9,6 +9,7 @@ import aiohttp
 
 from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Registry
+from cloudd.core.runner import Runner
 from cloudd.daemon import Daemon
 from tests.api.conftest import PASSWORD, Cloud, make_settings
 from tests.fault.house import Killed
@@ -52,7 +53,7 @@ class Lives:
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         daemon = Daemon(self.settings)
-        daemon.parts.jobs.probe = finger
+        daemon.parts.service(Runner).probe = finger
         finger.killed.clear()
         await self.stack.enter_async_context(daemon.running())
         session = await self.stack.enter_async_context(aiohttp.ClientSession())

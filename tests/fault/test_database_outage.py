@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from cloudd.core.jobs import Registry
+from cloudd.core.runner import Runner
 from cloudd.drivers.hypervisor.base import DomainState
 from tests import postgres
 from tests.fault.house import House, build
@@ -76,7 +77,7 @@ async def require_refusals(house: House) -> None:
 @pytest.mark.parametrize("step", range(len(CREATE.steps)), ids=[step.name for step in CREATE.steps])
 async def test_postgresql_crashes_while_a_server_is_built(server, house, step, moment):
     finger = Finger(server, step, moment)
-    house.cloud.parts.jobs.probe = finger
+    house.cloud.parts.service(Runner).probe = finger
     answer = await house.room.create(networks=[{"uuid": house.room.network}])
     assert answer.status == 202
     await asyncio.wait_for(finger.stopped.wait(), 20)
@@ -168,7 +169,7 @@ async def fill_and_free(house: House, state) -> None:
         if run.row.kind == CREATE.kind and name == "define" and when == "begin" and not begun.is_set():
             begun.set()
             await filled.wait()
-    house.cloud.parts.jobs.probe = probe
+    house.cloud.parts.service(Runner).probe = probe
     answer = await house.room.create()
     assert answer.status == 202
     await asyncio.wait_for(begun.wait(), 20)

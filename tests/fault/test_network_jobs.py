@@ -7,7 +7,7 @@ import pytest
 from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Registry
 from cloudd.drivers.network.base import NetworkDriver
-from cloudd.network import dataplane
+from cloudd.network.dataplane import specs as dataplane
 from tests.fault.house import House, Killed
 
 N = "/networking/v2.0"

@@ -12,8 +12,15 @@ BROAD = ("core/http/dispatch.py", "core/http/server.py", "core/runner.py", "core
          "drivers/")
 
 
+FOLDERS = [folder for top in (ROOT, ROOT.parent / "tests") for folder in [top, *top.rglob("*")]
+           if folder.is_dir() and folder.name != "__pycache__" and folder.name != "api"]
+
+
 def name_of(path: Path) -> str:
     return ".".join(["cloudd", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+
+
+BY_NAME = {name_of(path): path for path in FILES}
 
 
 def imports(path: Path) -> list[str]:
@@ -25,6 +32,30 @@ def imports(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [f"{node.module}.{alias.name}" for alias in node.names]
     return [name for name in found if name.startswith("cloudd.")]
+
+
+def needs(path: Path) -> set[str]:
+    """The files that a file imports."""
+    found = {name if name in BY_NAME else name.rpartition(".")[0] for name in imports(path)}
+    return {name for name in found if name in BY_NAME} - {name_of(path)}
+
+
+def subroom(name: str) -> str:
+    """The room of a file within its module: the folder below the module's, or the file itself beside those."""
+    folders = BY_NAME[name].relative_to(ROOT).parent.parts
+    return ".".join(folders[:2]) if len(folders) > 1 else name
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """What is left of a graph when all that can be put in order has gone."""
+    left = {name: set(others) for name, others in graph.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    while top := left.keys() - set().union(*left.values()):
+        for name in top:
+            del left[name]
+    return sorted(left)
 
 
 def room(name: str) -> str:
@@ -73,6 +104,23 @@ def test_broad_excepts_stand_where_they_may(path):
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
             assert not broad, f"line {node.lineno}: name what may go wrong"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert not circles({name: needs(path) for name, path in BY_NAME.items()})
+
+
+def test_no_rooms_of_a_module_import_each_other_in_a_circle():
+    """A module's folders are its rooms, and so is each file beside them."""
+    graph: dict[str, set[str]] = {}
+    for name, path in BY_NAME.items():
+        graph.setdefault(subroom(name), set()).update(subroom(other) for other in needs(path))
+    assert not circles({here: there - {here} for here, there in graph.items()})
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT.parent)))
+def test_nobody_gets_lost_in_a_folder(folder):
+    assert len(list(folder.glob("*.py"))) <= 24 + (folder / "__init__.py").exists(), "make rooms by subject"
 
 
 def test_tasks_have_owners():

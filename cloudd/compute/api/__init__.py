@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute.models import Server
 from cloudd.compute.policies import POLICIES
-from cloudd.compute.servers import find
+from cloudd.compute.servers.change import find
 from cloudd.compute.versions import HISTORY
 from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http import Api, Request

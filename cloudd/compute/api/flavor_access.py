@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import flavor_specs, flavors
 from cloudd.compute.api import API
+from cloudd.compute.flavors import rules as flavors
+from cloudd.compute.flavors import specs as flavor_specs
 from cloudd.compute.models import Flavor, FlavorAccess
 from cloudd.compute.versions import EXTRA_SPECS_CHECKED, PUBLIC_FLAVOR_ACCESS_CONFLICT
 from cloudd.core.errors import BadRequest, Conflict

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import flavors
 from cloudd.compute.api import API, links
+from cloudd.compute.flavors import rules as flavors
 from cloudd.compute.models import Flavor
 from cloudd.compute.versions import FLAVOR_DESCRIPTION, FLAVOR_EXTRA_SPECS, FLAVOR_NAME_FILTER, STRICT
 from cloudd.core.errors import BadRequest, NotFound

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import limits
 from cloudd.compute.api import API
+from cloudd.compute.quotas import limits
 from cloudd.compute.versions import IMAGE_METADATA_PROXY_GONE, PERSONALITY_GONE, PROXIES_GONE, STRICT
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.types import List, Text

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import quota_sets
 from cloudd.compute.api import API
-from cloudd.compute.quota_sets import ALWAYS, GROUPS, INJECTED, NETWORK_ITEMS
-from cloudd.compute.quotas import DEFAULT_CLASS, QUOTAS
+from cloudd.compute.quotas import sets as quota_sets
+from cloudd.compute.quotas.sets import ALWAYS, GROUPS, INJECTED, NETWORK_ITEMS
+from cloudd.compute.quotas.values import DEFAULT_CLASS, QUOTAS
 from cloudd.compute.versions import PERSONALITY_GONE, PROXIES_GONE, QUOTA_CLASS_SERVER_GROUPS, STRICT
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Reply, Request, Shape

@@ -3,10 +3,12 @@
 import contextlib
 
 from cloudd import network
-from cloudd.compute import actions, boot_spec, faults, servers_networks
+from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import Server, ServerPort
-from cloudd.compute.servers_events import tell
+from cloudd.compute.servers import actions, faults
+from cloudd.compute.servers import networks as servers_networks
+from cloudd.compute.servers.events import tell
 from cloudd.core import clock
 from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Job, Run, Step

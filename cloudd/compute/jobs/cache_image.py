@@ -1,6 +1,6 @@
 """Fetch an image into the hypervisor's cache before a server needs it."""
 
-from cloudd.compute import boot_disks
+from cloudd.compute.boot import disks as boot_disks
 from cloudd.core.jobs import Job, Run, Step
 
 

@@ -1,7 +1,8 @@
 """Build a server: its images here, its disks made, its domain started paused and its ports wired; then it runs."""
 
-from cloudd.compute import boot_disks, states
-from cloudd.compute.boot_spec import Boot
+from cloudd.compute import states
+from cloudd.compute.boot import disks as boot_disks
+from cloudd.compute.boot.spec import Boot
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import Server
 from cloudd.core.jobs import Job, Run, Step

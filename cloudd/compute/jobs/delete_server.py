@@ -2,10 +2,12 @@
 
 from sqlalchemy import delete, select
 
-from cloudd.compute import actions, faults, servers_networks, states
+from cloudd.compute import states
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import BlockDevice, ConsoleTicket, Server, ServerGroupMember, ServerPort
-from cloudd.compute.servers_events import tell
+from cloudd.compute.servers import actions, faults
+from cloudd.compute.servers import networks as servers_networks
+from cloudd.compute.servers.events import tell
 from cloudd.core import clock
 from cloudd.core.jobs import Job, Run, Step
 

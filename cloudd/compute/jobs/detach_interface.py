@@ -1,9 +1,10 @@
 """Take a NIC out of a server's domain, then delete its port, or give it back to whoever brought it."""
 
-from cloudd.compute import actions, faults, servers_networks
 from cloudd.compute.jobs.attach_interface import plug, unplug
 from cloudd.compute.models import Server, ServerPort
-from cloudd.compute.servers_events import tell
+from cloudd.compute.servers import actions, faults
+from cloudd.compute.servers import networks as servers_networks
+from cloudd.compute.servers.events import tell
 from cloudd.core import clock
 from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Job, Run, Step

@@ -1,9 +1,10 @@
 """Bring a server's row to what its guest did by itself: it switched itself off, it crashed, somebody paused it."""
 
-from cloudd.compute import actions, states
+from cloudd.compute import states
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import Server
-from cloudd.compute.servers_events import tell
+from cloudd.compute.servers import actions
+from cloudd.compute.servers.events import tell
 from cloudd.core import clock
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.hypervisor.base import DomainState

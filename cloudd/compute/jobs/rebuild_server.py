@@ -1,6 +1,7 @@
 """Rebuild a server: new disks from an image, the same ports and addresses."""
 
-from cloudd.compute import boot_disks, states
+from cloudd.compute import states
+from cloudd.compute.boot import disks as boot_disks
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import Server
 from cloudd.core.jobs import Job, Run, Step

@@ -1,6 +1,7 @@
 """Boot a server from a rescue disk, its own beside it; and back."""
 
-from cloudd.compute import boot_disks, states
+from cloudd.compute import states
+from cloudd.compute.boot import disks as boot_disks
 from cloudd.compute.jobs import steps
 from cloudd.compute.jobs.start_server import SWITCH_ON
 from cloudd.compute.models import Server

@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute import boot_disks, states
+from cloudd.compute import states
+from cloudd.compute.boot import disks as boot_disks
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import BlockDevice, Server
-from cloudd.compute.servers_create import sizes
-from cloudd.compute.servers_resize import NEW, OLD
+from cloudd.compute.servers.create import sizes
+from cloudd.compute.servers.resize import NEW, OLD
 from cloudd.core.jobs import Job, Run, Step
 
 

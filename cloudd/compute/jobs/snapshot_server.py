@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from cloudd import image as images
-from cloudd.compute import actions, faults, states
+from cloudd.compute import states
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import Server
-from cloudd.compute.servers_events import tell
+from cloudd.compute.servers import actions, faults
+from cloudd.compute.servers.events import tell
 from cloudd.core import clock
 from cloudd.core.jobs import Cancelled, Job, Run, Step
 

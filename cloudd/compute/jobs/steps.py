@@ -8,14 +8,18 @@ from typing import Any
 from sqlalchemy import select
 
 from cloudd import network
-from cloudd.compute import actions, boot_disks, boot_spec, faults, states
+from cloudd.compute import states
+from cloudd.compute.boot import disks as boot_disks
+from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server, ServerPort
-from cloudd.compute.servers_events import tell
+from cloudd.compute.servers import actions, faults
+from cloudd.compute.servers.events import tell
 from cloudd.core import clock, log
 from cloudd.core.errors import NotFound
 from cloudd.core.jobs import Cancelled, Run
 from cloudd.drivers.hypervisor.base import (
+    DomainEvent,
     DomainNotFound,
     DomainSpec,
     DomainState,
@@ -155,7 +159,7 @@ async def shut_down(run: Run) -> None:
     await switch_off(run)
 
 
-async def _until_off(run: Run, server_id: str, events: EventStream, patience: float) -> None:
+async def _until_off(run: Run, server_id: str, events: EventStream[DomainEvent], patience: float) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + patience
     cancelled = asyncio.ensure_future(run.cancelled.wait())
@@ -167,7 +171,7 @@ async def _until_off(run: Run, server_id: str, events: EventStream, patience: fl
         cancelled.cancel()
 
 
-async def _next(events: EventStream, server_id: str, cancelled: "asyncio.Future[Any]", seconds: float) -> None:
+async def _next(events: EventStream[DomainEvent], server_id: str, cancelled: "asyncio.Future[Any]", seconds: float) -> None:
     """Wait for news of this server, for the cancelling, or for the time to pass."""
     async def news() -> None:
         async for event in events:

@@ -10,8 +10,9 @@ import secrets
 from aiohttp import web
 
 from cloudd import network
-from cloudd.compute import boot_spec, metadata_content
-from cloudd.compute.metadata import tree
+from cloudd.compute.boot import metadata as metadata_content
+from cloudd.compute.boot import metadata_tree as tree
+from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.models import Server
 from cloudd.core import log
 from cloudd.core.errors import CloudError

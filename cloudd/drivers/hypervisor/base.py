@@ -406,7 +406,7 @@ class Hypervisor(ABC):
         """What may be promised; known once open."""
 
     @abstractmethod
-    def events(self) -> EventStream:
+    def events(self) -> EventStream[DomainEvent]:
         """Changes of state from now on; each caller gets all of them. Also what the guests do by themselves."""
 
     # -- domains ----------------------------------------------------------------------------------------------------

@@ -1,26 +1,25 @@
 """Events from the hypervisor, handed to everyone who listens."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from cloudd.drivers.hypervisor.base import DomainEvent
+T = TypeVar("T")
 
 
-class EventStream:
+class EventStream(Generic[T]):
     """An async iterator that gathers from the moment it is made, not from when it is first read."""
 
-    def __init__(self, feed: "EventFeed"):
+    def __init__(self, feed: "EventFeed[T]"):
         self._feed = feed
-        self._queue: asyncio.Queue[DomainEvent | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[T | None] = asyncio.Queue()
 
-    def put(self, event: "DomainEvent | None") -> None:
+    def put(self, event: T | None) -> None:
         self._queue.put_nowait(event)
 
-    def __aiter__(self) -> "EventStream":
+    def __aiter__(self) -> "EventStream[T]":
         return self
 
-    async def __anext__(self) -> "DomainEvent":
+    async def __anext__(self) -> T:
         event = await self._queue.get()
         if event is None:
             self.put(None)
@@ -32,21 +31,21 @@ class EventStream:
         self.put(None)
 
 
-class EventFeed:
+class EventFeed(Generic[T]):
     """Belongs to one loop; `tell` is called there."""
 
     def __init__(self) -> None:
-        self._streams: set[EventStream] = set()
+        self._streams: set[EventStream[T]] = set()
 
-    def listen(self) -> EventStream:
-        stream = EventStream(self)
+    def listen(self) -> EventStream[T]:
+        stream = EventStream[T](self)
         self._streams.add(stream)
         return stream
 
-    def leave(self, stream: EventStream) -> None:
+    def leave(self, stream: EventStream[T]) -> None:
         self._streams.discard(stream)
 
-    def tell(self, event: "DomainEvent") -> None:
+    def tell(self, event: T) -> None:
         for stream in self._streams:
             stream.put(event)
 

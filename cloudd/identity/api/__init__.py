@@ -11,9 +11,9 @@ from cloudd.core.errors import CloudError, NotFound, Unavailable
 from cloudd.core.http import Api, Field, Page, Request
 from cloudd.core.http.dialects import Dialect, page_link
 from cloudd.identity.audit import Changed
-from cloudd.identity.directories import Directories
+from cloudd.identity.people.directories import Directories
 from cloudd.identity.policies import POLICIES
-from cloudd.identity.receipts import MoreNeeded
+from cloudd.identity.tokens.receipts import MoreNeeded
 
 DEFAULT_DOMAIN = "default"
 

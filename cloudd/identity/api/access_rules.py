@@ -7,9 +7,9 @@ from sqlalchemy import select
 from cloudd.core.errors import Forbidden, NotFound
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http.lists import Listing
-from cloudd.identity import access_rules
 from cloudd.identity.api import API
 from cloudd.identity.models.extensions import AccessRule
+from cloudd.identity.tokens import access_rules
 
 RULE = Shape("access_rule", Field("id", readonly=True), Field("service", readonly=True), Field("path", readonly=True),
              Field("method", readonly=True), Field("links", readonly=True, of=lambda row, request: {

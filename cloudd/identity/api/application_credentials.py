@@ -9,13 +9,13 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity import access_rules
 from cloudd.identity.api import API
 from cloudd.identity.api.trusts import ROLE_REF, moment_of
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import ApplicationCredential, Role
 from cloudd.identity.models.extensions import CredentialRule
 from cloudd.identity.passwords import Hasher
+from cloudd.identity.tokens import access_rules
 
 RULE_REF = t.Raw({"type": "object", "anyOf": [
     {"properties": {"id": {"type": "string", "minLength": 1}}, "required": ["id"], "additionalProperties": False},

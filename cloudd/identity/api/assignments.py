@@ -3,10 +3,10 @@
 from typing import Any
 
 from cloudd.core.http import Request
-from cloudd.identity import assignments
 from cloudd.identity.api import API
-from cloudd.identity.assignments import Asked, Given
 from cloudd.identity.models import Project
+from cloudd.identity.people import assignments
+from cloudd.identity.people.assignments import Asked, Given
 
 
 def flag(request: Request, name: str) -> bool:

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Reply, Request
 from cloudd.core.http.shapes import Shape
-from cloudd.identity import domain_options, mirror
 from cloudd.identity.api import API
-from cloudd.identity.domain_options import DEFAULTS, SECRET
 from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models.extensions import DomainOption
+from cloudd.identity.people import domain_options, mirror
+from cloudd.identity.people.domain_options import DEFAULTS, SECRET
 
 CONFIG = Shape("config", extra=True)
 COMPLIANCE = "security_compliance"

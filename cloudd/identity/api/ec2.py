@@ -20,12 +20,12 @@ from cloudd.identity.api import API
 from cloudd.identity.api.credentials import not_more, not_read, open_blob, seal
 from cloudd.identity.api.tokens import view
 from cloudd.identity.audit import DelegationChanged
-from cloudd.identity.authentication import log_in_with, telling
-from cloudd.identity.methods import Login
 from cloudd.identity.models import Credential, Project
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.subjects import Subject
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people.subjects import Subject
+from cloudd.identity.tokens.authentication import log_in_with, telling
+from cloudd.identity.tokens.methods import Login
+from cloudd.identity.tokens.tokens import Tokens
 
 NEW = Shape(None, Field("tenant_id", t.Text(1, 64), required=True), extra=True)
 SIGNED = t.Obj({"access": t.Text(1), "signature": t.Text(1), "params": t.Map(), "headers": t.Map(null=True),

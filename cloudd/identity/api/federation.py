@@ -11,12 +11,13 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import Records, records
-from cloudd.identity import effective, mapping_rules, projects
 from cloudd.identity.api import API, flag
 from cloudd.identity.api.projects import DOMAIN, PROJECT
-from cloudd.identity.federated_users import change_ttl
+from cloudd.identity.federation import mapping_rules
+from cloudd.identity.federation.users import change_ttl
 from cloudd.identity.models import Project
 from cloudd.identity.models.extensions import IdentityProvider, Mapping, Protocol, ServiceProvider
+from cloudd.identity.people import effective, projects
 
 URL = t.Text(1, 256, pattern="^[a-zA-Z][a-zA-Z0-9+.-]*://.+")
 WORDS = t.Text(1, None)

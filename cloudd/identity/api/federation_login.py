@@ -10,18 +10,19 @@ from sqlalchemy import select
 
 from cloudd.core.errors import BadRequest, NotFound, Unauthorized
 from cloudd.core.http import Reply, Request
-from cloudd.identity import federated_login, oidc_tokens
 from cloudd.identity.api import API
 from cloudd.identity.api.tokens import view
-from cloudd.identity.authentication import let_in, telling
-from cloudd.identity.methods import Login
+from cloudd.identity.federation import login as federated_login
+from cloudd.identity.federation import oidc_tokens
+from cloudd.identity.federation.oidc_provider import OidcProvider, OidcProviders
+from cloudd.identity.federation.oidc_tokens import Claims, said
+from cloudd.identity.federation.oidc_websso import LIFETIME, Ended, Journey, cookie_of, resume
 from cloudd.identity.models.extensions import IdentityProvider, Protocol
-from cloudd.identity.oidc_provider import OidcProvider, OidcProviders
-from cloudd.identity.oidc_tokens import Claims, said
-from cloudd.identity.oidc_websso import LIFETIME, Ended, Journey, cookie_of, resume
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.subjects import Subject
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people.subjects import Subject
+from cloudd.identity.tokens.authentication import let_in, telling
+from cloudd.identity.tokens.methods import Login
+from cloudd.identity.tokens.tokens import Tokens
 
 PROVIDER = "/identity_providers/{idp_id}/protocols/{protocol_id}"
 BACK = "/auth/OS-FEDERATION/identity_providers/{}/protocols/{}/websso"

@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.errors import BadRequest, Forbidden
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.identity import federated_users, saml
 from cloudd.identity.api import API
+from cloudd.identity.federation import saml
+from cloudd.identity.federation import users as federated_users
 from cloudd.identity.models import Group, Membership, Project
 from cloudd.identity.models.extensions import ServiceProvider
-from cloudd.identity.subjects import Subject
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people.subjects import Subject
+from cloudd.identity.tokens.tokens import Tokens
 
 BY_ID = t.Obj({"id": t.Text(1, None)}, ("id",))
 ASKED = Shape("auth", Field("identity", t.Obj({"methods": t.List(t.Text()), "token": BY_ID}, ("token",)), required=True),

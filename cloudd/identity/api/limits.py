@@ -9,9 +9,9 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity import limits
 from cloudd.identity.api import API, links, nullable
 from cloudd.identity.models import Limit, Project, Region, RegisteredLimit, Service
+from cloudd.identity.people import limits
 
 NUMBER = t.Int(-1, 0x7FFFFFFF)
 REGISTERED = Shape(

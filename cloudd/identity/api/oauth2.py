@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 from cloudd.core.errors import BadRequest, Unauthorized
 from cloudd.core.http import Reply, Request
 from cloudd.identity.api import API
-from cloudd.identity.authentication import log_in
-from cloudd.identity.methods import Login
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.tokens.authentication import log_in
+from cloudd.identity.tokens.methods import Login
+from cloudd.identity.tokens.tokens import Tokens
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 

@@ -8,10 +8,10 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity import effective, projects
 from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
 from cloudd.identity.models import Project, ProjectTag
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people import effective, projects
+from cloudd.identity.tokens.tokens import Tokens
 
 NAME = t.Text(1, 64, pattern=r"\S")
 TAG = t.Text(1, 255, pattern="^[^,/]*$")

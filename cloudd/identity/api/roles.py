@@ -8,9 +8,9 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity import projects
 from cloudd.identity.api import API, comparable, links
 from cloudd.identity.models import Assignment, ImpliedRole, Project, Role
+from cloudd.identity.people import projects
 
 NEVER_IMPLIED = ("admin",)
 """Keystone's `prohibited_implied_role`: nobody becomes administrator without it being said."""

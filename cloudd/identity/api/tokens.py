@@ -9,18 +9,18 @@ from cloudd.core.errors import NotFound
 from cloudd.core.http import Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.shapes import Field
-from cloudd.identity import effective
 from cloudd.identity.api import API
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.audit import TokenRevoked
-from cloudd.identity.authentication import log_in, telling
 from cloudd.identity.catalog import Catalog
-from cloudd.identity.federation import enabled_service_providers
-from cloudd.identity.methods import Login
 from cloudd.identity.oauth1 import Signed
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.subjects import Subject
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people import effective
+from cloudd.identity.people.subjects import Subject
+from cloudd.identity.tokens.authentication import log_in, telling
+from cloudd.identity.tokens.methods import Login
+from cloudd.identity.tokens.protocols import enabled_service_providers
+from cloudd.identity.tokens.tokens import Tokens
 
 IDENTITY = t.Obj({"methods": t.List(t.Text()), "password": t.Map(), "token": t.Map(), "application_credential": t.Map()},
                  ("methods",), extra=True)

@@ -9,11 +9,11 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity import effective
 from cloudd.identity.api import API
 from cloudd.identity.api.roles import brief
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import Role, Trust, User
+from cloudd.identity.people import effective
 
 ROLE_REF = t.Raw({"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"},
                                                    "domain": {"type": "object"}},

@@ -14,15 +14,16 @@ from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
-from cloudd.identity import compliance, effective, federated_users, projects
 from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
 from cloudd.identity.api.projects import PROJECT
 from cloudd.identity.audit import MemberAdded, MemberRemoved, PasswordChanged
-from cloudd.identity.directories import Directories
-from cloudd.identity.methods import Login, account
+from cloudd.identity.federation import users as federated_users
 from cloudd.identity.models import Group, Membership, Project, User
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.people import compliance, effective, projects
+from cloudd.identity.people.directories import Directories
+from cloudd.identity.tokens.methods import Login, account
+from cloudd.identity.tokens.tokens import Tokens
 
 FLAG = t.Bool(null=True)
 OPTIONS = t.Obj({

@@ -4,14 +4,15 @@ from cloudd.core import clock
 from cloudd.core.errors import Conflict
 from cloudd.core.http import Field, Page, Shape
 from cloudd.core.http import types as t
-from cloudd.network import agents, standard
+from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import filtered
 from cloudd.network.api.networks import NETWORK
 from cloudd.network.api.routers import ROUTER
 from cloudd.network.api.shapes import BOOL, NeutronShape
+from cloudd.network.dataplane import agents
+from cloudd.network.dataplane.pulse import is_alive
 from cloudd.network.models import Router
-from cloudd.network.pulse import is_alive
 
 
 def _moment(name):

@@ -4,10 +4,11 @@ from sqlalchemy import select
 
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.network import floatingips, standard
+from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import IP_OR_NULL, TEXT, UUID, UUID_OR_NULL, NeutronShape, standard_fields
+from cloudd.network.l3 import floatingips
 from cloudd.network.models import FloatingIp, Network, Subnet
 
 DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")

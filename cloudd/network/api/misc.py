@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Api, Request
-from cloudd.network import auto_topology, subnets
 from cloudd.network.api import API, NEUTRON
 from cloudd.network.config import CONFIG
+from cloudd.network.l2 import auto_topology, subnets
+from cloudd.network.l2.pools import size
 from cloudd.network.models import Network, Subnet
-from cloudd.network.pools import size
 
 RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule", "subnetpool",
              "address_scope", "rbac_policy")

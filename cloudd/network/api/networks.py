@@ -2,10 +2,11 @@
 
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.network import networks, standard
+from cloudd.network import standard
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import BOOL, LOOSE_INT, TEXT, NeutronShape, is_shared, standard_fields
 from cloudd.network.config import CONFIG
+from cloudd.network.l2 import networks
 from cloudd.network.models import Network
 
 NETWORK = NeutronShape(

@@ -7,12 +7,14 @@ from sqlalchemy import and_, false, or_
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.network import port_removal, ports, standard
+from cloudd.network import standard
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import BOOL, IP, TEXT, UUID, NeutronShape, standard_fields
 from cloudd.network.api.subnets import network_of
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Allocation, Port, PortGroup
+from cloudd.network.ports import ports
+from cloudd.network.ports import removal as port_removal
 
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "remote-managed",
               "vdpa", "accelerator-direct", "accelerator-direct-physical")

@@ -2,11 +2,12 @@
 
 from cloudd.core.http import Field, Shape
 from cloudd.core.http import types as t
-from cloudd.network import router_interfaces, routers, standard
+from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import BOOL, IP, ROUTE, UUID, NeutronShape, standard_fields
 from cloudd.network.config import CONFIG
+from cloudd.network.l3 import router_interfaces, routers
 from cloudd.network.models import Router
 
 EXTERNAL_IP = t.Obj({"subnet_id": UUID, "ip_address": IP})

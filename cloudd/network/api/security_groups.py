@@ -4,7 +4,7 @@ from sqlalchemy import or_, select
 
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.network import group_rules, groups, standard
+from cloudd.network import standard
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import (
     BOOL,
@@ -16,6 +16,7 @@ from cloudd.network.api.shapes import (
     standard_fields,
 )
 from cloudd.network.models import GroupRule, SecurityGroup
+from cloudd.network.security import group_rules, groups
 
 PROTOCOL = t.Raw({"type": ["string", "integer", "null"]}, lambda value: None if value is None else str(value))
 ETHERTYPES = {"ipv4": "IPv4", "ipv6": "IPv6"}

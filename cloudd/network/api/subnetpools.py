@@ -2,7 +2,7 @@
 
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.network import standard, subnetpools
+from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import (
@@ -16,6 +16,7 @@ from cloudd.network.api.shapes import (
     project_fields,
     standard_fields,
 )
+from cloudd.network.l2 import subnetpools
 from cloudd.network.models import AddressScope, SubnetPool
 
 POOL = NeutronShape(

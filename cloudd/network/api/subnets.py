@@ -5,7 +5,7 @@ from sqlalchemy import select
 from cloudd.core.errors import NotFound
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.network import standard, subnets
+from cloudd.network import standard
 from cloudd.network.api import of_row
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.shapes import (
@@ -21,6 +21,7 @@ from cloudd.network.api.shapes import (
     is_shared,
     standard_fields,
 )
+from cloudd.network.l2 import subnets
 from cloudd.network.models import Network, Subnet
 
 MODE = t.Enum("slaac", "dhcpv6-stateless", "dhcpv6-stateful", null=True)

@@ -4,7 +4,8 @@ from sqlalchemy import update
 
 from cloudd.core.jobs import Job, Run, Step
 from cloudd.drivers.network.base import NetworkDriver, RouterSpec
-from cloudd.network import changes, dataplane
+from cloudd.network import changes
+from cloudd.network.dataplane import specs as dataplane
 from cloudd.network.jobs.attempts import attempt
 from cloudd.network.models import FloatingIp, Port, Router
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from openstack_cli import Cli
 
-from cloudd.identity import totp
+from cloudd.identity.tokens import totp
 
 Later = Callable[..., None]
 Login = Callable[..., Cli]

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from cloudd.drivers.network.base import MetadataListener
-from cloudd.network.metadata import MetadataDesk
+from cloudd.network.dataplane.metadata import MetadataDesk
 from cloudd.network.models.l2 import Allocation
 from tests.api.compute.rooms import make_room
 

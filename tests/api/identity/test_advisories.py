@@ -61,7 +61,7 @@ from pathlib import Path
 import pytest
 
 from cloudd.core import clock
-from cloudd.identity import compliance
+from cloudd.identity.people import compliance
 from tests.api.conftest import PASSWORD, Client
 from tests.api.identity.test_extensions import by_signature, ec2_credential, token
 from tests.api.identity.test_people import role_id

@@ -9,9 +9,9 @@ import pytest
 
 from cloudd.core import clock, database
 from cloudd.daemon import Daemon
-from cloudd.identity import totp
 from cloudd.identity.models import User
 from cloudd.identity.models.extensions import LoginRecord
+from cloudd.identity.tokens import totp
 from tests.api.conftest import PASSWORD, Client, Cloud, make_settings, run_cloud
 from tests.api.identity.test_projects import V3, make, refused
 

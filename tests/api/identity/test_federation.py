@@ -289,7 +289,7 @@ async def test_opaque_tokens_are_introspected(federated):
 
 
 async def test_new_keys_are_found_and_unknown_ones_do_not_hammer_the_provider(federated):
-    from cloudd.identity import oidc_provider
+    from cloudd.identity.federation import oidc_provider
     providers = federated.cloud.parts.service(oidc_provider.OidcProviders)
     fresh = providers["acme"] = oidc_provider.OidcProvider("acme", providers["acme"].options, clock := Clock())
     person, idp = federated.person(), federated.idp

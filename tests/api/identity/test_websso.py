@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import aiohttp
 import pytest
 
-from cloudd.identity.oidc_websso import Journey, cookie_of
-from cloudd.identity.tokens import Tokens
+from cloudd.identity.federation.oidc_websso import Journey, cookie_of
+from cloudd.identity.tokens.tokens import Tokens
 from tests.api.identity.conftest import DASHBOARD, FEDERATION, V3
 from tests.api.identity.test_projects import refused
 

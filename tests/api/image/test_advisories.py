@@ -16,26 +16,26 @@ OSSA-2016-006  removing the last location       test_ossa_2016_006_the_last_loca
 OSSA-2026-004  web-download goes inside         test_ossa_2026_004_imports_go_nowhere_inside
 OSSA-2026-004  glance-download, too             test_ossa_2026_004_another_glance_sends_nobody_inside
 Glance, Nova and Cinder
-OSSA-2016-012  qemu-img eats all                tests/unit/test_hostile_boot.py::test_a_tool_has_limits
+OSSA-2016-012  qemu-img eats all                tests/unit/drivers/test_hostile_boot.py::test_a_tool_has_limits
 OSSA-2023-002  vmdk flat descriptor             tests/api/image/test_hostile_images.py::test_uploads_are_refused_and_told_why
 OSSA-2024-001  qcow2 external data file         tests/api/image/test_hostile_images.py::test_no_other_name_makes_them_welcome
 Nova
 OSSA-2014-001  snapshots in an open directory   test_ossa_2014_001_nobody_else_reads_the_images
-OSSA-2014-009  rescue reads a guest's header    tests/unit/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
+OSSA-2014-009  rescue reads a guest's header    tests/unit/drivers/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
 OSSA-2015-017  deleting a resized server        test_ossa_2015_017_and_2016_011_a_server_deleted_while_resized_leaves_no_disk
-OSSA-2016-001  snapshot reads a guest's header  tests/unit/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
-OSSA-2016-007  resize reads a guest's header    tests/unit/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
+OSSA-2016-001  snapshot reads a guest's header  tests/unit/drivers/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
+OSSA-2016-007  resize reads a guest's header    tests/unit/drivers/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
 OSSA-2016-011  2015-017 once more               test_ossa_2015_017_and_2016_011_a_server_deleted_while_resized_leaves_no_disk
 OSSA-2017-005  rebuild goes around the checks   test_ossa_2017_005_a_rebuild_is_checked_as_a_creation_is
 OSSA-2017-006  rebuild counts twice             test_ossa_2017_006_a_rebuild_is_not_counted_twice
 OSSA-2019-003  faults tell of the host          test_ossa_2019_003_faults_tell_no_path
-OSSA-2024-002  the above, declared raw          tests/unit/test_hostile_boot.py::test_an_image_said_to_be_raw_is_raw_all_the_way
-OSSA-2026-002  resize guesses the format        tests/unit/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
+OSSA-2024-002  the above, declared raw          tests/unit/drivers/test_hostile_boot.py::test_an_image_said_to_be_raw_is_raw_all_the_way
+OSSA-2026-002  resize guesses the format        tests/unit/drivers/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
 Cinder
-OSSA-2014-033  a volume with a qcow2 header     tests/unit/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
+OSSA-2014-033  a volume with a qcow2 header     tests/unit/drivers/test_hostile_boot.py::test_what_a_guest_writes_to_its_disk_stays_bytes
 OSSA-2015-011  qcow2 backing file               tests/api/image/test_hostile_images.py::test_no_other_name_makes_them_welcome
 Ironic, which reads the same images
-OSSA-2024-003  qemu-img on unchecked images     tests/unit/test_hostile_boot.py::test_images_that_name_files_are_refused_unopened
+OSSA-2024-003  qemu-img on unchecked images     tests/unit/drivers/test_hostile_boot.py::test_images_that_name_files_are_refused_unopened
 OSSA-2024-004  checksums not verified           test_ossa_2024_004_a_checksum_that_is_given_is_proved
 OSSA-2025-001  file:// addresses                test_ossa_2025_001_files_are_no_addresses
 

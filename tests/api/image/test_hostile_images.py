@@ -12,7 +12,7 @@ from tests.api.compute import rooms
 from tests.api.conftest import make_settings, run_cloud
 from tests.hostile_images import CLAIMS, HOSTILE, NAMES_A_FILE, POLYGLOTS, SOUND
 from tests.opened import watched
-from tests.unit.test_disk_images import changed
+from tests.unit.image.test_disk_images import changed
 from tests.waiting import until
 
 BYTES = {"Content-Type": "application/octet-stream"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cloudd.network import changes, repair
+from cloudd.network import changes
+from cloudd.network.dataplane import repair
 from tests.api.network.conftest import refused
 
 

@@ -1,10 +1,10 @@
-"""The contract of tests/unit/test_netdriver_contract.py, on the kernel."""
+"""The contract of tests/unit/drivers/test_netdriver_contract.py, on the kernel."""
 
 import pytest
 import pytest_asyncio
 from nd_cloud import sh
 
-from tests.unit.test_netdriver_contract import *  # noqa: F403 - its tests, with other fixtures
+from tests.unit.drivers.test_netdriver_contract import *  # noqa: F403 - its tests, with other fixtures
 
 
 @pytest_asyncio.fixture

@@ -9,6 +9,7 @@ from cloudd.drivers.hypervisor import qemu_img
 from cloudd.drivers.hypervisor.base import (
     Capabilities,
     DiskSpec,
+    DomainEvent,
     DomainNotFound,
     DomainSpec,
     DomainState,
@@ -102,7 +103,7 @@ class LibvirtHypervisor(Hypervisor):
     def caps(self) -> Capabilities:
         return self._found.caps
 
-    def events(self) -> EventStream:
+    def events(self) -> EventStream[DomainEvent]:
         return self._events.feed.listen()
 
     # -- domains ----------------------------------------------------------------------------------------------------

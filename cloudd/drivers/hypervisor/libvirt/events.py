@@ -45,7 +45,7 @@ class Events:
 
     def __init__(self, is_ours: Callable[[str], bool]):
         self._is_ours = is_ours
-        self.feed = EventFeed()
+        self.feed = EventFeed[DomainEvent]()
         self._removals: dict[tuple[str, str], asyncio.Future[bool]] = {}
 
     def open(self) -> None:

@@ -56,7 +56,7 @@ class SimulatedHypervisor(Hypervisor):
         self._layout = Layout.of(config)
         self._register = Register(self._layout.instances / ".simulated")
         self._faults = Faults()
-        self._feed = EventFeed()
+        self._feed = EventFeed[DomainEvent]()
         self._doing: dict[str, asyncio.Task[None]] = {}          # per domain: it boots, or it shuts down
         self._down = "not opened yet"
         self.disks = SimulatedDisks(self._layout, config.image_cache_max_bytes, self._faults)
@@ -129,7 +129,7 @@ class SimulatedHypervisor(Hypervisor):
     def caps(self) -> Capabilities:
         return replace(CAPS, default_machine=self.config.machine)
 
-    def events(self) -> EventStream:
+    def events(self) -> EventStream[DomainEvent]:
         return self._feed.listen()
 
     # -- domains ----------------------------------------------------------------------------------------------------

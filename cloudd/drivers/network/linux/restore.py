@@ -7,20 +7,50 @@ does not keep the others from being restored.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
-from cloudd.drivers.network.base import DataplaneSpec, Inventory, NetworkConfig, NetworkDriverError, PortSpec, RestoreReport
+from cloudd.drivers.network.base import (
+    DataplaneSpec,
+    Inventory,
+    NetworkConfig,
+    NetworkDriverError,
+    NetworkSpec,
+    PortSpec,
+    RestoreReport,
+    RouterSpec,
+)
 from cloudd.drivers.network.linux import bridges, external, inventory, links, netns
-from cloudd.drivers.network.linux.firewall import Wanted
+from cloudd.drivers.network.linux.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names
-
-if TYPE_CHECKING:
-    from cloudd.drivers.network.linux.driver import LinuxNetworkDriver
+from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.zones import Zones
 
 T = TypeVar("T")
 
 
-async def restore(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> RestoreReport:
+class Dataplane(Protocol):
+    """What is needed of the driver."""
+
+    config: NetworkConfig
+    names: Names
+    workers: netns.Workers
+    zones: Zones
+    firewall: Firewall
+    firewall_lock: asyncio.Lock
+    host_rules: external.HostRules
+    networks: dict[str, NetworkSpec]
+    routers: dict[str, RouterSpec]
+    router_rules: dict[str, Ruleset]
+
+    async def list(self) -> Inventory: ...
+    async def make_network(self, spec: NetworkSpec) -> bool: ...
+    async def apply_router(self, spec: RouterSpec) -> None: ...
+    async def plug(self, port_id: str) -> None: ...
+    async def drop_dhcp(self, network_id: str) -> None: ...
+    async def remove_router(self, router_id: str) -> None: ...
+
+
+async def restore(driver: Dataplane, wanted: DataplaneSpec) -> RestoreReport:
     await driver.workers.run(bridges.prepare, driver.config.namespace)
     before = await driver.list()
     failed = await filter_first(driver, wanted)
@@ -33,7 +63,7 @@ async def restore(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> Restor
     return RestoreReport(created_since(before, wanted), tuple(removed), tuple(failed))
 
 
-async def filter_first(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> list[str]:
+async def filter_first(driver: Dataplane, wanted: DataplaneSpec) -> list[str]:
     driver.zones.keep(spec.id for spec in wanted.networks)
     zones = {driver.names.bridge(spec.id): driver.zones.claim(spec) for spec in wanted.networks}
     state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones)
@@ -54,7 +84,7 @@ async def each(kind: str, specs: Iterable[T], apply: Callable[[T], Awaitable[obj
     return failed
 
 
-async def plug_all(driver: "LinuxNetworkDriver", ports: Iterable[PortSpec]) -> list[str]:
+async def plug_all(driver: Dataplane, ports: Iterable[PortSpec]) -> list[str]:
     """Plug the taps that exist: those of guests that still run, and of paused ones that wait for it."""
     there = await driver.workers.run(existing_taps, driver.config)
     return await each("port", [port for port in ports if port.tap in there], lambda port: driver.plug(port.id))
@@ -75,7 +105,7 @@ def created_since(before: Inventory, wanted: DataplaneSpec) -> tuple[str, ...]:
 
 # Removing what is ours but not wanted
 
-async def sweep(driver: "LinuxNetworkDriver", wanted: DataplaneSpec) -> list[str]:
+async def sweep(driver: Dataplane, wanted: DataplaneSpec) -> list[str]:
     networks = {spec.id: spec for spec in wanted.networks}
     served = {spec.id for spec in wanted.networks if spec.dhcp_port}
     routers = {spec.id for spec in wanted.routers}

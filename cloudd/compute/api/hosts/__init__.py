@@ -1,0 +1,1 @@
+"""Operations on the machines: hypervisors, services, aggregates and how they are used."""

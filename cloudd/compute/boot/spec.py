@@ -1,0 +1,178 @@
+"""A server's rows as the hypervisor driver wants to hear them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd import identity, network
+from cloudd.compute.boot import hardware
+from cloudd.compute.config import CONFIG
+from cloudd.compute.models import BlockDevice, Server, ServerPort
+from cloudd.compute.models.servers import metadata_of
+from cloudd.core import clock
+from cloudd.core.errors import BadRequest
+from cloudd.drivers.hypervisor.base import (
+    Capabilities,
+    CpuTopology,
+    DiskFile,
+    DiskKind,
+    DiskSpec,
+    DomainNotes,
+    DomainSpec,
+    KernelBoot,
+    NicSpec,
+)
+from cloudd.network import PortView
+
+KINDS = {"root": DiskKind.ROOT, "rescue": DiskKind.ROOT, "swap": DiskKind.SWAP, "config": DiskKind.CONFIG}
+
+
+@dataclass(frozen=True)
+class Boot:
+    """Everything that a server's domain, disks and metadata are made from, read in one transaction."""
+
+    server: Server
+    disks: tuple[BlockDevice, ...]
+    ports: tuple[tuple[ServerPort, PortView], ...]
+    metadata: dict[str, str]
+    project_name: str
+    user_name: str
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Of the image."""
+        return self.server.image.get("properties") or {}
+
+    @property
+    def extra_specs(self) -> dict[str, str]:
+        return self.server.flavor.get("extra_specs") or {}
+
+    def hint(self, name: str, default: str = "") -> str:
+        """What the flavor (`hw:cpu_cores`) or the image (`hw_cpu_cores`) says; the flavor goes first."""
+        return hardware.Hints(self.extra_specs, self.properties).get(name, default)
+
+    @property
+    def is_iso(self) -> bool:
+        return self.server.image.get("disk_format") == "iso"
+
+
+async def load(tx: AsyncSession, server_id: str, *, whole: bool = True) -> Boot:
+    """Read a server with all that belongs to it; not `whole`: with its disks only, which is what disks are made from."""
+    server = await tx.get_one(Server, server_id)
+    query = select(BlockDevice).where(BlockDevice.server_id == server_id).order_by(BlockDevice.number)
+    disks = tuple((await tx.execute(query)).scalars())
+    if not whole:
+        return Boot(server, disks, (), {}, "", "")
+    rows = select(ServerPort).where(ServerPort.server_id == server_id).order_by(ServerPort.number)
+    ports = list((await tx.execute(rows)).scalars())
+    views = await network.port_views(tx, [row.port_id for row in ports])
+    project, user = await identity.project(tx, server.project_id), await identity.user(tx, server.user_id)
+    metadata = (await metadata_of(tx, [server_id])).get(server_id, {})
+    return Boot(server, disks, tuple((row, views[row.port_id]) for row in ports if row.port_id in views), metadata,
+                project.name if project else "", user.name if user else "")
+
+
+def disks(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) -> tuple[DiskSpec, ...]:
+    """The domain's disks in order; in a rescue the rescue disk boots, and the server's own come after it."""
+    specs = []
+    if rescue and "rescue" in files:
+        specs.append(_disk(boot, "rescue", files["rescue"], boot_index=0))
+    if "iso" in files:
+        specs.append(_cdrom(boot, "iso", files["iso"], boot_index=None if rescue else 0))
+    for row in boot.disks:
+        if row.volume_id is None and row.name in files:
+            first = row.boot_index == 0 and not rescue and "iso" not in files
+            index = 0 if first else 1 if row.boot_index == 0 else None
+            specs.append(_disk(boot, row.name, files[row.name], boot_index=index, row=row))
+    if "config" in files:
+        specs.append(_cdrom(boot, "config", files["config"]))
+    return tuple(specs)
+
+
+def _disk(boot: Boot, name: str, file: DiskFile, *, boot_index: int | None = None, row: BlockDevice | None = None) -> DiskSpec:
+    bus = (row.disk_bus if row else None) or boot.properties.get("hw_rescue_bus" if name == "rescue" else "hw_disk_bus") or ""
+    kind = KINDS.get(name, DiskKind.EPHEMERAL)
+    return DiskSpec(id=name, path=file.path, format=file.format, kind=kind, bus=bus, boot_index=boot_index,
+                    serial=boot.server.id if name == "root" else "")
+
+
+def _cdrom(boot: Boot, name: str, file: DiskFile, *, boot_index: int | None = None) -> DiskSpec:
+    return DiskSpec(id=name, path=file.path, format=file.format, kind=KINDS.get(name, DiskKind.ROOT), device="cdrom",
+                    bus=boot.properties.get("hw_cdrom_bus") or "", boot_index=boot_index, readonly=True)
+
+
+def nic(boot: Boot, view: PortView) -> NicSpec:
+    model = boot.properties.get("hw_vif_model") or "virtio"
+    multi = boot.hint("hw_vif_multiqueue_enabled").lower() in hardware.TRUE
+    queues = min(boot.server.vcpus, 8) if multi and model == "virtio" else 1
+    return NicSpec(port_id=view.id, mac=view.mac_address, tap=view.tap, model=model, mtu=view.mtu, queues=queues)
+
+
+def domain(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) -> DomainSpec:
+    """The whole domain."""
+    server, properties = boot.server, boot.properties
+    specs = boot.extra_specs
+    return DomainSpec(
+        server_id=server.id, name=CONFIG.instance_name(server.number), vcpus=server.vcpus, memory_mb=server.memory_mb,
+        disks=disks(boot, files, rescue=rescue), nics=tuple(nic(boot, view) for _, view in boot.ports),
+        machine=properties.get("hw_machine_type") or "", firmware=properties.get("hw_firmware_type") or "bios",
+        topology=_topology(boot), cpu_shares=_number(specs.get("quota:cpu_shares")),
+        video=properties.get("hw_video_model") or "virtio", serial_ports=_number(boot.hint("hw_serial_port_count")) or 1,
+        rng=str(specs.get("hw_rng:allowed", "true")).lower() not in hardware.FALSE,
+        guest_agent=str(properties.get("hw_qemu_guest_agent", "true")).lower() not in hardware.FALSE,
+        kernel=_kernel(boot, files), utc_clock=properties.get("os_type") != "windows",
+        hardware=hardware.of(specs, properties), notes=_notes(boot))
+
+
+def _notes(boot: Boot) -> DomainNotes:
+    server = boot.server
+    return DomainNotes(display_name=server.name, flavor=server.flavor.get("name", ""), project_id=server.project_id,
+                       project_name=boot.project_name, user_id=server.user_id, user_name=boot.user_name,
+                       image_id=server.image_id or "", created=clock.iso(server.created_at) or "")
+
+
+def _number(text: Any) -> int | None:
+    return int(text) if str(text or "").isdigit() and int(text) > 0 else None
+
+
+def _topology(boot: Boot) -> CpuTopology | None:
+    """Sockets, cores and threads as asked, where they come to the number of processors; else one socket each."""
+    sockets, cores, threads = (_number(boot.hint(f"hw_cpu_{name}")) for name in ("sockets", "cores", "threads"))
+    if not (sockets or cores or threads):
+        return None
+    threads = threads or 1
+    cores = cores or max(boot.server.vcpus // ((sockets or 1) * threads), 1)
+    sockets = sockets or max(boot.server.vcpus // (cores * threads), 1)
+    return CpuTopology(sockets, cores, threads) if sockets * cores * threads == boot.server.vcpus else None
+
+
+def _kernel(boot: Boot, files: Mapping[str, DiskFile]) -> KernelBoot | None:
+    if "kernel" not in files:
+        return None
+    line = boot.properties.get("os_command_line") or "root=/dev/vda console=tty0 console=ttyS0"
+    return KernelBoot(files["kernel"].path, files["ramdisk"].path if "ramdisk" in files else "", line)
+
+
+def require_possible(caps: Capabilities, flavor: Mapping[str, Any], properties: Mapping[str, str]) -> None:
+    """Raise BadRequest for what an image or flavor asks and this hypervisor cannot do."""
+    if flavor["vcpus"] > caps.max_vcpus:
+        raise BadRequest(f"Flavor {flavor['name']} has {flavor['vcpus']} vCPUs; a guest here can have {caps.max_vcpus} at most.")
+    hardware.require(flavor, properties)
+    firmware = ("bios", "uefi") if caps.uefi else ("bios",)
+    known = {"hw_disk_bus": caps.disk_buses, "hw_cdrom_bus": caps.disk_buses, "hw_rescue_bus": caps.disk_buses,
+             "hw_vif_model": caps.nic_models, "hw_video_model": caps.video_models, "hw_firmware_type": firmware}
+    for name, values in known.items():
+        if properties.get(name) and properties[name] not in values:
+            raise BadRequest(f"The image has {name} = {properties[name]}, which this hypervisor does not have; it has: "
+                             f"{', '.join(values)}.")
+    arch = properties.get("architecture") or properties.get("hw_architecture")
+    if arch and arch != caps.arch and not (arch in ("i686", "i386") and caps.arch == "x86_64"):
+        raise BadRequest(f"The image is for {arch}, this host is {caps.arch}.")
+    machine = properties.get("hw_machine_type")
+    if machine and machine not in caps.machine_types and not any(machine.startswith(f"pc-{kind}") or kind == machine
+                                                                 for kind in ("i440fx", "q35")):
+        raise BadRequest(f"The image has hw_machine_type = {machine}, which this hypervisor does not have; it has: "
+                         f"{', '.join(caps.machine_types)}.")

@@ -1,0 +1,115 @@
+"""Making a server anew from an image, keeping its id, addresses and ports; and booting it from another image to mend it."""
+
+import base64
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloudd.compute import states
+from cloudd.compute.models import BlockDevice, Keypair, Server, ServerMetadata
+from cloudd.compute.quotas.values import QUOTAS
+from cloudd.compute.servers import actions
+from cloudd.compute.servers import snapshot as servers_images
+from cloudd.compute.servers.change import require_unlocked, touch
+from cloudd.compute.servers.create import new_password, require_user_data
+from cloudd.compute.servers.events import tell
+from cloudd.core import jobs
+from cloudd.core.context import Context
+from cloudd.core.errors import Forbidden
+
+KEEP: Any = object()
+"""This is to stay as it is; None takes it away."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a rebuild changes beside the disk; KEEP where nothing was said."""
+
+    image_id: str
+    admin_pass: str | None = None
+    name: str | None = None
+    description: Any = KEEP
+    hostname: str | None = None
+    metadata: dict[str, str] | None = None
+    access_ip_v4: Any = KEEP
+    access_ip_v6: Any = KEEP
+    disk_config: str | None = None
+    files: tuple[dict[str, str], ...] = ()
+    key: "Keypair | None | Any" = KEEP
+    user_data: Any = KEEP
+    trusted_certs: Any = KEEP
+
+
+async def rebuild(context: Context, tx: AsyncSession, server: Server, changes: Changes) -> None:
+    """Order a rebuild. Raises BadRequest for an image that does not fit, Conflict in a wrong state."""
+    require_unlocked(context, server)
+    image = await servers_images.usable(context, tx, changes.image_id, server.flavor)
+    if changes.user_data not in (KEEP, None):
+        require_user_data(changes.user_data)
+    if changes.metadata is not None:
+        await _require_metadata(context, tx, changes.metadata)
+    states.require_launched(server, "rebuild")
+    was = server.vm_state
+    await states.SERVER.enter(tx, server, "rebuild")
+    _write(server, changes, image)
+    root = (BlockDevice.server_id == server.id) & (BlockDevice.name == "root") & BlockDevice.volume_id.is_(None)
+    await tx.execute(update(BlockDevice).where(root).values(image_id=image["id"], source_type="image"))
+    if changes.metadata is not None:
+        await tx.execute(delete(ServerMetadata).where(ServerMetadata.server_id == server.id))
+        tx.add_all(ServerMetadata(server_id=server.id, key=key, value=value) for key, value in changes.metadata.items())
+    await touch(context, tx, server)
+    await actions.begin(tx, context, server, "rebuild")
+    await tell(tx, context, server, "rebuild.start")
+    await jobs.ask(tx, context, "compute.server.rebuild", locks=[server.id], server=server.id, stopped=was == states.STOPPED)
+
+
+async def _require_metadata(context: Context, tx: AsyncSession, metadata: dict[str, str]) -> None:
+    most = (await QUOTAS.limits(tx, context.project_id or ""))["metadata_items"]
+    if 0 <= most < len(metadata):
+        raise Forbidden(f"Maximum number of metadata items exceeded: {len(metadata)} of at most {most}.")
+
+
+def _write(server: Server, changes: Changes, image: dict[str, Any]) -> None:
+    server.image_id, server.image = image["id"], image
+    server.kernel_id, server.ramdisk_id = image["properties"].get("kernel_id"), image["properties"].get("ramdisk_id")
+    server.admin_pass = changes.admin_pass or new_password()
+    server.injected_files = [dict(item) for item in changes.files] or None
+    server.random_seed = base64.b64encode(secrets.token_bytes(512)).decode()
+    for name in ("name", "hostname", "disk_config"):
+        if getattr(changes, name) is not None:
+            setattr(server, name, getattr(changes, name))
+    for name in ("description", "access_ip_v4", "access_ip_v6", "user_data", "trusted_certs"):
+        if getattr(changes, name) is not KEEP:
+            setattr(server, name, getattr(changes, name) or None)
+    if changes.key is not KEEP:
+        key = changes.key
+        server.key_name, server.key_data, server.key_type = (key.name, key.public_key, key.type) if key else (None, None, None)
+
+
+async def rescue(context: Context, tx: AsyncSession, server: Server, *, image_id: str | None, admin_pass: str | None) -> str:
+    """Boot from a rescue image with the server's own disk beside it; returns the password told to the guest."""
+    require_unlocked(context, server)
+    image = await servers_images.usable(context, tx, image_id or server.image_id or "", server.flavor)
+    states.require_launched(server, "rescue")
+    await states.SERVER.enter(tx, server, "rescue")
+    server.admin_pass = admin_pass or new_password()
+    server.system_metadata = {**server.system_metadata, "rescue_image": image}
+    await touch(context, tx, server)
+    await actions.begin(tx, context, server, "rescue")
+    await tell(tx, context, server, "rescue.start")
+    await jobs.ask(tx, context, "compute.server.rescue", locks=[server.id], server=server.id)
+    return server.admin_pass
+
+
+async def unrescue(context: Context, tx: AsyncSession, server: Server) -> None:
+    """Back to the server's own disk."""
+    require_unlocked(context, server)
+    states.require_launched(server, "unrescue")
+    await states.SERVER.enter(tx, server, "unrescue")
+    await touch(context, tx, server)
+    await actions.begin(tx, context, server, "unrescue")
+    await tell(tx, context, server, "unrescue.start")
+    await jobs.ask(tx, context, "compute.server.unrescue", locks=[server.id], server=server.id)

@@ -1,0 +1,1 @@
+"""How somebody proves who he is, and the tokens he gets for it."""

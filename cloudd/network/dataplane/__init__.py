@@ -1,0 +1,1 @@
+"""What is told to the network driver, when, and what is done about a difference."""

@@ -1,0 +1,1 @@
+"""Networks, subnets, ports and the addresses that they hand out."""
