@@ -29,8 +29,8 @@ class Server:
                          form=options.doors)
     public_url: str = option("", "The address that clients are told, as https://cloud.example.org. Empty: as each client "
                                  "called us.", form=options.web_address)
-    trusted_proxies: tuple[str, ...] = option((), "Addresses of proxies whose X-Forwarded-* headers are believed.",
-                                              form=options.address)
+    trusted_proxies: tuple[str, ...] = option((), "Addresses or networks of proxies whose X-Forwarded-* headers are believed.",
+                                              form=options.address_or_network)
     tls: Literal["auto", "off"] = option("auto", "auto: plain HTTP on loopback, TLS on every other address. off: never TLS.")
     tls_cert: str = option("", "Certificate chain in PEM. Empty: cloudd makes a private CA and a certificate.")
     tls_key: str = option("", "The certificate's private key in PEM.")

@@ -24,6 +24,7 @@ from cloudd.core.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
+from cloudd.core.http.addresses import by_trusted_proxy, client_address
 from cloudd.core.http.api import Api, Operation, Page, Reply
 from cloudd.core.http.microversions import Version
 from cloudd.core.http.request import Request
@@ -121,7 +122,7 @@ class Dispatcher:
 
     async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
-                            remote_address=raw.remote)
+                            remote_address=client_address(raw, self.parts.settings))
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
@@ -255,7 +256,7 @@ def base_url(raw: web.Request, settings: Any) -> str:
     if settings.server.public_url:
         return settings.server.public_url.rstrip("/")
     scheme, host = raw.scheme, raw.host
-    if raw.remote in settings.server.trusted_proxies:
+    if settings.server.trusted_proxies and by_trusted_proxy(raw, settings):
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
     return f"{scheme}://{host}"
