@@ -35,6 +35,7 @@ class Server:
     tls_cert: str = option("", "Certificate chain in PEM. Empty: cloudd makes a private CA and a certificate.")
     tls_key: str = option("", "The certificate's private key in PEM.")
     max_body_size: int = option(1 << 20, "Largest request body in bytes (image and object data not counted).", least=1024)
+    max_anonymous_body_size: int = option(1 << 16, "Largest body in bytes of a request that needs no token, as a login.", least=1024)
     cors_origins: tuple[str, ...] = option((), "Web origins that may call the API from a browser. Empty: none.",
                                            form=options.origin)
     classic_ports: bool = option(False, "Listen on OpenStack's classic ports as well (8774, 9292, 9696, ...).")
