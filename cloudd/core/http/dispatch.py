@@ -22,9 +22,10 @@ from cloudd.core.errors import (
     NotFound,
     TooLarge,
     Unauthorized,
-    UnsupportedMedia,
 )
+from cloudd.core.http.addresses import by_trusted_proxy, client_address
 from cloudd.core.http.api import Api, Operation, Page, Reply
+from cloudd.core.http.body import read_json
 from cloudd.core.http.microversions import Version
 from cloudd.core.http.request import Request
 from cloudd.core.http.shapes import Shape
@@ -92,11 +93,7 @@ class Dispatcher:
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as exc:
-            api, error = found[0] if found else None, _meaning(raw, exc, request_id)
-            caller = error.facts.get("caller") or (raw.get(CONTEXT) if isinstance(error, Forbidden) else None)
-            if api and caller and caller.user_id:
-                await refusals.tell(self.parts.database, self.allowance, caller, api.service, raw.method, raw.path, error)
-            response = self._refuse(raw, api, error, request_id)
+            response = await self._refused(raw, found[0] if found else None, exc, request_id)
         finally:
             log.request_id.reset(token)
         if not response.prepared:
@@ -104,6 +101,14 @@ class Dispatcher:
             if found and found[0].service == "compute":
                 response.headers.setdefault("X-Compute-Request-Id", request_id)
         return response
+
+    async def _refused(self, raw: web.Request, api: Api | None, exc: Exception, request_id: str) -> web.Response:
+        error = _meaning(raw, exc, request_id)
+        caller = error.facts.get("caller") or (raw.get(CONTEXT) if isinstance(error, Forbidden) else None)
+        if api and caller and caller.user_id:
+            await refusals.tell(self.parts.database, self.allowance, caller, api.service, raw.method, raw.path, error)
+        forget_frames(exc)
+        return self._refuse(raw, api, error, request_id)
 
     def _refuse(self, raw: web.Request, api: Api | None, error: CloudError, request_id: str) -> web.Response:
         dialect = api.dialect if api else None
@@ -121,7 +126,7 @@ class Dispatcher:
 
     async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
-                            remote_address=raw.remote)
+                            remote_address=client_address(raw, self.parts.settings))
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
@@ -143,7 +148,7 @@ class Dispatcher:
         node, values = found
         candidates = self._candidates(raw, node)
         if any(operation.body or operation.action for operation in candidates):
-            sent = await _json(raw)
+            sent = await read_json(raw, self.parts.settings, known=context.user_id is not None)
         operation = _choose(raw, candidates, version, sent)
         if project is not None and project != context.project_id:
             raise BadRequest(f"Malformed request URL: the project {project} in it is not the token's ({context.project_id}).")
@@ -232,7 +237,7 @@ def _meaning(raw: web.Request, exc: Exception, request_id: str) -> CloudError:
     if isinstance(exc, CloudError):
         return exc
     if isinstance(exc, web.HTTPException):                    # aiohttp's own: a body over the limit, a bad encoding
-        return TooLarge(_too_large(raw)) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
+        return TooLarge(exc.reason) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
     if isinstance(exc, OverflowError) or (isinstance(exc, DBAPIError) and "DataError" in repr(exc.orig)):
         return BadRequest("A value in the request does not fit: a number is too large, or text is not valid.")
     LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
@@ -250,12 +255,20 @@ def dress(request: Request, shape: Shape, result: Any) -> Any:
     return view if shape.name is None else request.api.dialect.one(request, shape.name, view)
 
 
+def forget_frames(exc: BaseException | None) -> None:
+    """Let go of the frames that an error came through. Where one of them holds the error in a variable, that is a cycle, and with it
+    the request's body would stay until the collector runs."""
+    while exc is not None:
+        exc.__traceback__ = None
+        exc = exc.__cause__ or exc.__context__
+
+
 def base_url(raw: web.Request, settings: Any) -> str:
     """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request."""
     if settings.server.public_url:
         return settings.server.public_url.rstrip("/")
     scheme, host = raw.scheme, raw.host
-    if raw.remote in settings.server.trusted_proxies:
+    if settings.server.trusted_proxies and by_trusted_proxy(raw, settings):
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
     return f"{scheme}://{host}"
@@ -287,21 +300,6 @@ def _choose(raw: web.Request, candidates: list[Operation], version: Version, sen
     raise NotFound(f"The resource could not be found: {raw.path} has no such operation at version {version[0]}.{version[1]}.")
 
 
-async def _json(raw: web.Request) -> Any:
-    kind = raw.content_type
-    data = await raw.read()
-    if not data:
-        return None
-    if b"\\u0000" in data:
-        raise BadRequest("Malformed request body: a text in it has a NUL character.", type="MalformedRequestBody")
-    if "json" not in kind and raw.headers.get("Content-Type"):
-        raise UnsupportedMedia(f"The content type {kind} is not served: send application/json.")
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as exc:
-        raise BadRequest(f"Malformed request body: it is not JSON ({exc}).", type="MalformedRequestBody") from exc
-
-
 def _lift_body(request: Request) -> Any:
     operation = request.operation
     if operation.body is None:
@@ -320,10 +318,6 @@ def read_query(shape: Shape, request: Request) -> dict[str, Any]:
         many = name in fields and "array" in str(fields[name].type.schema().get("type"))
         given[name] = list(values) if many else values[-1]
     return shape.read(given, request.version)
-
-
-def _too_large(raw: web.Request) -> str:
-    return f"The request body is larger than the {raw.client_max_size} bytes that this cloud accepts (max_body_size)."
 
 
 def unauthorized() -> Unauthorized:
