@@ -24,6 +24,7 @@ from cloudd.core.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
+from cloudd.core.http.addresses import client_address
 from cloudd.core.http.api import Api, Operation, Page, Reply
 from cloudd.core.http.microversions import Version
 from cloudd.core.http.request import Request
@@ -121,7 +122,7 @@ class Dispatcher:
 
     async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
-                            remote_address=raw.remote)
+                            remote_address=client_address(raw, self.parts.settings))
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)

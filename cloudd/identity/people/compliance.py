@@ -1,22 +1,17 @@
 """Keystone's rules for passwords and accounts ([security_compliance]): age, history, form, lock-out, inactivity."""
 
 import re
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core.errors import BadRequest, TooManyRequests
+from cloudd.core.errors import BadRequest
 from cloudd.identity.models import User
 from cloudd.identity.models.extensions import FormerPassword, LoginRecord
 from cloudd.identity.passwords import Hasher
-
-WINDOW = 60.0
-REMEMBERED = 10_000
 
 
 def check_form(options: Any, password: str | None) -> None:
@@ -105,35 +100,3 @@ async def record_failure(tx: AsyncSession, options: Any, user_id: str, now: date
 
 async def record_success(tx: AsyncSession, user_id: str, now: datetime) -> None:
     await tx.merge(LoginRecord(user_id=user_id, failures=0, last_failed_at=None, last_active_at=now))
-
-
-@dataclass
-class Attempts:
-    """Failed logins of the last minute, by address and by user; in memory: a restart forgives."""
-
-    most: int
-    _moments: dict[str, deque[float]] = field(default_factory=dict)
-
-    def forget(self) -> None:
-        self._moments.clear()
-
-    def check(self, now: float, *keys: str | None) -> None:
-        """Raise TooManyRequests when one of them has failed too often."""
-        for key in filter(None, keys):
-            moments = self._moments.get(key)
-            while moments and moments[0] <= now - WINDOW:
-                moments.popleft()
-            if self.most and moments and len(moments) >= self.most:
-                wait = int(moments[0] + WINDOW - now) + 1
-                error = TooManyRequests(f"Too many failed logins: try again in {wait} seconds.")
-                error.headers["Retry-After"] = str(wait)
-                raise error
-
-    def failed(self, now: float, *keys: str | None) -> None:
-        """Count a failure."""
-        for key in filter(None, keys):
-            self._moments.setdefault(key, deque(maxlen=max(self.most, 1))).append(now)
-        if len(self._moments) > REMEMBERED:
-            old = [key for key, moments in self._moments.items() if moments[-1] <= now - WINDOW]
-            for key in old or list(self._moments)[:REMEMBERED // 2]:
-                del self._moments[key]
