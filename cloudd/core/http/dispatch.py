@@ -24,7 +24,7 @@ from cloudd.core.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
-from cloudd.core.http.addresses import client_address
+from cloudd.core.http.addresses import by_trusted_proxy, client_address
 from cloudd.core.http.api import Api, Operation, Page, Reply
 from cloudd.core.http.microversions import Version
 from cloudd.core.http.request import Request
@@ -256,7 +256,7 @@ def base_url(raw: web.Request, settings: Any) -> str:
     if settings.server.public_url:
         return settings.server.public_url.rstrip("/")
     scheme, host = raw.scheme, raw.host
-    if raw.remote in settings.server.trusted_proxies:
+    if settings.server.trusted_proxies and by_trusted_proxy(raw, settings):
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
     return f"{scheme}://{host}"
