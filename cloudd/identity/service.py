@@ -105,8 +105,10 @@ class IdentityModule(Module):
         self.parts.service(Hasher).close()
 
     async def _rotate_keys(self) -> None:
-        """Rotate the token keys when the primary is old enough."""
-        if self.tokens.ring.age() >= self.parts.settings.identity.key_rotation:
+        """Rotate the token keys when the primary is old enough, or by its date not yet made: the clock was set back, and who knows
+        how old it is."""
+        age = self.tokens.ring.age()
+        if age >= self.parts.settings.identity.key_rotation or age < -HOUSEKEEPING_SECONDS:
             LOG.info("token keys rotated", primary=self.tokens.ring.rotate())
 
     def _until_rotation(self) -> float:

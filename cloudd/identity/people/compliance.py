@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.errors import BadRequest
@@ -63,10 +63,13 @@ async def check_history(options: Any, hasher: Hasher, password: str, hashes: lis
 
 
 async def remember(tx: AsyncSession, options: Any, user: User, now: datetime) -> None:
-    """Keep the hash of the password that is being replaced, and no more of them than are looked at."""
+    """Keep the hash of the password that is being replaced, and no more of them than are looked at. The last is always the newest,
+    also when the clock was set back."""
     keep = options.unique_last_password_count - 1
     if keep > 0 and user.password_hash:
-        tx.add(FormerPassword(user_id=user.id, replaced_at=now, password_hash=user.password_hash))
+        last = (await tx.execute(select(func.max(FormerPassword.replaced_at)).where(FormerPassword.user_id == user.id))).scalar()
+        moment = max(now, last + timedelta(microseconds=1)) if last else now
+        tx.add(FormerPassword(user_id=user.id, replaced_at=moment, password_hash=user.password_hash))
         await tx.flush()
     newest = select(FormerPassword.replaced_at).where(FormerPassword.user_id == user.id)
     newest = newest.order_by(FormerPassword.replaced_at.desc()).limit(max(keep, 0)).subquery()
