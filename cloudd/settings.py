@@ -87,8 +87,11 @@ class Identity:
     max_password_length: int = option(4096, "Longest password taken; bcrypt counts the first 72 bytes.", least=1)
     demo: bool = option(True, "Make a demo project and user beside the administrator's.")
     signature_ttl: int = option(900, "Seconds that a signature of EC2, S3 or OAuth 1.0a is good.", least=1)
-    failed_logins_per_minute: int = option(60, "Failed logins in a minute from one address, or of one user, before they have to "
-                                             "wait; 0: no limit.", least=0)
+    failed_logins_per_minute: int = option(60, "Failed logins of one user from one address in a minute, before he has to wait there; "
+                                             "0: no limit.", least=0)
+    failed_logins_per_address: int = option(1000, "Failed logins of all users from one address (IPv6: one /64) in a minute, before "
+                                                  "everybody there has to wait; 0: no limit. Behind a proxy or balancer see "
+                                                  "trusted_proxies.", least=0)
     directory_cache: int = option(60, "Seconds that the answers of a domain's directory (LDAP) hold: so soon a user who was removed "
                                       "there is out. Logins always ask.", least=0)
     limit_model: Literal["flat", "strict_two_level"] = option("flat", "How limits of projects below each other count.")

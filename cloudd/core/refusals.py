@@ -1,5 +1,6 @@
 """Refused requests, told like what was done: who wanted what, and why he may not. An operator reads of them by `cloudd audit`."""
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -37,7 +38,8 @@ class Refused(Event):
 
 @dataclass
 class Allowance:
-    """How many refusals of one caller are told in a minute: nobody fills the log, or keeps the disk busy, by asking."""
+    """How many refusals of one caller are told in a minute, by a clock that only goes forward: nobody fills the log, or keeps the
+    disk busy, by asking."""
 
     most: int = 60
     _minutes: OrderedDict[str, tuple[float, int, int]] = field(default_factory=OrderedDict)
@@ -60,7 +62,7 @@ class Allowance:
 async def tell(database: Database, allowance: Allowance, context: Context, service: str, method: str, path: str,
                error: CloudError) -> None:
     """Write a refusal to the outbox. The caller gets his 403 also when that fails."""
-    untold = allowance.take(context.user_id or context.remote_address or "", context.now().timestamp())
+    untold = allowance.take(context.user_id or context.remote_address or "", time.monotonic())
     if untold is None:
         return
     segments = [segment for segment in path.split("/") if segment]

@@ -29,7 +29,7 @@ from cloudd.identity.models import (
 from cloudd.identity.models.extensions import Consumer, IdentityProvider, OAuthToken, Protocol
 from cloudd.identity.payload import BadPayload, Payload, unpack
 from cloudd.identity.people import effective
-from cloudd.identity.people.compliance import Attempts
+from cloudd.identity.people.attempts import Attempts
 from cloudd.identity.people.directories import Directories
 from cloudd.identity.people.subjects import Person, Place, Subject
 from cloudd.identity.revocations import Revocations
