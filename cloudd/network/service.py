@@ -91,7 +91,7 @@ class NetworkModule(Module):
         plugged = await self.driver.plugged() if self.driver else frozenset()
         ill = {word.rstrip(":") for line in failed for word in line.split()}
         async with self.parts.database.write() as tx:
-            guests = select(Port.id, Port.status).where(Port.host_id != "", Port.device_owner.not_like("network:%"))
+            guests = select(Port.id, Port.status).where(Port.host_id != "", Port.service == "")
             for port_id, status in (await tx.execute(guests)).all():
                 right = "ACTIVE" if port_id in plugged else "DOWN"
                 if status != right:
