@@ -1,14 +1,15 @@
-"""A network that is joined to the LAN: what strangers there hear of us."""
+"""A network that is joined to the LAN: what strangers there hear of us, and what becomes of the card that joins it."""
 
+import re
 import uuid
 from dataclasses import replace
 
 import pytest
-from nd_cloud import allow, group, host_of, network, router, sh, subnet, until
+from nd_cloud import allow, group, host_of, network, new_cloud, router, sh, subnet, until
 from nd_dhcpv6 import lease
 from nd_lan import DISCOVER, INFORM, REQUEST, Stranger, advertisements, dhcp_answers, dhcpv6_answers
 
-from cloudd.drivers.network.base import Ethertype, Ipv6Mode, NetworkKind, NetworkSpec
+from cloudd.drivers.network.base import DataplaneSpec, Ethertype, Ipv6Mode, NetworkDriverError, NetworkKind, NetworkSpec
 
 pytestmark = pytest.mark.asyncio
 SOLICIT, CONFIRM, RENEW, REBIND, INFORMATION = 1, 4, 5, 6, 11
@@ -88,3 +89,98 @@ async def test_a_guest_on_the_lan_renews_its_lease_after_the_server_was_started_
     assert guest.dhcp()["ip"] == "198.51.100.50"
     await cloud.driver.apply_network(replace(net, dns_domain="other.example"))          # it forgets what it leased
     assert guest.dhcp()["domain"] == "other.example"
+
+
+# The interface that is taken
+
+CARD = "link add uplink type veth peer name far"
+
+
+def host_with_card(cloud, *commands):
+    """A host whose interface `uplink` is as these commands of ip make it."""
+    for command in (CARD, *commands):
+        sh("ip", *command.split(), namespace=cloud.host)
+
+
+@pytest.mark.parametrize("commands, said", [
+    (["addr add 192.0.2.5/24 dev uplink"], "uplink has the address 192.0.2.5/24"),
+    (["addr add fd00:d::5/64 dev uplink"], "uplink has the address fd00:d::5/64"),
+    (["link set uplink up", "link set far up", "route add default dev uplink"], "uplink has the default route of IPv4"),
+    (["link add br9 type bridge", "link set uplink master br9", "addr add 192.0.2.5/24 dev br9"], "br9 has the address 192.0.2.5/24"),
+    (["link add link uplink name mv0 type macvlan", "addr add 192.0.2.5/24 dev mv0"], "mv0 has the address 192.0.2.5/24"),
+], ids=["address", "address6", "default-route", "bridge-above", "interface-above"])
+async def test_the_hosts_only_card_is_not_taken(commands, said):
+    cloud = new_cloud("card", outbound=True, uplinks=(("lan", "uplink"),))
+    try:
+        host_with_card(cloud, *commands)
+        before = host_state(cloud)
+        with pytest.raises(NetworkDriverError, match=said):
+            await cloud.open()
+        assert host_state(cloud) == before
+    finally:
+        await cloud.destroy()
+
+
+def host_state(cloud):
+    return [sh("ip", "-o", *what.split(), namespace=cloud.host) for what in ("link", "addr", "route", "-6 route")]
+
+
+async def test_a_card_that_was_given_an_address_since_is_not_taken(make):
+    cloud = await make(outbound=True, uplinks=(("lan", "uplink"),))
+    host_with_card(cloud, "addr add 192.0.2.5/24 dev uplink", "link set uplink up")
+    before = host_state(cloud)
+    with pytest.raises(NetworkDriverError, match=r"uplink has the address 192\.0\.2\.5/24"):
+        await cloud.driver.apply_network(flat())
+    assert host_state(cloud) == before
+
+
+def flat(**more):
+    return NetworkSpec(str(uuid.uuid4()), NetworkKind.BRIDGED, physical_network="lan", mtu=1400, **more)
+
+
+USES = ["link set far up", "link set uplink up", "link set uplink mtu 1480", "link set uplink alias spare-card",
+        "route add 203.0.113.0/24 dev uplink", "-6 route add fd00:e::/64 dev uplink"]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["in-one-run", "by-another-run"])
+async def test_a_card_is_given_back_as_it_was(make, restarted):
+    cloud = await make(outbound=True, uplinks=(("lan", "uplink"),))
+    host_with_card(cloud, *USES, "link add br9 type bridge", "link set uplink master br9")
+    before = [without_times(text) for text in host_state(cloud)]
+    net = flat()
+    await cloud.driver.apply_network(net)
+    assert "uplink@" not in sh("ip", "-o", "link", "show", namespace=cloud.host).replace("far@uplink", "")
+    if restarted:
+        await cloud.restart()
+        await cloud.driver.restore(DataplaneSpec())
+    else:
+        await cloud.driver.remove_network(net.id)
+    assert [without_times(text) for text in host_state(cloud)] == before
+    assert await cloud.driver.apply_network(net) is None                  # and may be taken again
+
+
+async def test_a_card_that_was_down_is_given_back_down(make):
+    cloud = await make(outbound=True, uplinks=(("lan", "uplink"),))
+    host_with_card(cloud)
+    net = flat()
+    await cloud.driver.apply_network(net)
+    await cloud.driver.remove_network(net.id)
+    assert "state DOWN" in sh("ip", "-o", "link", "show", "uplink", namespace=cloud.host)
+
+
+async def test_a_card_that_was_half_given_back_is_finished_at_the_next_start(make):
+    cloud = await make(outbound=True, uplinks=(("lan", "uplink"),))
+    host_with_card(cloud, *USES)
+    before = [without_times(text) for text in host_state(cloud)]
+    await cloud.driver.apply_network(flat())
+    sh("ip", "link", "set", "uplink", "netns", cloud.host, namespace=cloud.plane)        # there the daemon was killed
+    await cloud.restart()
+    await cloud.driver.restore(DataplaneSpec())
+    assert [without_times(text) for text in host_state(cloud)] == before
+
+
+def without_times(text):
+    """Interfaces' numbers and the lower end's namespace change when one moves away and back."""
+    lines = (re.sub(r"^\d+: |qlen \d+|link-netns\S* \S+|M-DOWN,|@\w+|state \w+|qdisc \w+| linkdown| tentative", "", line)
+             for line in text.splitlines())
+    return sorted(" ".join(line.split()) for line in lines)

@@ -27,6 +27,7 @@ from cloudd.drivers.network.linux import (
     nft,
     restore,
     routers,
+    uplinks,
 )
 from cloudd.drivers.network.linux.conntrack import Flows
 from cloudd.drivers.network.linux.firewall import Firewall
@@ -74,6 +75,9 @@ class LinuxNetworkDriver(NetworkDriver):
         for tool in (self.config.dnsmasq, "ip", *(() if nft.library() else ("nft",))):
             if shutil.which(tool) is None:
                 raise NetworkDriverError(f"`{tool}` is not installed (Debian: dnsmasq-base, iproute2, nftables)")
+        for _, interface in self.config.uplinks if self.config.outbound else ():
+            if why := uplinks.refusal(self.config.host_namespace, interface):
+                raise NetworkDriverError(why)
         state = Path(self.config.state_dir)
         state.mkdir(parents=True, exist_ok=True)
         self.supervisor.user = self.config.dnsmasq_user
