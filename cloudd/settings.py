@@ -199,7 +199,8 @@ class Network:
     external_range: str = option("172.24.4.0/24", "Floating addresses of the external network that cloudd init makes.",
                                  form=options.network_range)
     bridge_physical_network: str = option("", "Provider network that is bridged to `bridge_interface`.")
-    bridge_interface: str = option("", "Interface or bridge of the host that this provider network is joined to.")
+    bridge_interface: str = option("", "Interface or bridge of the host that this provider network is joined to. An interface is "
+                                  "taken from the host: none that has an address or the default route.")
     dns_domain: str = option("openstacklocal", "Domain of guests' names.", form=options.domain)
     dns_servers: tuple[str, ...] = option((), "Resolvers that guests' questions go to. Empty: the host's.", form=options.resolver)
     dhcp_lease_duration: int = option(86400, "Seconds that a DHCP lease lasts.", least=120)
