@@ -5,6 +5,7 @@ The one place that turns exceptions into answers; each in the form of the API th
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import ids, log, refusals
 from cloudd.core.context import Context
+from cloudd.core.database import savepoint
 from cloudd.core.errors import (
     BadRequest,
     CloudError,
@@ -44,11 +46,20 @@ class InternalError(CloudError):
     """What the caller is told of an error that nobody expected."""
 
 
-class Dispatcher:
-    """Holds the mounted APIs and answers requests for them. `authenticate(raw, anonymous, service)` comes from identity."""
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Who calls from within the daemon, and the write transaction that it shall happen in, if any."""
 
-    def __init__(self, parts: Parts, authenticate: Authenticator):
-        self.parts, self.authenticate = parts, authenticate
+    context: Context
+    tx: AsyncSession | None = None
+
+
+class Dispatcher:
+    """Holds the mounted APIs and answers requests for them. From identity come `authenticate(raw, anonymous, service)` and
+    `restrict(raw, caller, service)`, which refuses what the caller's token does not cover."""
+
+    def __init__(self, parts: Parts, authenticate: Authenticator, restrict: Callable[[web.Request, Context, str], None]):
+        self.parts, self.authenticate, self.restrict = parts, authenticate, restrict
         self.allowance = parts.services.setdefault(Allowance, Allowance())
         self._mounts: dict[str, Api] = {}
         self.apis: list[Api] = []
@@ -63,6 +74,13 @@ class Dispatcher:
         for operation in api.operations:
             if operation.auth and (api.service, operation.policy) not in self.parts.policies.rules:
                 raise LookupError(f"{operation.method} {operation.path}: no policy rule {operation.policy}")
+
+    def service(self, name: str) -> Api:
+        """Raises LookupError."""
+        for api in self.apis:
+            if api.service == name:
+                return api
+        raise LookupError(f"no service {name!r} is here; there are: {', '.join(api.service for api in self.apis)}")
 
     def find_mount(self, path: str) -> tuple[Api, str, list[str]] | None:
         """The API of a path, its mount point and the remaining segments (empty ones, from doubled slashes, left out)."""
@@ -80,20 +98,20 @@ class Dispatcher:
             return self.find_mount(alias + raw.path)
         return self.find_mount(raw.path)
 
-    async def handle(self, raw: web.Request) -> web.StreamResponse:
+    async def handle(self, raw: web.Request, inside: Inside | None = None) -> web.StreamResponse:
         """Answer any request below a mount point."""
-        request_id = ids.new_request_id()
+        request_id = inside.context.request_id if inside else ids.new_request_id()
         token = log.request_id.set(request_id)
         raw[REQUEST_ID] = request_id
         found = self.mounted(raw)
         try:
             if found is None:
                 raise NotFound(f"Nothing is served at {raw.path}. The services stand in the catalog: openstack catalog list.")
-            response = await self._answer(raw, request_id, *found)
+            response = await self._answer(raw, request_id, inside, *found)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as exc:
-            response = await self._refused(raw, found[0] if found else None, exc, request_id)
+            response = await self._refused(raw, found[0] if found else None, exc, request_id, inside)
         finally:
             log.request_id.reset(token)
         if not response.prepared:
@@ -102,11 +120,13 @@ class Dispatcher:
                 response.headers.setdefault("X-Compute-Request-Id", request_id)
         return response
 
-    async def _refused(self, raw: web.Request, api: Api | None, exc: Exception, request_id: str) -> web.Response:
+    async def _refused(self, raw: web.Request, api: Api | None, exc: Exception, request_id: str,
+                       inside: Inside | None) -> web.Response:
         error = _meaning(raw, exc, request_id)
         caller = error.facts.get("caller") or (raw.get(CONTEXT) if isinstance(error, Forbidden) else None)
         if api and caller and caller.user_id:
-            await refusals.tell(self.parts.database, self.allowance, caller, api.service, raw.method, raw.path, error)
+            transaction = savepoint(inside.tx) if inside and inside.tx else self.parts.database.write()
+            await refusals.tell(transaction, self.allowance, caller, api.service, raw.method, raw.path, error)
         forget_frames(exc)
         return self._refuse(raw, api, error, request_id)
 
@@ -124,7 +144,8 @@ class Dispatcher:
         headers.setdefault("Content-Type", JSON)
         return web.Response(status=status, body=payload, headers=headers)
 
-    async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
+    async def _answer(self, raw: web.Request, request_id: str, inside: Inside | None, api: Api, prefix: str,
+                      segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
                             remote_address=client_address(raw, self.parts.settings))
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
@@ -141,7 +162,7 @@ class Dispatcher:
         sent = None
         context = anonymous
         if not (found and any(not operation.auth for operation in found[0].operations.get(_method(raw, found[0]), ()))):
-            context = await self.authenticate(raw, anonymous, api.service)
+            context = await self._caller(raw, anonymous, api.service, inside)
         raw[CONTEXT] = context
         if found is None:
             raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
@@ -155,7 +176,13 @@ class Dispatcher:
         request = Request(raw=raw, api=api, operation=operation, parts=self.parts, context=context, version=version,
                           prefix=prefix + (f"/{project}" if project else ""), sent=sent,
                           base_url=base_url(raw, self.parts.settings), path=dict(zip(operation.names, values, strict=True)))
-        return await self._run(request)
+        return await self._run(request, inside.tx if inside else None)
+
+    async def _caller(self, raw: web.Request, anonymous: Context, service: str, inside: Inside | None) -> Context:
+        if inside is None:
+            return await self.authenticate(raw, anonymous, service)
+        self.restrict(raw, inside.context, service)
+        return inside.context
 
     def _project(self, api: Api, segments: list[str]) -> tuple[str | None, list[str]]:
         if api.project_in_path and segments and not api.router.knows(segments[0]) and ids.is_uuid(segments[0]):
@@ -173,19 +200,19 @@ class Dispatcher:
             raise error
         return node.operations[method]
 
-    async def _run(self, request: Request) -> web.StreamResponse:
+    async def _run(self, request: Request, outer: AsyncSession | None) -> web.StreamResponse:
         operation = request.operation
         body = _lift_body(request)
         if operation.query is not None:
             request.params = read_query(operation.query, request)
-        await request.api.dialect.before(request)
+        if outer is None:
+            await request.api.dialect.before(request)
         if operation.live or operation.stream:
             async with self.parts.database.read() as tx:
                 await self._load(request, tx)
             self._permit(request)
             return self._reply(request, await operation.handler(**self._arguments(request, None, body)))
-        transaction = self.parts.database.write if operation.write else self.parts.database.read
-        async with transaction() as tx:
+        async with savepoint(outer) if outer else self.parts.database.transaction(operation.write) as tx:
             await self._load(request, tx)
             if operation.guard:
                 await operation.guard(request, tx, body)
