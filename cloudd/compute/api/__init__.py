@@ -30,6 +30,11 @@ class Nova(Dialect):
             fault["retryAfter"] = "0"
         return {FAULTS.get(status, "computeFault"): fault}, headers
 
+    def error_schema(self) -> dict[str, Any]:
+        fault = {"type": "object", "required": ["code", "message"], "properties": {
+            "code": {"type": "integer"}, "message": {"type": "string"}, "retryAfter": {"type": "string"}}}
+        return {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": fault}
+
     def limit(self, request: Request) -> int | None:
         """The page size; 0 asks for an empty page."""
         text, most = request.query.get("limit"), request.settings.api.max_limit

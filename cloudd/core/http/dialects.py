@@ -23,6 +23,10 @@ class ListQuery:
     fields: frozenset[str] = field(default_factory=frozenset)
 
 
+LINKS = {"type": "array", "items": {"type": "object", "required": ["rel", "href"], "additionalProperties": False, "properties": {
+    "rel": {"type": "string"}, "href": {"type": "string", "format": "uri"}}}}
+
+
 class Dialect:
     """The defaults: OpenStack's most usual forms (Nova's parameters, `{plural}_links`)."""
 
@@ -63,6 +67,23 @@ class Dialect:
         if page.more and page.last is not None:
             body[f"{plural}_links"] = [{"rel": "next", "href": page_link(request, marker=page.last)}]
         return body
+
+    def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
+        """What a page of a list has, as JSON schemas by name; which of them always stands in `always`."""
+        return {plural: {"type": "array", "items": item}, f"{plural}_links": LINKS}
+
+    def always(self, plural: str) -> list[str]:
+        return [plural]
+
+    def error_schema(self) -> dict[str, Any]:
+        """The JSON schema of `error`'s bodies."""
+        return {"type": "object", "properties": {"error": {"type": "object", "properties": {
+            "code": {"type": "integer"}, "title": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["code", "title", "message"]}}, "required": ["error"]}
+
+    def list_parameters(self) -> dict[str, dict[str, Any]]:
+        """The parameters by which every list is sorted and paged."""
+        return {name: {"type": "integer", "minimum": 0} if name == "limit" else {"type": "string"} for name in sorted(self.paging)}
 
     def verb(self, verb: str, shape: Any) -> str:
         """What policy rules call an operation of a plain record: `list_regions`, `get_region`, `create_region`."""

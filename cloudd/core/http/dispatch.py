@@ -61,6 +61,7 @@ class Dispatcher:
     def __init__(self, parts: Parts, authenticate: Authenticator, restrict: Callable[[web.Request, Context, str], None]):
         self.parts, self.authenticate, self.restrict = parts, authenticate, restrict
         self.allowance = parts.services.setdefault(Allowance, Allowance())
+        self.probe: Callable[[Request, int, Any], None] | None = None      # where tests look at replies
         self._mounts: dict[str, Api] = {}
         self.apis: list[Api] = []
         self.aliases: dict[int, str] = {}                     # classic port -> mount point that its paths lie below
@@ -252,6 +253,8 @@ class Dispatcher:
             status, headers, result = result.status or status, {**headers, **result.headers}, result.body
         if operation.reply is not None and result is not None:
             result = dress(request, operation.reply, result)
+        if self.probe is not None:
+            self.probe(request, status, result)
         headers.update(request.raw.get(VERSION_HEADERS, {}))
         if result is None:
             return web.Response(status=status, headers=headers)

@@ -35,6 +35,10 @@ class Listing:
     unknown: str = "ignore"
     missing_marker: type[Exception] = BadRequest
 
+    def names(self) -> set[str]:
+        """What it may be filtered by."""
+        return set(self.filters)
+
     async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None) -> Page:
         """Run the list: `query` selects what the caller may see; the request says the rest."""
         asked = asked or request.api.dialect.read_list(request)

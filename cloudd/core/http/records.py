@@ -152,7 +152,7 @@ def records(api: Api, path: str, model: type, shape: Shape, *, policy: str | Cal
     def rule(verb: str) -> str:
         return policy(verb) if callable(policy) else policy.format(verb=api.dialect.verb(verb, shape))
 
-    declared = {"list": (resource.get, "", made.index, {"reply": shape}),
+    declared = {"list": (resource.get, "", made.index, {"reply": shape, "listing": listing, "many": True}),
                 "show": (resource.get, item, made.show, {"reply": shape}),
                 "create": (resource.post, "", made.create, {"reply": shape, "body": shape, "status": 201}),
                 "update": (getattr(resource, update_method), item, made.update, {"reply": shape, "body": shape}),

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from cloudd.core import log
 from cloudd.core.errors import CloudError
-from cloudd.core.http import openapi
+from cloudd.core.http import openapi, openapi_page
 from cloudd.core.http.addresses import client_address
 from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url
 from cloudd.core.parts import Parts
@@ -123,4 +123,4 @@ class Front:
         return web.Response(body=orjson.dumps(document), content_type="application/json")
 
     async def _openapi_page(self, raw: web.Request) -> web.Response:
-        return web.Response(text=openapi.page(self.dispatcher.apis), content_type="text/html")
+        return web.Response(text=openapi_page.page(self.dispatcher.apis), content_type="text/html")

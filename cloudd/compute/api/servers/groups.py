@@ -18,7 +18,7 @@ NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
 BEFORE_RULES = "2.63"
 GROUP = Shape("server_group",
     Field("id", readonly=True), Field("name", Text(1, 255, pattern=NAME), required=True),
-    Field("policies", List(Enum(*HARD), 1, 1, unique=True), required=True, until="2.14",
+    Field("policies", List(Enum(*HARD), 1, 1, unique=True), required=True, until="2.14", answer=List(Text()),
           of=lambda row, request: [row.policy]),
     Field("policies", List(Enum(*HARD, *SOFT), 1, 1, unique=True), required=True, since=SOFT_POLICIES, until=BEFORE_RULES,
           of=lambda row, request: [row.policy]),
