@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,7 +21,6 @@ from cloudd.core.errors import (
     Forbidden,
     MethodNotAllowed,
     NotFound,
-    TooLarge,
     Unauthorized,
 )
 from cloudd.core.http.addresses import by_trusted_proxy, client_address
@@ -97,10 +97,15 @@ class Dispatcher:
         finally:
             log.request_id.reset(token)
         if not response.prepared:
-            response.headers.setdefault("X-Openstack-Request-Id", request_id)
-            if found and found[0].service == "compute":
-                response.headers.setdefault("X-Compute-Request-Id", request_id)
+            _sign(response, request_id, found[0] if found else None)
         return response
+
+    def refuse(self, raw: web.Request, exc: BaseException) -> web.Response:
+        """Answer what was refused before it came here, in the form of the API whose path it has."""
+        raw[REQUEST_ID] = request_id = ids.new_request_id()
+        found = self.mounted(raw)
+        api = found[0] if found else None
+        return _sign(self._refuse(raw, api, _meaning(raw, exc, request_id), request_id), request_id, api)
 
     async def _refused(self, raw: web.Request, api: Api | None, exc: Exception, request_id: str) -> web.Response:
         error = _meaning(raw, exc, request_id)
@@ -232,12 +237,23 @@ class Dispatcher:
         return web.Response(status=status, body=result if isinstance(result, bytes) else orjson.dumps(result), headers=headers)
 
 
-def _meaning(raw: web.Request, exc: Exception, request_id: str) -> CloudError:
+def _sign(response: Any, request_id: str, api: Api | None) -> Any:
+    response.headers.setdefault("X-Openstack-Request-Id", request_id)
+    if api is not None and api.service == "compute":
+        response.headers.setdefault("X-Compute-Request-Id", request_id)
+    return response
+
+
+def _meaning(raw: web.Request, exc: BaseException, request_id: str) -> CloudError:
     """Any exception as what the caller is told."""
     if isinstance(exc, CloudError):
         return exc
-    if isinstance(exc, web.HTTPException):                    # aiohttp's own: a body over the limit, a bad encoding
-        return TooLarge(exc.reason) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
+    if isinstance(exc, web.HTTPException):                    # aiohttp's own: no such page, an expectation that nobody meets
+        error = BadRequest(exc.text or exc.reason)
+        error.status, error.title = exc.status, exc.reason
+        return error
+    if isinstance(exc, RequestPayloadError):
+        return BadRequest(f"Malformed request: {exc}.")
     if isinstance(exc, OverflowError) or (isinstance(exc, DBAPIError) and "DataError" in repr(exc.orig)):
         return BadRequest("A value in the request does not fit: a number is too large, or text is not valid.")
     LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
