@@ -23,7 +23,7 @@ from cloudd.core.errors import (
     NotFound,
     Unauthorized,
 )
-from cloudd.core.http.addresses import by_trusted_proxy, client_address
+from cloudd.core.http.addresses import by_trusted_proxy, client_address, is_host, require_host
 from cloudd.core.http.api import Api, Operation, Page, Reply
 from cloudd.core.http.body import read_json
 from cloudd.core.http.microversions import Version
@@ -132,6 +132,7 @@ class Dispatcher:
     async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
                             remote_address=client_address(raw, self.parts.settings))
+        require_host(raw)
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
@@ -254,6 +255,8 @@ def _meaning(raw: web.Request, exc: BaseException, request_id: str) -> CloudErro
         return error
     if isinstance(exc, RequestPayloadError):
         return BadRequest(f"Malformed request: {exc}.")
+    if isinstance(exc, RecursionError):
+        return BadRequest("Malformed request body: it is nested too deeply.", type="MalformedRequestBody")
     if isinstance(exc, OverflowError) or (isinstance(exc, DBAPIError) and "DataError" in repr(exc.orig)):
         return BadRequest("A value in the request does not fit: a number is too large, or text is not valid.")
     LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
@@ -287,7 +290,7 @@ def base_url(raw: web.Request, settings: Any) -> str:
     if settings.server.trusted_proxies and by_trusted_proxy(raw, settings):
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
-    return f"{scheme}://{host}"
+    return f"{scheme if scheme in ('http', 'https') else raw.scheme}://{host if is_host(host) else 'localhost'}"
 
 
 def _local_port(raw: web.Request) -> int:

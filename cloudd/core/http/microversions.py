@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cloudd.core.errors import BadRequest, NotAcceptable
 
 Version = tuple[int, int]
-_FORM = re.compile(r"([1-9]\d*|0)\.([1-9]\d*|0)")
+_FORM = re.compile(r"([1-9][0-9]{0,17}|0)\.([1-9][0-9]{0,17}|0)")
 
 
 def V(text: str) -> Version:
