@@ -58,7 +58,7 @@ class Daemon:
         self.front = Front(self.parts, self.dispatcher, self._health())
 
     def _health(self) -> dict[str, Callable[..., object]]:
-        checks = {"daemon": self._started, "database": self.parts.database.ping}
+        checks = {"daemon": self._started, "database": self.parts.database.check}
         for module in self.modules:
             checks.update(module.health())
         return checks

@@ -36,6 +36,16 @@ class Server:
     tls_key: str = option("", "The certificate's private key in PEM.")
     max_body_size: int = option(1 << 20, "Largest request body in bytes (image and object data not counted).", least=1024)
     max_anonymous_body_size: int = option(1 << 16, "Largest body in bytes of a request that needs no token, as a login.", least=1024)
+    max_head_size: int = option(1 << 16, "Largest request line in bytes, and largest sum of its headers.", least=8192)
+    head_timeout: int = option(20, "Seconds in which the request line and the headers must be here.", least=1)
+    body_timeout: int = option(60, "Seconds without a byte of the body, or without one of the answer being taken, after which a "
+                                   "connection ends. Bodies that keep coming may take as long as they like.", least=1)
+    idle_timeout: int = option(120, "Seconds that a connection is kept open for the next request.", least=1)
+    max_connections_per_address: int = option(256, "Connections that one address may have open; those of trusted proxies are not "
+                                                   "counted. 0: no limit.", least=0)
+    metrics_from: tuple[str, ...] = option(("127.0.0.0/8", "::1"), "Addresses or networks that may read /metrics.",
+                                           form=options.address_or_network)
+    metrics_token: str = option("", "Who sends it as `Authorization: Bearer ...` may read /metrics from anywhere.", secret=True)
     cors_origins: tuple[str, ...] = option((), "Web origins that may call the API from a browser. Empty: none.",
                                            form=options.origin)
     classic_ports: bool = option(False, "Listen on OpenStack's classic ports as well (8774, 9292, 9696, ...).")

@@ -24,6 +24,8 @@ from sqlalchemy.orm import DeclarativeBase
 from cloudd.core import outage, sqlite
 from cloudd.core.errors import StartError
 
+PROBE_SECONDS = 10.0
+"""So long a commit shows that the database can be written."""
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -99,6 +101,8 @@ class Database:
         self.signals: dict[str, Callable[[], None]] = {}
         self._touched: set[str] = set()
         self._watchers: list[tuple[frozenset[str], Callable[[], None]]] = []
+        self._probing = asyncio.Lock()
+        self._written = float("-inf")
         self.queries = 0
         self.busy_seconds = 0.0
         for engine in (self._reader, self._writer):
@@ -151,6 +155,7 @@ class Database:
                     yield tx
                     await tx.commit()
             self._outages.worked()
+            self._written = time.monotonic()
             self.busy_seconds += time.perf_counter() - began
             touched = frozenset(self._touched)
         for tables, callback in self._watchers:
@@ -168,6 +173,14 @@ class Database:
     async def ping(self) -> None:
         async with self.read() as tx:
             await tx.execute(text("SELECT 1"))
+
+    async def check(self) -> None:
+        """Whether it answers, and takes changes: one that changes nothing, unless a real one was just taken. Raises DatabaseDown."""
+        await self.ping()
+        async with self._probing:
+            if self._outages.down or time.monotonic() - self._written > PROBE_SECONDS:
+                async with self.write() as tx:
+                    await tx.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     async def close(self) -> None:
         await self._reader.dispose()

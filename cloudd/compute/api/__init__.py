@@ -12,6 +12,7 @@ from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http import Api, Request
 from cloudd.core.http.dialects import Dialect
 from cloudd.core.http.microversions import Negotiation
+from cloudd.core.ids import ANY, whole
 
 FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
           409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
@@ -40,9 +41,9 @@ class Nova(Dialect):
         text, most = request.query.get("limit"), request.settings.api.max_limit
         if text is None:
             return most
-        if not text.isdigit():
+        if (wanted := whole(text, ANY)) is None:
             raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. It must be a number from 0 on.")
-        return min(int(text), most)
+        return min(wanted, most)
 
     def verb(self, verb: str, shape: Any) -> str:
         return VERBS[verb]

@@ -16,6 +16,7 @@ from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
 from cloudd.core.http.types import Bool, Int, List, Raw, Text
+from cloudd.core.ids import whole
 
 MAX = 0x7FFFFFFF
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
@@ -80,9 +81,9 @@ async def page(request: Request, tx: AsyncSession) -> Page:
     query = flavors.of_publicity(request.context, select(Flavor), request.query.get("is_public"))
     for name, column in (("minRam", Flavor.ram), ("minDisk", Flavor.disk)):
         if text := request.query.get(name):
-            if not text.isdigit() or int(text) > MAX:
+            if (least := whole(text, MAX)) is None:
                 raise BadRequest(f"Invalid {name} filter [{text}]")
-            query = query.where(column >= int(text))
+            query = query.where(column >= least)
     if request.has(FLAVOR_NAME_FILTER) and "name" in request.query:
         query = query.where(Flavor.name.in_(request.query.getall("name")))
     return await LISTING.page(request, tx, query)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudd.core.errors import BadRequest
+from cloudd.core.ids import whole
 from cloudd.drivers.hypervisor.base import Hardware
 
 TRUE, FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
@@ -38,8 +39,7 @@ class Hints:
         return self.get(name).lower() in TRUE
 
     def number(self, name: str) -> int | None:
-        text = self.get(name)
-        return int(text) if text.isdigit() and int(text) > 0 else None
+        return whole(self.get(name)) or None
 
 
 def of(extra_specs: Mapping[str, Any], properties: Mapping[str, Any]) -> Hardware:
@@ -69,6 +69,6 @@ def require(flavor: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
 
 def _require_video_ram(flavor: Mapping[str, Any], extra_specs: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
     wanted, most = str(properties.get("hw_video_ram") or "0"), str(extra_specs.get("hw_video:ram_max_mb") or "0")
-    if not wanted.isdigit() or int(wanted) > (int(most) if most.isdigit() else 0):
+    if whole(wanted, whole(most) or 0) is None:
         raise BadRequest(f"The image has hw_video_ram = {wanted}, but flavor {flavor['name']} allows {most} MiB of video memory "
                          "(hw_video:ram_max_mb).")

@@ -14,6 +14,7 @@ from cloudd.compute.models import BlockDevice, Server, ServerPort
 from cloudd.compute.models.servers import metadata_of
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
+from cloudd.core.ids import whole
 from cloudd.drivers.hypervisor.base import (
     Capabilities,
     CpuTopology,
@@ -135,7 +136,7 @@ def _notes(boot: Boot) -> DomainNotes:
 
 
 def _number(text: Any) -> int | None:
-    return int(text) if str(text or "").isdigit() and int(text) > 0 else None
+    return whole(text) or None
 
 
 def _topology(boot: Boot) -> CpuTopology | None:

@@ -8,13 +8,14 @@ from cloudd.compute.models import Aggregate, AggregateHost, AggregateMetadata, N
 from cloudd.core import ids, jobs
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.ids import whole
 
 ZONE = "availability_zone"
 
 
 async def find(tx: AsyncSession, key: str) -> Aggregate:
     """An aggregate by its number. Raises BadRequest, NotFound."""
-    row = await tx.get(Aggregate, int(key)) if key.isdigit() and len(key) < 19 else None
+    row = await tx.get(Aggregate, number) if (number := whole(key)) is not None else None
     if row is None:
         raise NotFound(f"Aggregate {key} could not be found.", type="AggregateNotFound")
     return row

@@ -18,6 +18,7 @@ from cloudd.compute.models import Server
 from cloudd.compute.servers import interfaces
 from cloudd.core import log
 from cloudd.core.errors import CloudError
+from cloudd.core.ids import whole
 from cloudd.core.parts import Parts
 from cloudd.drivers.network.base import MetadataListener
 
@@ -108,6 +109,6 @@ def _session_token(request: web.BaseRequest) -> web.Response:
     if request.method != "PUT":
         return web.Response(status=405, text="PUT is what makes a token.", headers={"Allow": "PUT"})
     ttl = request.headers.get(TOKEN_TTL, "")
-    if not ttl.isdigit() or not 1 <= int(ttl) <= MOST_TTL:
+    if not whole(ttl, MOST_TTL):
         return web.Response(status=400, text=f"{TOKEN_TTL} must be 1 to {MOST_TTL}.")
     return web.Response(text=secrets.token_urlsafe(42), headers={TOKEN_TTL: ttl})

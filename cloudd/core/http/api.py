@@ -158,10 +158,10 @@ class Resource:
         return self._method("POST", path, options)
 
     def put(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("PUT", path, {"use": "update", **options})
+        return self._method("PUT", path, {"use": "update", **self.defaults, **options})
 
     def patch(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("PATCH", path, {"use": "update", **options})
+        return self._method("PATCH", path, {"use": "update", **self.defaults, **options})
 
     def delete(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("DELETE", path, {"status": 204, **options})
+        return self._method("DELETE", path, {"status": 204, **self.defaults, **options})

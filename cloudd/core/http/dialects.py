@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http.api import Page
 from cloudd.core.http.request import Request
+from cloudd.core.ids import ANY, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ class Dialect:
         text = request.query.get("limit")
         if not text:
             return most
-        if not text.isdigit():
+        if (wanted := whole(text, ANY)) is None:
             raise BadRequest(f"Invalid limit '{text}': it must be a number from 0 on.")
-        return min(int(text), most) or most
+        return min(wanted, most) or most
 
     def page(self, request: Request, plural: str, views: list[Any], page: Page) -> dict[str, Any]:
         body: dict[str, Any] = {plural: views, **page.extra}

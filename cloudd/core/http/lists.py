@@ -75,6 +75,8 @@ class Listing:
         for name, direction in asked.sorts or self.default:
             if name not in self.sorts and name != self.key:
                 raise BadRequest(f"Invalid sort key '{name}': use one of {', '.join(sorted({*self.sorts, self.key}))}.")
+            if direction not in ("asc", "desc"):
+                raise BadRequest(f"Invalid sort direction '{direction}': use asc or desc.")
             order.setdefault(name, direction)
         order.setdefault(self.key, list(order.values())[-1] if order else "asc")
         turn = {"asc": "desc", "desc": "asc"} if asked.reverse else {"asc": "asc", "desc": "desc"}

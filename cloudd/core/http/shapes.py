@@ -199,6 +199,8 @@ def first_error(validator: Any, body: Any) -> Any:
         validator.validate(body)
     except jsonschema_rs.ValidationError as error:
         return error.with_traceback(None)
+    except ValueError as exc:                                 # its limit of depth
+        raise BadRequest("Malformed request body: it is nested too deeply.", type="MalformedRequestBody") from exc
     return None
 
 

@@ -27,7 +27,7 @@ from cloudd.network.models import Standard, Tag
 Visible = Callable[[Context, Select[Any]], Select[Any]]
 ByCaller = Callable[[Request], FilterFunction]
 Parent = Callable[[Request, AsyncSession, dict[str, Any]], Awaitable[dict[str, Any]]]
-REVISION = re.compile(r"revision_number=(\d+)")
+REVISION = re.compile(r"revision_number=([0-9]{1,18})")
 
 
 @dataclass(frozen=True)

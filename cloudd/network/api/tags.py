@@ -78,7 +78,7 @@ class Tags:
         resource = API.resource(f"/{path}/{{{self.name}}}/tags")
         see, change = f"get_{self.name}", f"update_{self.name}"
         resource.get("", policy=see)(self.index)
-        resource.put("", policy=change, body=REPLACE)(self.replace)
+        resource.put("", policy=change, body=REPLACE, use="create")(self.replace)
         resource.post("", policy=change, body=CREATE)(self.add_many)
         resource.delete("", policy=change)(self.clear)
         resource.get("/{tag}", policy=see, status=204)(self.show)
