@@ -9,7 +9,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity.api import API
+from cloudd.identity.api import API, comparable
 from cloudd.identity.api.trusts import ROLE_REF, moment_of
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import ApplicationCredential, Role
@@ -33,7 +33,7 @@ CREDENTIAL = Shape(
     Field("unrestricted", t.Bool(null=True), default=False),
     Field("links", readonly=True, of=lambda row, request: {
         "self": request.link(f"/users/{row.user_id}/application_credentials/{row.id}")}))
-LISTING = Listing(ApplicationCredential, {"name": ApplicationCredential.name})
+LISTING = Listing(ApplicationCredential, comparable(name=ApplicationCredential.name))
 resource = API.resource("/users/{user_id}/application_credentials")
 
 

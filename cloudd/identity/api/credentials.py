@@ -10,7 +10,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, links
+from cloudd.identity.api import API, comparable, links
 from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models import Credential, Policy, Project, User
 
@@ -122,10 +122,10 @@ async def before_transfer(request: Request, tx: Any, row: Credential, changed: d
 
 CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",
                       verbs=("show", "create", "update", "delete"), notify="identity.credential.{past}",
-                      filters={"user_id": Credential.user_id, "type": Credential.type}, before_create=before_create,
+                      filters=comparable(user_id=Credential.user_id, type=Credential.type), before_create=before_create,
                       before_update=before_update, before_delete=before_delete, visible=visible)
 records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_method="patch", notify="identity.policy.{past}",
-        filters={"type": Policy.type})
+        filters=comparable(type=Policy.type))
 
 
 @API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL,

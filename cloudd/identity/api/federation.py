@@ -11,7 +11,7 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import Records, records
-from cloudd.identity.api import API, flag
+from cloudd.identity.api import API, BY_ENABLED, asked, comparable, flag
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.federation import mapping_rules
 from cloudd.identity.federation.users import change_ttl
@@ -144,14 +144,16 @@ async def mapping_before_update(request: Request, tx: AsyncSession, row: Mapping
 
 VERBS = ("list", "show", "update", "delete")
 PROVIDERS = records(API, f"{PATH}/identity_providers", IdentityProvider, PROVIDER, policy="identity:{verb}", verbs=VERBS,
-                    update_method="patch", filters={"id": IdentityProvider.id, "enabled": flag(IdentityProvider.enabled)},
+                    update_method="patch", filters={**comparable(id=IdentityProvider.id), "enabled": flag(IdentityProvider.enabled)},
+                    options={"list": {"query": asked(BY_ENABLED)}},
                     before_create=provider_before_create, before_update=provider_before_update,
                     before_delete=provider_before_delete, notify="identity.identity_provider.{past}")
 MAPPINGS = records(API, f"{PATH}/mappings", Mapping, MAPPING, policy="identity:{verb}", verbs=VERBS, update_method="patch",
-                   notify="identity.mapping.{past}", before_create=mapping_before_create, before_update=mapping_before_update)
+                   filters={}, notify="identity.mapping.{past}", before_create=mapping_before_create, before_update=mapping_before_update)
 SERVICES = records(API, f"{PATH}/service_providers", ServiceProvider, SERVICE, policy="identity:{verb}", verbs=VERBS,
                    update_method="patch", notify="identity.service_provider.{past}",
-                   filters={"id": ServiceProvider.id, "enabled": flag(ServiceProvider.enabled)})
+                   filters={**comparable(id=ServiceProvider.id), "enabled": flag(ServiceProvider.enabled)},
+                   options={"list": {"query": asked(BY_ENABLED)}})
 for made in (PROVIDERS, MAPPINGS, SERVICES):
     named(made)
 
