@@ -54,7 +54,7 @@ class Dialect:
         text = request.query.get("limit")
         if not text:
             return most
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit()):
             raise BadRequest(f"Invalid limit '{text}': it must be a number from 0 on.")
         return min(int(text), most) or most
 

@@ -19,7 +19,7 @@ from cloudd.identity.models import Project
 from cloudd.identity.models.extensions import IdentityProvider, Mapping, Protocol, ServiceProvider
 from cloudd.identity.people import effective, projects
 
-URL = t.Text(1, 256, pattern="^[a-zA-Z][a-zA-Z0-9+.-]*://.+")
+URL = t.Text(1, 256, pattern=r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\x00-\x1f\x7f]+$")
 WORDS = t.Text(1, None)
 IN_DOMAIN = t.Obj({"id": WORDS, "name": WORDS})
 LOCAL_USER = t.Obj({"id": WORDS, "name": WORDS, "email": WORDS, "domain": IN_DOMAIN, "type": t.Enum("ephemeral", "local")})
@@ -60,7 +60,8 @@ MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, req
 SERVICE = Shape(
     "service_provider", ID, Field("auth_url", URL, required=True), Field("sp_url", URL, required=True),
     Field("description", t.Text(0, None, null=True)), Field("enabled", t.Bool(), default=False),
-    Field("relay_state_prefix", t.Text(1, 255), default="ss:mem:"), links_below(f"{PATH}/service_providers"))
+    Field("relay_state_prefix", t.Text(1, 255, pattern=r"^[^\x00-\x1f\x7f]*$"), default="ss:mem:"),
+    links_below(f"{PATH}/service_providers"))
 
 
 def named(made: Records) -> None:
