@@ -17,7 +17,8 @@ VALUES = (None, "", [], {}, [None], {"id": None}, 2**70, "x\n", "9999-12-31T23:5
 UNKNOWN = ("extra", "id", "links", "metadata", "password_hash")
 QUERIES = ("limit=%C2%B2", "limit=99999999999999999999", "limit=-1", "marker=x", "sort_key=x", "sort_key=", "sort_dir=0", "fields=",
            "%ff=%ff", "name=%0A", "since=9999-12-31T23:59:59-14:00", "password_expires_at=lt:x", "tags=,",
-           "scope.project.id=&effective", "effective&include_names&scope.domain.id=x", "domain_id=x", "parents_as_list", "trustor_user_id=&trustee_user_id=")
+           "scope.project.id=&effective", "effective&include_names&scope.domain.id=x", "domain_id=x", "parents_as_list",
+           "trustor_user_id=&trustee_user_id=")
 LISTS = {"service": "services", "endpoint": "endpoints", "credential": "credentials", "region": "regions", "policy": "policies",
          "limit": "limits", "registered_limit": "registered_limits", "mapping": "OS-FEDERATION/mappings", "trust": "OS-TRUST/trusts",
          "service_provider": "OS-FEDERATION/service_providers", "consumer": "OS-OAUTH1/consumers"}
