@@ -43,7 +43,6 @@ from cloudd.network.standard import network as get_network
 from cloudd.network.standard import port as get_port
 from cloudd.network.views import FixedIp, PortView
 from cloudd.network.views import by_address as port_by_address
-from cloudd.network.views import of_devices as ports_of
 from cloudd.network.views import of_ids as port_views
 
 __all__ = [
@@ -51,7 +50,7 @@ __all__ = [
     "associate_floating_ip", "auto_network", "bind_port", "create_port", "create_security_group", "create_security_group_rule",
     "default_security_group", "delete_port", "delete_security_group", "delete_security_group_rule", "disassociate_floating_ip",
     "find_security_group", "find_security_group_rule", "get_network", "get_port", "has_subnets", "limits",
-    "list_security_groups", "on_metadata", "plug_port", "port_by_address", "port_counters", "port_views", "ports_of",
+    "list_security_groups", "on_metadata", "plug_port", "port_by_address", "port_counters", "port_views",
     "prepare_port", "release_port", "security_groups", "security_groups_by_id", "unwire", "update_port",
     "update_security_group", "usable_networks", "used", "validate_auto_network", "wire",
 ]

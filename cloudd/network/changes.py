@@ -49,7 +49,6 @@ async def group(tx: AsyncSession, context: Context, group_id: str) -> None:
 
 async def routers_on(tx: AsyncSession, context: Context, network_id: str) -> None:
     """What routers see of a network changed: all that have an interface or their gateway in it."""
-    query = select(Port.device_id).where(Port.network_id == network_id, Port.device_owner.in_(
-        ("network:router_interface", "network:router_gateway"))).distinct()
+    query = select(Port.router_id).where(Port.network_id == network_id, Port.router_id.is_not(None)).distinct()
     for router_id in (await tx.execute(query)).scalars().all():
         await router(tx, context, router_id)

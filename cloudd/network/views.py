@@ -67,18 +67,6 @@ class PortView:
         return self.fixed_ips[0].address if self.fixed_ips else None
 
 
-async def of_devices(tx: AsyncSession, device_ids: Iterable[str]) -> dict[str, list[PortView]]:
-    """The ports of each device, oldest first; devices without one have an empty list."""
-    wanted = list(dict.fromkeys(device_ids))
-    result: dict[str, list[PortView]] = {device: [] for device in wanted}
-    if not wanted:
-        return result
-    query = select(*COLUMNS).where(Port.device_id.in_(wanted)).order_by(Port.created_at, Port.id)
-    for view in await _views(tx, query):
-        result[view.device_id].append(view)
-    return result
-
-
 async def of_ids(tx: AsyncSession, port_ids: Iterable[str]) -> dict[str, PortView]:
     query = select(*COLUMNS).where(Port.id.in_(list(port_ids)))
     return {view.id: view for view in await _views(tx, query)}
@@ -143,7 +131,7 @@ async def _addresses(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tu
 
 async def _dhcp_servers(tx: AsyncSession, networks: Iterable[str]) -> dict[str, str]:
     query = select(Allocation.subnet_id, Allocation.ip_address).join(Port, Allocation.port_id == Port.id).where(
-        Port.network_id.in_(list(networks)), Port.device_owner == "network:dhcp")
+        Port.network_id.in_(list(networks)), Port.service == "network:dhcp")
     return dict((await tx.execute(query)).all())
 
 

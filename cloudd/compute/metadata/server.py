@@ -1,7 +1,8 @@
 """Answers guests on the sockets that the network driver opens in tenants' networks.
 
 Which server asks is told by the network that the socket belongs to and by the address it comes from, which anti-spoofing
-vouches for. Nothing that a guest sends names a server, so no guest reads another's data.
+vouches for: they name a port, and compute's own rows say whose NIC it is. Nothing that a guest sends and nothing that a port's owner
+may write names a server, so nobody reads another's data.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from cloudd.compute.boot import metadata as metadata_content
 from cloudd.compute.boot import metadata_tree as tree
 from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.models import Server
+from cloudd.compute.servers import interfaces
 from cloudd.core import log
 from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
@@ -77,10 +79,8 @@ class MetadataServer:
     async def _who(self, network_id: str, address: str) -> str | None:
         async with self.parts.database.read() as tx:
             port = await network.port_by_address(tx, network_id, address)
-            if port is None or not port.device_id:
-                return None
-            server = await tx.get(Server, port.device_id)
-            return server.id if server is not None and server.deleted_at is None else None
+            server = await interfaces.of_port(tx, port.id) if port is not None else None
+            return server.id if server is not None else None
 
     async def _password(self, server_id: str, request: web.BaseRequest) -> web.Response:
         """A guest may leave its (encrypted) password once; clearing it through the API lets it do so again."""

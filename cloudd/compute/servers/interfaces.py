@@ -33,6 +33,24 @@ async def listed(tx: AsyncSession, server: Server) -> list[Attached]:
     return [(row, views[row.port_id]) for row in rows if row.port_id in views]
 
 
+async def of_servers(tx: AsyncSession, server_ids: Sequence[str]) -> dict[str, list[PortView]]:
+    """The ports of many servers by our own rows, in the order of their NICs; what a port says of its device proves nothing."""
+    query = select(ServerPort.server_id, ServerPort.port_id).where(ServerPort.server_id.in_(server_ids)).order_by(ServerPort.number)
+    pairs = (await tx.execute(query)).all()
+    views = await network.port_views(tx, [port_id for _, port_id in pairs])
+    found: dict[str, list[PortView]] = {server_id: [] for server_id in server_ids}
+    for server_id, port_id in pairs:
+        if port_id in views:
+            found[server_id].append(views[port_id])
+    return found
+
+
+async def of_port(tx: AsyncSession, port_id: str) -> Server | None:
+    """The living server whose NIC a port is."""
+    query = select(Server).join(ServerPort, ServerPort.server_id == Server.id).where(ServerPort.port_id == port_id)
+    return (await tx.execute(query.where(Server.deleted_at.is_(None)))).scalar()
+
+
 async def find(tx: AsyncSession, server: Server, port_id: str) -> Attached:
     """Raises NotFound."""
     for row, view in await listed(tx, server):

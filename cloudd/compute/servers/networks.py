@@ -122,6 +122,8 @@ async def claim(context: Context, tx: AsyncSession, server: Server, wanted: Sequ
 async def _take(context: Context, tx: AsyncSession, server: Server, item: Wanted) -> network.Port:
     try:
         port = await network.get_port(context, tx, item.port_id)
+        if await tx.get(ServerPort, item.port_id) is not None:
+            raise Conflict(f"Port {item.port_id} is still in use.", type="PortInUse")
         if not port.fixed_ips and not await network.has_subnets(tx, port.network_id):
             raise BadRequest(f"Port {port.id} requires a FixedIP in order to be used.", type="PortRequiresFixedIP")
         return await network.bind_port(context, tx, item.port_id, device_id=server.id, device_owner=OWNER,

@@ -112,7 +112,7 @@ async def serve_router(context: Context, tx: AsyncSession, router: Router, agent
     router.served = wanted
     if not wanted:                                            # served again, its job says ACTIVE
         await tx.execute(update(FloatingIp).where(FloatingIp.router_id == router.id).values(status="DOWN"))
-        await tx.execute(update(Port).where(Port.device_id == router.id).values(status="DOWN"))
+        await tx.execute(update(Port).where(Port.router_id == router.id).values(status="DOWN"))
     await changes.router(tx, context, router.id)
 
 

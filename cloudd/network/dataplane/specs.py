@@ -38,14 +38,14 @@ class Member:
     id: str
     network_id: str
     mac_address: str
-    device_owner: str
+    service: str
     dns_name: str
     extra_dhcp_opts: list[dict[str, Any]]
     fixed_ips: list[Any] = field(default_factory=list)
 
 
 async def _members(tx: AsyncSession, ids: Iterable[str] | None) -> list[Member]:
-    columns = select(Port.id, Port.network_id, Port.mac_address, Port.device_owner, Port.dns_name, Port.extra_dhcp_opts)
+    columns = select(Port.id, Port.network_id, Port.mac_address, Port.service, Port.dns_name, Port.extra_dhcp_opts)
     members = {row[0]: Member(*row) for row in await tx.execute(_some(columns, Port.network_id, ids).order_by(Port.id))}
     addresses = select(Allocation.port_id, Allocation.subnet_id, Allocation.ip_address)
     order = (Allocation.position, Allocation.ip_address)
@@ -61,7 +61,7 @@ def _some(query: Any, column: Any, ids: Iterable[str] | None) -> Any:
 
 def _network(row: Network, subnets: list[Subnet], ports: list[Member]) -> base.NetworkSpec:
     prefixes = {subnet.id: ipaddress.ip_network(subnet.cidr).prefixlen for subnet in subnets}
-    dhcp = next((port for port in ports if port.device_owner == DHCP), None)
+    dhcp = next((port for port in ports if port.service == DHCP), None)
     return base.NetworkSpec(
         id=row.id, kind=kind_of(row), external=row.external, mtu=row.mtu, admin_state_up=row.admin_state_up,
         physical_network=row.physical_network if kind_of(row) is base.NetworkKind.BRIDGED else None,
@@ -69,7 +69,7 @@ def _network(row: Network, subnets: list[Subnet], ports: list[Member]) -> base.N
         dns_domain=(row.dns_domain or CONFIG.dns_domain).rstrip("."),
         subnets=tuple(_subnet(subnet) for subnet in sorted(subnets, key=lambda one: one.id)),
         dhcp_port=base.DhcpPort(dhcp.id, dhcp.mac_address, _with_prefix(dhcp, prefixes)) if dhcp else None,
-        hosts=tuple(_host(port) for port in ports if not port.device_owner.startswith("network:")) if dhcp else ())
+        hosts=tuple(_host(port) for port in ports if not port.service) if dhcp else ())
 
 
 def kind_of(row: Network) -> base.NetworkKind:
@@ -101,10 +101,10 @@ def _host(port: Member) -> base.DhcpHost:
 async def router_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.RouterSpec]:
     """These routers, or all, with interfaces, gateway and floating addresses."""
     routers = (await tx.execute(_some(select(Router).where(Router.served), Router.id, ids))).scalars().all()
-    query = select(Port).where(Port.device_owner == INTERFACE)
+    query = select(Port).where(Port.service == INTERFACE)
     interfaces: dict[str, list[Port]] = defaultdict(list)
-    for port in (await tx.execute(_some(query, Port.device_id, ids))).scalars():
-        interfaces[port.device_id].append(port)
+    for port in (await tx.execute(_some(query, Port.router_id, ids))).scalars():
+        interfaces[port.router_id].append(port)
     floating: dict[str, list[FloatingIp]] = defaultdict(list)
     wanted = select(FloatingIp).where(FloatingIp.port_id.is_not(None))
     for row in (await tx.execute(_some(wanted, FloatingIp.router_id, ids))).scalars():
@@ -140,7 +140,7 @@ def _gateway(row: Router, subnets: dict[str, Subnet], prefixes: dict[str, int]) 
 
 async def port_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.PortSpec]:
     """The bound guests' ports among these, or all."""
-    query = select(Port).where(Port.host_id != "", Port.device_owner.not_like("network:%"))
+    query = select(Port).where(Port.host_id != "", Port.service == "")
     return [port_spec(row) for row in (await tx.execute(_some(query, Port.id, ids))).scalars()]
 
 

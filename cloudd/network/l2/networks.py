@@ -159,7 +159,7 @@ async def update(context: Context, tx: AsyncSession, network: Network, values: V
 
 async def _change_external(context: Context, tx: AsyncSession, network: Network, external: bool) -> None:
     if not external:
-        gateways = select(Port.id).where(Port.network_id == network.id, Port.device_owner.in_(
+        gateways = select(Port.id).where(Port.network_id == network.id, Port.service.in_(
             ("network:router_gateway", "network:floatingip"))).limit(1)
         if (await tx.execute(gateways)).scalar():
             raise Conflict(f"External network {network.id} cannot be updated to be made non-external, since it has existing "
@@ -200,7 +200,7 @@ async def delete(context: Context, tx: AsyncSession, network: Network) -> None:
     """Delete a network with its subnets and DHCP port; other ports hold it."""
     for row in await _idle_floating(tx, network):
         await floatingips.delete(context, tx, row)
-    held = select(Port.id).where(Port.network_id == network.id, Port.device_owner != dhcp.OWNER).order_by(Port.id)
+    held = select(Port.id).where(Port.network_id == network.id, Port.service != dhcp.OWNER).order_by(Port.id)
     holders = list((await tx.execute(held.limit(20))).scalars())
     if holders:
         raise Conflict(f"Unable to complete operation on network {network.id}. There are one or more ports still in use on the "

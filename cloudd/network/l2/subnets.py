@@ -131,7 +131,7 @@ def _check_extras(net: Net, values: Values) -> None:
 
 async def _give_everybody(context: Context, tx: AsyncSession, subnet: Subnet) -> None:
     """Guests that are on the network already make themselves an address of the new prefix."""
-    query = select(Port).where(Port.network_id == subnet.network_id, Port.device_owner.not_in(
+    query = select(Port).where(Port.network_id == subnet.network_id, Port.service.not_in(
         [*addresses.ROUTER_OWNERS, "network:floatingip", dhcp.OWNER]))
     for port in (await tx.execute(query)).scalars().all():
         own = addresses.from_mac(subnet.cidr, port.mac_address)
@@ -208,7 +208,7 @@ async def delete(context: Context, tx: AsyncSession, subnet: Subnet) -> None:
 
 
 def _lets_go(subnet: Subnet, port: Port) -> bool:
-    return port.device_owner == dhcp.OWNER or (subnet.is_auto and port.device_owner not in addresses.ROUTER_OWNERS)
+    return port.service == dhcp.OWNER or (subnet.is_auto and port.service not in addresses.ROUTER_OWNERS)
 
 
 async def count_used(tx: AsyncSession, subnet_ids: list[str]) -> dict[str, int]:

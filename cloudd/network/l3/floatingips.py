@@ -54,7 +54,7 @@ async def _body(context: Context, tx: AsyncSession, network: Network, row_id: st
         wishes = [{"subnet_id": subnet.id} for subnet in subnets]
     for wish in wishes:
         try:
-            return await ports.make(context, tx, network, "", {"device_owner": OWNER, "device_id": row_id, "fixed_ips": [wish]})
+            return await ports.make(context, tx, network, "", {"device_id": row_id, "fixed_ips": [wish]}, service=OWNER)
         except NoCapacity:
             continue
     raise BadRequest(f"Unable to find any IP address on external network {network.id}.", type="ExternalIpAddressExhausted")
@@ -126,7 +126,7 @@ async def _router_between(tx: AsyncSession, row: FloatingIp, port: Port, subnet_
     """The router from the port's subnet to the external network; the one that is the subnet's gateway before others."""
     gateways = select(Port.id).where(Port.network_id == row.floating_network_id)
     query = (select(Router.id, Allocation.ip_address == Subnet.gateway_ip)
-             .join(Port, (Port.device_id == Router.id) & (Port.device_owner == INTERFACE))
+             .join(Port, (Port.router_id == Router.id) & (Port.service == INTERFACE))
              .join(Allocation, Allocation.port_id == Port.id).join(Subnet, Subnet.id == Allocation.subnet_id)
              .where(Allocation.subnet_id == subnet_id, Router.gw_port_id.in_(gateways)))
     found = sorted((await tx.execute(query)), key=lambda one: (not one[1], one[0]))

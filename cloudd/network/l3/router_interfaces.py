@@ -60,7 +60,7 @@ async def _add_subnet(context: Context, tx: AsyncSession, router: Router, subnet
     if port is None:
         network = await standard.network(context, tx, subnet.network_id)
         port = await ports.make(context, tx, network, router.project_id, {
-            "device_owner": INTERFACE, "device_id": router.id, "host_id": CONFIG.host, "fixed_ips": [wanted]})
+            "device_id": router.id, "host_id": CONFIG.host, "fixed_ips": [wanted]}, service=INTERFACE, router_id=router.id)
         return Interface(router, port.id, port.network_id, (subnet.id,))
     chosen = await addresses.choose(tx, port, [wanted])
     addresses.write(port, [*addresses.of(port), *chosen])
@@ -74,16 +74,16 @@ def _may_join(context: Context, subnet: Subnet) -> bool:
 
 async def _joinable(tx: AsyncSession, router: Router, subnet: Subnet) -> Port | None:
     """The router's port in this network that carries IPv6 already: one port has all IPv6 prefixes of a network."""
-    query = select(Port).where(Port.device_id == router.id, Port.device_owner == INTERFACE, Port.network_id == subnet.network_id)
+    query = select(Port).where(Port.router_id == router.id, Port.service == INTERFACE, Port.network_id == subnet.network_id)
     rows = (await tx.execute(query)).scalars()
     return next((row for row in rows if row.fixed_ips and all(":" in one.ip_address for one in row.fixed_ips)), None)
 
 
 async def _add_port(context: Context, tx: AsyncSession, router: Router, port_id: str) -> Interface:
     port = await standard.port(context, tx, port_id)
-    if port.device_id:
+    if port.device_id or port.is_ours or port.host_id:
         raise Conflict(f"Unable to complete operation on port {port_id} for network {port.network_id}. Port already has "
-                       f"an attached device {port.device_id}.", type="PortInUse")
+                       f"an attached device {port.device_id or port.host_id}.", type="PortInUse")
     if not port.fixed_ips:
         raise BadRequest("Bad router request: Router port must have at least one fixed IP.", type="BadRequest")
     if len([one for one in port.fixed_ips if ipaddress.ip_address(one.ip_address).version == 4]) > 1:
@@ -95,6 +95,7 @@ async def _add_port(context: Context, tx: AsyncSession, router: Router, port_id:
     for subnet in (await tx.execute(select(Subnet).where(Subnet.id.in_(wanted)))).scalars().all():
         await routers.require_no_overlap(tx, router, subnet)
     port.device_id, port.device_owner, port.host_id = router.id, INTERFACE, CONFIG.host
+    port.service, port.router_id = INTERFACE, router.id
     port.group_rows, port.port_security_enabled, port.allowed_address_pairs = [], False, []
     standard.touch(context, port)
     await tx.flush()
@@ -124,7 +125,7 @@ async def remove(context: Context, tx: AsyncSession, router: Router, subnet_id: 
 
 
 async def _port(tx: AsyncSession, router: Router, port_id: str) -> Port:
-    query = select(Port).where(Port.id == port_id, Port.device_id == router.id, Port.device_owner == INTERFACE)
+    query = select(Port).where(Port.id == port_id, Port.router_id == router.id, Port.service == INTERFACE)
     port = (await tx.execute(query)).scalar()
     if port is None:
         raise NotFound(f"Router {router.id} does not have an interface with id {port_id}", type="RouterInterfaceNotFound")
@@ -133,7 +134,7 @@ async def _port(tx: AsyncSession, router: Router, port_id: str) -> Port:
 
 async def _port_on(tx: AsyncSession, router: Router, subnet_id: str) -> Port:
     query = select(Port).join(Allocation, Allocation.port_id == Port.id).where(
-        Port.device_id == router.id, Port.device_owner == INTERFACE, Allocation.subnet_id == subnet_id)
+        Port.router_id == router.id, Port.service == INTERFACE, Allocation.subnet_id == subnet_id)
     port = (await tx.execute(query)).scalars().first()
     if port is None:
         raise NotFound(f"Router {router.id} has no interface on subnet {subnet_id}", type="RouterInterfaceNotFoundForSubnet")

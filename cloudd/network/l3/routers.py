@@ -66,7 +66,7 @@ async def update(context: Context, tx: AsyncSession, router: Router, values: Val
 
 async def delete(context: Context, tx: AsyncSession, router: Router) -> None:
     """Delete a router without interfaces; its gateway goes with it."""
-    query = select(Port.id).where(Port.device_id == router.id, Port.device_owner == INTERFACE).order_by(Port.id)
+    query = select(Port.id).where(Port.router_id == router.id, Port.service == INTERFACE).order_by(Port.id)
     held = list((await tx.execute(query)).scalars())
     if held:
         raise Conflict(f"Router {router.id} still has ports: {', '.join(held)}.", type="RouterInUse")
@@ -108,7 +108,7 @@ async def _make_gateway(context: Context, tx: AsyncSession, router: Router, netw
         raise BadRequest(f"Bad router request: No subnets found in network {network.id}.", type="BadRequest")
     await _require_apart(tx, router, network)
     port = await ports.make(context, tx, network, "", {
-        "device_owner": GATEWAY, "device_id": router.id, "host_id": CONFIG.host, "fixed_ips": wanted or None})
+        "device_id": router.id, "host_id": CONFIG.host, "fixed_ips": wanted or None}, service=GATEWAY, router_id=router.id)
     router.gw_port_id = port.id
     await tx.flush()
     await tx.refresh(router)
@@ -149,7 +149,7 @@ async def subnets_on(tx: AsyncSession, router: Router, *, gateway: bool = True) 
     """The subnets that a router has an address in."""
     owners = (INTERFACE, GATEWAY) if gateway else (INTERFACE,)
     query = select(Subnet).join(Allocation, Allocation.subnet_id == Subnet.id).join(Port, Port.id == Allocation.port_id).where(
-        Port.device_id == router.id, Port.device_owner.in_(owners)).distinct()
+        Port.router_id == router.id, Port.service.in_(owners)).distinct()
     return list((await tx.execute(query)).scalars())
 
 
@@ -190,7 +190,7 @@ async def _set_routes(tx: AsyncSession, router: Router, routes: Routes) -> None:
         raise BadRequest(f"Invalid input for routes. Reason: Duplicate route {doubled[0]}.", type="HTTPBadRequest")
     subnets = await subnets_on(tx, router)
     own = select(Allocation.ip_address).join(Port, Port.id == Allocation.port_id).where(
-        Port.device_id == router.id, Port.device_owner.in_((INTERFACE, GATEWAY)))
+        Port.router_id == router.id, Port.service.in_((INTERFACE, GATEWAY)))
     addresses = set((await tx.execute(own)).scalars())
     for one in routes:
         reason = _fault(one, subnets, addresses)

@@ -173,6 +173,9 @@ def tap_of(port_id: str) -> str:
 
 
 class Port(Standard, Base):
+    """A port. `device_id` and `device_owner` are words of whoever owns it; `service` and `router_id` are cloudd's own, and what is
+    wired to a router, or to DHCP, is told by them alone."""
+
     __tablename__ = "network_ports"
 
     network_id: Mapped[str] = mapped_column(Id, ForeignKey("network_networks.id"), index=True)
@@ -181,6 +184,8 @@ class Port(Standard, Base):
     status: Mapped[str] = mapped_column(String(16), default="DOWN")
     device_id: Mapped[str] = mapped_column(Name, default="", index=True)
     device_owner: Mapped[str] = mapped_column(Name, default="")
+    service: Mapped[str] = mapped_column(String(32), default="")          # what cloudd made it serve as; "": a guest's port
+    router_id: Mapped[str | None] = mapped_column(Id, index=True)         # the router that it is an interface or the gateway of
     host_id: Mapped[str] = mapped_column(Name, default="")
     vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
     profile: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -212,7 +217,7 @@ class Port(Standard, Base):
     @property
     def is_ours(self) -> bool:
         """Whether DHCP or a router holds it, not a guest."""
-        return self.device_owner.startswith("network:")
+        return bool(self.service)
 
 
 class PortSummary(Base):

@@ -18,7 +18,7 @@ OWNER = "network:dhcp"
 
 
 async def port_of(tx: AsyncSession, network_id: str) -> Port | None:
-    query = select(Port).where(Port.network_id == network_id, Port.device_owner == OWNER)
+    query = select(Port).where(Port.network_id == network_id, Port.service == OWNER)
     return (await tx.execute(query)).scalars().first()
 
 
@@ -35,7 +35,7 @@ async def ensure(context: Context, tx: AsyncSession, network_id: str) -> None:
         return
     if port is None:
         port = await ports.make(context, tx, network, network.project_id, {
-            "device_owner": OWNER, "device_id": device_id(network_id), "host_id": CONFIG.host, "fixed_ips": []})
+            "device_id": device_id(network_id), "host_id": CONFIG.host, "fixed_ips": []}, service=OWNER)
     await _addresses(tx, port, subnets)
     await changes.network(tx, context, network_id)
     await standard.fresh(tx, port)

@@ -23,11 +23,6 @@ async def require_unused(tx: AsyncSession, port: Port, gone: Iterable[str]) -> N
                        f"{row.floating_ip_address} ({row.id}) leads to it.", type="FixedIpInUseByFloatingIP")
 
 
-async def holds(tx: AsyncSession, port_id: str) -> bool:
-    """Whether a port is the body of a floating address."""
-    return (await tx.execute(select(FloatingIp.id).where(FloatingIp.floating_port_id == port_id))).scalar() is not None
-
-
 async def disassociate(context: Context, tx: AsyncSession, row: FloatingIp) -> None:
     """A floating address leads nowhere from now on."""
     router_id = row.router_id

@@ -26,16 +26,29 @@ async def create(context: Context, tx: AsyncSession, values: Values) -> Port:
     network = await standard.network(context, tx, values["network_id"])
     project = values.get("project_id", context.project_id) or ""
     await QUOTAS.require(tx, project, port=1)
+    await _require_own_router(context, tx, project, values.get("device_owner"), values.get("device_id"))
     return await make(context, tx, network, project, values)
 
 
-async def make(context: Context, tx: AsyncSession, network: Network, project: str, values: Values, *, apply: bool = True) -> Port:
-    """A port, whoever wants it; quotas are the caller's matter. Not `apply`: its dataplane comes with its wiring."""
-    owner = values.get("device_owner") or ""
-    ours = owner.startswith("network:")
+async def _require_own_router(context: Context, tx: AsyncSession, project: str, owner: str | None, device: str | None) -> None:
+    """A port that calls itself a router's interface does not name another project's router."""
+    if context.is_admin or not device or owner not in addresses.ROUTER_OWNERS:
+        return
+    router = await tx.get(Router, device)
+    if router is not None and router.project_id != project:
+        raise Conflict(f"The following device_id {device} is not owned by your tenant or matches another tenants router.",
+                       type="DeviceIDNotOwnedByTenant")
+
+
+async def make(context: Context, tx: AsyncSession, network: Network, project: str, values: Values, *, apply: bool = True,
+               service: str = "", router_id: str | None = None) -> Port:
+    """A port, whoever wants it; quotas are the caller's matter. Not `apply`: its dataplane comes with its wiring. `service`: what
+    of cloudd's own it serves, and for which router: never taken from what a caller of the API sent."""
+    values = {**values, "device_owner": service} if service else values
+    ours = (values.get("device_owner") or "").startswith("network:")
     secured = values.get("port_security_enabled")
     port = standard.born(context, Port, project, network_id=network.id, fixed_ips=[], group_rows=[],
-                         status=STATUS_AT_BIRTH.get(owner, "DOWN"),
+                         status=STATUS_AT_BIRTH.get(service, "DOWN"), service=service, router_id=router_id,
                          mac_address=await _mac(tx, network.id, values.get("mac_address")),
                          host_id=values.get("host_id") or "",
                          port_security_enabled=(network.port_security_enabled and not ours) if secured is None else secured,
@@ -128,6 +141,7 @@ def _options(old: list[dict[str, Any]], sent: list[dict[str, Any]]) -> list[dict
 async def update(context: Context, tx: AsyncSession, port: Port, values: Values) -> Port:
     """Change a port; a bound guest's firewall and addresses follow at once."""
     was_bound = bool(port.host_id)
+    await _check_device(context, tx, port, values)
     for name in PLAIN:
         if values.get(name) is not None:
             setattr(port, name, values[name])
@@ -149,6 +163,18 @@ async def update(context: Context, tx: AsyncSession, port: Port, values: Values)
     await tx.flush()
     await standard.tell(tx, context, "port", "update", port)
     return port
+
+
+async def _check_device(context: Context, tx: AsyncSession, port: Port, values: Values) -> None:
+    """What a port says of its device stays true of those that cloudd made, and names no router of somebody else."""
+    changed = {name: values[name] for name in ("device_id", "device_owner")
+               if values.get(name) is not None and values[name] != getattr(port, name)}
+    if changed and port.is_ours:
+        raise Conflict(f"Unable to complete operation on port {port.id}: {' and '.join(changed)} cannot be changed while it serves as "
+                       f"{port.service}.", type="PortInUse")
+    if changed:
+        await _require_own_router(context, tx, port.project_id, changed.get("device_owner", port.device_owner),
+                                  changed.get("device_id", port.device_id))
 
 
 async def _change_mac(tx: AsyncSession, port: Port, wanted: str | None) -> None:
@@ -193,8 +219,8 @@ async def _change_security(context: Context, tx: AsyncSession, port: Port, value
 
 async def _follow(context: Context, tx: AsyncSession, port: Port) -> None:
     """A router's own port changed: the router follows."""
-    if await tx.get(Router, port.device_id) is not None:
-        await changes.router(tx, context, port.device_id)
+    if port.router_id is not None:
+        await changes.router(tx, context, port.router_id)
 
 
 async def drop(context: Context, tx: AsyncSession, port: Port) -> None:

@@ -108,3 +108,27 @@ async def test_a_deleted_server_is_nobody(room, service):
     await room.user.delete(f"/compute/v2.1/servers/{server}")
     await room.cloud.settled()
     assert (await ask(service, address, "/openstack/latest/meta_data.json"))[0] == 404
+
+
+async def test_a_member_reads_another_projects_user_data_by_the_device_id_of_his_own_port(room, cloud):
+    script = base64.b64encode(b"#!/bin/sh\necho secret\n").decode()
+    victim, _ = await guest(room, name="victim", user_data=script)
+    sly = await make_room(cloud)
+    server, address = await guest(sly, name="sly")
+    port = (await sly.user.get(f"/networking/v2.0/ports?device_id={server}")).body["ports"][0]["id"]
+    changed = await sly.user.put(f"/networking/v2.0/ports/{port}", {"port": {"device_id": victim}})
+    assert changed.status == 200, changed.content
+    door = socket.create_server(("127.0.0.1", 0))
+    desk = cloud.parts.service(MetadataDesk)
+    await desk.appeared(MetadataListener("sly", sly.network, None, 4, door))
+    service = f"http://127.0.0.1:{door.getsockname()[1]}"
+    try:
+        assert (await ask(service, address, "/openstack/latest/user_data"))[0] == 404
+        meta = orjson.loads((await ask(service, address, "/openstack/latest/meta_data.json"))[1])
+        assert meta["uuid"] == server
+        assert (await ask(service, address, "/openstack/latest/password", "POST", data=b"stolen"))[0] == 200
+    finally:
+        await desk.gone("sly")
+        door.close()
+    password = await room.user.get(f"/compute/v2.1/servers/{victim}/os-server-password")
+    assert password.body == {"password": ""}

@@ -9,10 +9,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd import network
 from cloudd.compute import states
 from cloudd.compute import versions as v
 from cloudd.compute.models import Server
+from cloudd.compute.servers import interfaces
 from cloudd.compute.servers import list as servers_list
 from cloudd.core.errors import BadRequest, Forbidden
 from cloudd.core.http import Page, Request
@@ -121,7 +121,7 @@ async def _by_address(request: Request, tx: AsyncSession, query: Select[Any], gi
         servers_list.require_pattern("ip" if version == 4 else "ip6", pattern)
     ids = list((await tx.execute(query.with_only_columns(Server.id))).scalars())
     found = []
-    for server_id, ports in (await network.ports_of(tx, ids)).items():
+    for server_id, ports in (await interfaces.of_servers(tx, ids)).items():
         addresses = [(fixed.version, fixed.address) for port in ports for fixed in port.fixed_ips]
         addresses += [(4, public) for port in ports for public, _ in port.floating_ips]
         if all(any(kind == version and re.search(pattern, text) for kind, text in addresses) for version, pattern in wanted):

@@ -9,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import image as images
-from cloudd import network
 from cloudd.compute import states
 from cloudd.compute import versions as v
 from cloudd.compute.api import bookmark, links
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import BlockDevice, Server, ServerFault, ServerGroupMember, Service
 from cloudd.compute.models.servers import metadata_of, tags_of
+from cloudd.compute.servers import interfaces
 from cloudd.core import clock
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.shapes import UNSET
@@ -72,7 +72,7 @@ async def see(request: Request, tx: AsyncSession, servers: list[Server], look: E
         return []
     metadata = await metadata_of(tx, ids)
     tags = await tags_of(tx, ids) if request.has(v.SERVER_TAGS) else {}
-    ports = await network.ports_of(tx, ids)
+    ports = await interfaces.of_servers(tx, ids)
     volumes = await _volumes(tx, ids)
     seen = [Seen(server, look, states.status(server.vm_state, server.task_state), metadata.get(server.id, {}),
                  tags.get(server.id, []), volumes.get(server.id, []), ports.get(server.id, [])) for server in servers]
