@@ -102,6 +102,10 @@ class Identity:
     failed_logins_per_address: int = option(1000, "Failed logins of all users from one address (IPv6: one /64) in a minute, before "
                                                   "everybody there has to wait; 0: no limit. Behind a proxy or balancer see "
                                                   "trusted_proxies.", least=0)
+    credentials_per_user: int = option(1000, "Credentials (EC2's, seeds of passcodes, certificates ...) that a user may have; 0: no "
+                                             "limit.", least=0)
+    application_credentials_per_user: int = option(1000, "Application credentials that a user may have, and access rules for them; "
+                                                         "0: no limit.", least=0)
     directory_cache: int = option(60, "Seconds that the answers of a domain's directory (LDAP) hold: so soon a user who was removed "
                                       "there is out. Logins always ask.", least=0)
     limit_model: Literal["flat", "strict_two_level"] = option("flat", "How limits of projects below each other count.")

@@ -26,6 +26,9 @@ from cloudd.core.errors import StartError
 
 PROBE_SECONDS = 10.0
 """So long a commit shows that the database can be written."""
+INSERTED = "+"
+"""Before the name of a table to which rows were added."""
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -113,9 +116,11 @@ class Database:
     def _count(self, *_: Any) -> None:
         self.queries += 1
 
-    def watch(self, models: Iterable[type[Base]], callback: Callable[[], None]) -> None:
-        """Call `callback` after every commit that inserted, changed or deleted rows of `models`: for caches of them."""
-        self._watchers.append((frozenset(model.__tablename__ for model in models), callback))
+    def watch(self, models: Iterable[type[Base]], callback: Callable[[], None], inserts: bool = True) -> None:
+        """Call `callback` after every commit that inserted, changed or deleted rows of `models`: for caches of them. Without `inserts`
+        rows that were only added do not count: for caches of single rows, which those cannot change."""
+        names = [model.__tablename__ for model in models]
+        self._watchers.append((frozenset(names) | frozenset(INSERTED + name for name in names if inserts), callback))
 
     def changed_outside(self) -> None:
         """Another process wrote to the database: all that is kept of it in memory is old."""
@@ -124,7 +129,7 @@ class Database:
 
     def _touch(self, connection: Any, statement: Any, *_: Any) -> None:
         if getattr(statement, "is_dml", False):
-            self._touched.add(statement.table.name)
+            self._touched.add((INSERTED if statement.is_insert else "") + statement.table.name)
 
     def _engine(self, pool_size: int, write: bool) -> AsyncEngine:
         if not self.is_sqlite:

@@ -151,7 +151,7 @@ async def _look_for(login: Login, wanted: Mapping[str, Any]) -> None:
 
 
 async def by_totp(login: Login, given: Mapping[str, Any]) -> Proof:
-    wanted = given.get("user")
+    wanted = given.get("user") if isinstance(given, Mapping) else None
     if not isinstance(wanted, Mapping) or not isinstance(wanted.get("passcode"), str):
         raise expecting("passcode", "totp")
     user, shut = await account(login, wanted)
