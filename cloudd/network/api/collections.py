@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock
 from cloudd.core.context import Context
-from cloudd.core.errors import BadRequest, NotFound, PreconditionFailed
+from cloudd.core.errors import BadRequest, CloudError, PreconditionFailed
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import FilterFunction, Listing
@@ -41,18 +41,22 @@ class Logic:
 
 @dataclass(frozen=True)
 class NeutronListing(Listing):
-    """`by_caller`: filters whose meaning depends on who asks."""
+    """`by_caller`: filters whose meaning depends on who asks; `kind`: what a row is called."""
 
-    missing_marker: type[Exception] = NotFound
+    kind: str = ""
     by_caller: Mapping[str, ByCaller] = field(default_factory=dict)
 
-    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None) -> Page:
+    def no_marker(self, marker: str) -> CloudError:
+        return API.dialect.missing(self.kind, marker)
+
+    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None,
+                   seen: Select[Any] | None = None) -> Page:
         asked = asked or request.api.dialect.read_list(request)
         known = {**self.filters, **{name: make(request) for name, make in self.by_caller.items()}}
         if unknown := [name for name, _ in asked.filters if name not in known]:
             raise BadRequest(f"{unknown} is invalid attribute for filtering; there are: {', '.join(sorted(known))}",
                              type="HTTPBadRequest")
-        return await super(NeutronListing, replace(self, filters=known, by_caller={})).page(request, tx, query, asked)
+        return await super(NeutronListing, replace(self, filters=known, by_caller={})).page(request, tx, query, asked, seen)
 
 
 @dataclass
@@ -186,7 +190,7 @@ def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, vis
     known = {**columns, **(filters or {})}
     if issubclass(model, Standard):
         known |= {**tag_filters(model), "changed_since": since_filter(model)}
-    listing = NeutronListing(model, known, columns, (), "id", by_caller=by_caller or {})
+    listing = NeutronListing(model, known, columns, (), "id", by_caller=by_caller or {}, kind=shape.name or "")
     made = Collection(API, path, model, shape, listing, "id", lambda request, query: visible(request.context, query), None,
                       logic=logic, parent=parent, before_list=before_list)
     name = loader or shape.name or ""
