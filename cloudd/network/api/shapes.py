@@ -35,6 +35,7 @@ def _to_int(value: Any) -> int | None:
         raise ValueError(f"'{value}' is not an integer") from None
 
 
+INT = t.Raw({"type": ["integer", "string"]}, _to_int)
 BOOL = t.Raw({"type": ["boolean", "string", "integer"]}, _to_bool)
 LOOSE_INT = t.Raw({"type": ["integer", "string", "null"]}, _to_int)
 TEXT = t.Text(0, 255)
