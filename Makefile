@@ -6,7 +6,8 @@ LISTEN   ?= 127.0.0.1:5000
 OUTBOUND ?=
 PREFIX   ?= /opt/cloudd
 DESTDIR  ?=
-T        ?= tests/unit tests/api tests/guest tests/fault
+CORES    ?= $(shell nproc)
+T        ?= tests/guest tests/fault tests/api tests/unit
 TESTS    ?=
 WORK     := build
 VENV     := .venv
@@ -66,7 +67,7 @@ test-packages: packages venv
 
 test: test-packages guest consoles ## install what tests need, run them (T=path for some)
 	@sh etc/make/libvirt.sh
-	@$(PY) -m pytest $(T)
+	@$(PY) -m pytest -n $(CORES) --dist loadgroup $(T)
 
 lint: test-packages ## style: ruff, and the rules of the house
 	@$(VENV)/bin/ruff check cloudd tests migrations

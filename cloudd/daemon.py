@@ -18,6 +18,7 @@ from cloudd.core.database import Database
 from cloudd.core.errors import StartError
 from cloudd.core.events import Bus, Retention
 from cloudd.core.http.dispatch import Dispatcher
+from cloudd.core.http.local import Local
 from cloudd.core.http.server import Front
 from cloudd.core.module import Module
 from cloudd.core.outage import DatabaseDown
@@ -50,7 +51,8 @@ class Daemon:
         self.modules = [kind(self.parts) for kind in MODULES]
         identity = next(module for module in self.modules if isinstance(module, IdentityModule))
         identity.catalog_of(self.modules)
-        self.dispatcher = Dispatcher(self.parts, identity.authenticate)
+        self.dispatcher = Dispatcher(self.parts, identity.authenticate, identity.tokens.restrict)
+        self.parts.services[Local] = Local(self.dispatcher)
         self.ready = False
         self.tls: ssl.SSLContext | None = None
         self.front = Front(self.parts, self.dispatcher, self._health())

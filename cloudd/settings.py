@@ -29,12 +29,13 @@ class Server:
                          form=options.doors)
     public_url: str = option("", "The address that clients are told, as https://cloud.example.org. Empty: as each client "
                                  "called us.", form=options.web_address)
-    trusted_proxies: tuple[str, ...] = option((), "Addresses of proxies whose X-Forwarded-* headers are believed.",
-                                              form=options.address)
+    trusted_proxies: tuple[str, ...] = option((), "Addresses or networks of proxies whose X-Forwarded-* headers are believed.",
+                                              form=options.address_or_network)
     tls: Literal["auto", "off"] = option("auto", "auto: plain HTTP on loopback, TLS on every other address. off: never TLS.")
     tls_cert: str = option("", "Certificate chain in PEM. Empty: cloudd makes a private CA and a certificate.")
     tls_key: str = option("", "The certificate's private key in PEM.")
     max_body_size: int = option(1 << 20, "Largest request body in bytes (image and object data not counted).", least=1024)
+    max_anonymous_body_size: int = option(1 << 16, "Largest body in bytes of a request that needs no token, as a login.", least=1024)
     cors_origins: tuple[str, ...] = option((), "Web origins that may call the API from a browser. Empty: none.",
                                            form=options.origin)
     classic_ports: bool = option(False, "Listen on OpenStack's classic ports as well (8774, 9292, 9696, ...).")
@@ -86,8 +87,11 @@ class Identity:
     max_password_length: int = option(4096, "Longest password taken; bcrypt counts the first 72 bytes.", least=1)
     demo: bool = option(True, "Make a demo project and user beside the administrator's.")
     signature_ttl: int = option(900, "Seconds that a signature of EC2, S3 or OAuth 1.0a is good.", least=1)
-    failed_logins_per_minute: int = option(60, "Failed logins in a minute from one address, or of one user, before they have to "
-                                             "wait; 0: no limit.", least=0)
+    failed_logins_per_minute: int = option(60, "Failed logins of one user from one address in a minute, before he has to wait there; "
+                                             "0: no limit.", least=0)
+    failed_logins_per_address: int = option(1000, "Failed logins of all users from one address (IPv6: one /64) in a minute, before "
+                                                  "everybody there has to wait; 0: no limit. Behind a proxy or balancer see "
+                                                  "trusted_proxies.", least=0)
     directory_cache: int = option(60, "Seconds that the answers of a domain's directory (LDAP) hold: so soon a user who was removed "
                                       "there is out. Logins always ask.", least=0)
     limit_model: Literal["flat", "strict_two_level"] = option("flat", "How limits of projects below each other count.")
@@ -195,7 +199,8 @@ class Network:
     external_range: str = option("172.24.4.0/24", "Floating addresses of the external network that cloudd init makes.",
                                  form=options.network_range)
     bridge_physical_network: str = option("", "Provider network that is bridged to `bridge_interface`.")
-    bridge_interface: str = option("", "Interface or bridge of the host that this provider network is joined to.")
+    bridge_interface: str = option("", "Interface or bridge of the host that this provider network is joined to. An interface is "
+                                  "taken from the host: none that has an address or the default route.")
     dns_domain: str = option("openstacklocal", "Domain of guests' names.", form=options.domain)
     dns_servers: tuple[str, ...] = option((), "Resolvers that guests' questions go to. Empty: the host's.", form=options.resolver)
     dhcp_lease_duration: int = option(86400, "Seconds that a DHCP lease lasts.", least=120)

@@ -163,6 +163,23 @@ def forwarding(settings: Settings) -> Iterable[Finding]:
         yield Finding("forwarding", OK, "no other rule drops forwarded packets")
 
 
+def uplink(settings: Settings) -> Iterable[Finding]:
+    """The interface that a provider network is joined to must be one that this host can spare."""
+    from cloudd.drivers.network.linux import uplinks
+
+    own = settings.network
+    if not own.bridge_interface or not own.outbound:
+        return
+    why = uplinks.refusal(own.host_namespace, own.bridge_interface)
+    if not any(uplinks.exists(place, own.bridge_interface) for place in (own.host_namespace, own.namespace)):
+        yield Finding("uplink", FAIL, f"there is no interface {own.bridge_interface}", "ip link; then set [network] bridge_interface")
+    elif why:
+        yield Finding("uplink", FAIL, why, f"ip link add br0 type bridge && ip link set {own.bridge_interface} master br0, the address "
+                      "and default route on br0 (best in the host's network configuration); then [network] bridge_interface = br0")
+    else:
+        yield Finding("uplink", OK, f"{own.bridge_interface} can be joined to {own.bridge_physical_network}")
+
+
 def room(settings: Settings) -> Iterable[Finding]:
     """Disk and memory, and what fits."""
     state = Path(settings.server.state_dir)
@@ -259,4 +276,4 @@ def database(settings: Settings) -> Iterable[Finding]:
 
 
 SIMULATED: tuple[Check, ...] = (room, consoles, clock, ports, database)
-ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, reach, *SIMULATED)
+ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, uplink, reach, *SIMULATED)

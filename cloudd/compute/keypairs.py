@@ -1,6 +1,7 @@
 """Key pairs: made here or brought along, kept by user. Only public halves are kept."""
 
-import base64
+import binascii
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -47,18 +48,41 @@ def imported(public_key: str, kind: str) -> Made:
         if kind == X509:
             certificate = x509.load_pem_x509_certificate(public_key.encode())
             return Made(public_key, _colons(certificate.fingerprint(hashes.SHA1())))
-        blob = base64.b64decode(public_key.split(" ")[1].encode(), validate=True)
-        serialization.load_ssh_public_key(" ".join(public_key.split()[:2]).encode())
-    except (ValueError, IndexError, UnicodeError) as exc:
+        return Made(public_key, _colons(hashlib.md5(_blob(public_key), usedforsecurity=False).digest()))
+    except ValueError as exc:
         raise BadRequest("Keypair data is invalid: failed to generate fingerprint: the public key is "
                          f"{'no PEM certificate' if kind == X509 else 'not in OpenSSH form (ssh-ed25519 AAAA... comment)'}.",
                          type="InvalidKeypair") from exc
     except Unsupported as exc:
         raise BadRequest(f"Keypair data is invalid: {exc}", type="InvalidKeypair") from exc
-    return Made(public_key, _colons(hashlib.md5(blob, usedforsecurity=False).digest()))
 
 
 Unsupported = serialization.ssh.UnsupportedAlgorithm
+KEY = re.compile(r"[ \t]*(?P<kind>[^\s#]\S*)[ \t]+(?P<data>\S+)")
+OPTIONS = re.compile(r"""[ \t]*(?:[^\s"#]|"(?:\\.|[^"\\])*")(?:[^\s"]|"(?:\\.|[^"\\])*")*[ \t]+""")
+
+
+def _blob(public_key: str) -> bytes:
+    """The key itself, of the first line that has one, as ssh-keygen reads them. Raises ValueError, Unsupported.
+
+    Blank lines and comments may stand before it, options of an authorized_keys line before the key's kind, anything after it.
+    """
+    line = next((line for line in public_key.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    try:
+        return _read(line)
+    except (ValueError, Unsupported):
+        if (options := OPTIONS.match(line)) is not None:
+            with contextlib.suppress(ValueError, Unsupported):
+                return _read(line[options.end():])
+        raise
+
+
+def _read(line: str) -> bytes:
+    found = KEY.match(line)
+    if found is None:
+        raise ValueError("a key has a kind and its data")
+    serialization.load_ssh_public_key(f"{found['kind']} {found['data']}".encode())
+    return binascii.a2b_base64(found["data"])
 
 
 def _colons(digest: bytes) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,9 @@ class Database:
             if name in self.signals:
                 self.signals[name]()
 
+    def transaction(self, write: bool) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.write() if write else self.read()
+
     async def ping(self) -> None:
         async with self.read() as tx:
             await tx.execute(text("SELECT 1"))
@@ -189,6 +192,19 @@ def reaching(url: URL) -> Iterator[None]:
     except (*outage.refusals(), SQLAlchemyError, outage.DatabaseDown) as exc:
         shown = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
         raise Unreachable(f"[database] url = {shown}: {outage.words(exc)}") from exc
+
+
+@asynccontextmanager
+async def savepoint(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """A part of a write transaction: when the block raises, what it changed is undone, and what it wanted after the commit forgotten."""
+    before = {name: value.copy() for name, value in tx.info.items()}
+    try:
+        async with tx.begin_nested():
+            yield tx
+    except BaseException:
+        tx.info.clear()
+        tx.info.update(before)
+        raise
 
 
 def after_commit(tx: AsyncSession, callback: Callable[[], None]) -> None:

@@ -111,9 +111,9 @@ def origin(text: str) -> None:
         raise ValueError(text)
 
 
-def address(text: str) -> None:
-    """an IP address"""
-    ipaddress.ip_address(text)
+def address_or_network(text: str) -> None:
+    """an IP address, or a network, as 10.0.0.0/8"""
+    ipaddress.ip_network(text)
 
 
 def network_range(text: str) -> None:

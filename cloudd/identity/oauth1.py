@@ -46,14 +46,15 @@ class Signed:
 
     def check(self, consumer_secret: str, token_secret: str, ttl: timedelta, now: datetime) -> None:
         """Raise Unauthorized unless the signature fits and is fresh."""
-        if self["signature_method"] != "HMAC-SHA1":
-            raise Unauthorized(f"The signature method {self['signature_method']} is not served: use HMAC-SHA1.")
+        how = self["signature_method"]
+        if how not in signatures.OAUTH1:
+            raise Unauthorized(f"The signature method {how} is not served: use {', '.join(signatures.OAUTH1)}.")
         stamp = self["timestamp"]
         if not (stamp.isascii() and stamp.isdigit()) or abs(now.timestamp() - int(stamp)) > ttl.total_seconds():
             raise Unauthorized("The signature is expired or not yet good.")
         signed = [(name, value) for name, value in self.params.items() if name not in ("oauth_signature", "realm")]
-        if not signatures.same(signatures.oauth1(self.method, self.url, [*signed, *self.query], consumer_secret, token_secret),
-                               self["signature"]):
+        ours = signatures.oauth1(self.method, self.url, [*signed, *self.query], consumer_secret, token_secret, how)
+        if not signatures.same(ours, self["signature"]):
             raise Unauthorized("The OAuth signature does not fit.")
 
 

@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 METHODS = ("password", "token", "totp", "application_credential", "external", "mapped", "oauth1", "saml2", "trust", "ec2credential",
            "oauth2_credential", "openid")
 SCOPES = (None, "project", "domain", "system", "trust")
-FORMAT = 2
-FEDERATED = 3
+FORMAT = 4
+FEDERATED = 5
 """The form of a federated user's token: as FORMAT, with his origin before the audit ids."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD = struct.Struct(">BHBqq")
+_SERIAL = struct.Struct(">Q")
+WITHOUT_SERIAL = {2: FORMAT, 3: FEDERATED}
+"""The forms of before: such a token counts as older than every revocation."""
+
 
 
 class BadPayload(ValueError):
@@ -33,7 +37,8 @@ class Origin:
 class Payload:
     """One token. `scope` is None, project, domain or system, `scope_id` the project's or domain's id.
 
-    `audit_ids`: this token's own, then that of the first of its chain when it was got with another token.
+    `audit_ids`: this token's own, then that of the first of its chain when it was got with another token. `serial`: that of the last
+    revocation before it was issued.
     """
 
     user_id: str
@@ -47,6 +52,7 @@ class Payload:
     application_credential_id: str | None = None
     oauth_token_id: str | None = None
     origin: Origin | None = None
+    serial: int = 0
 
     @property
     def delegation(self) -> str | None:
@@ -56,7 +62,8 @@ class Payload:
     def pack(self) -> bytes:
         bits = sum(1 << METHODS.index(method) for method in set(self.methods))
         form = FEDERATED if self.origin else FORMAT
-        head = _HEAD.pack(form, bits, SCOPES.index(self.scope), _micros(self.issued_at), _micros(self.expires_at))
+        head = _HEAD.pack(form, bits, SCOPES.index(self.scope), micros(self.issued_at), micros(self.expires_at))
+        head += _SERIAL.pack(self.serial)
         texts = (self.user_id, self.scope_id, self.trust_id, self.application_credential_id, self.oauth_token_id)
         audits = b"".join(base64.urlsafe_b64decode(audit + "==") for audit in self.audit_ids)
         return head + b"".join(_pack_id(text) for text in texts) + _pack_origin(self.origin) + audits
@@ -66,16 +73,21 @@ def unpack(data: bytes) -> Payload:
     """Raises BadPayload."""
     try:
         form, bits, scope, issued, expires = _HEAD.unpack_from(data)
-        if form not in (FORMAT, FEDERATED):
+        serial, rest = 0, data[_HEAD.size:]
+        if form in WITHOUT_SERIAL:
+            form = WITHOUT_SERIAL[form]
+        elif form in (FORMAT, FEDERATED):
+            (serial,), rest = _SERIAL.unpack_from(rest), rest[_SERIAL.size:]
+        else:
             raise BadPayload(f"token format {form}")
-        texts, rest = [], data[_HEAD.size:]
+        texts = []
         for _ in range(5):
             text, rest = _unpack_id(rest)
             texts.append(text)
         origin, rest = _unpack_origin(rest) if form == FEDERATED else (None, rest)
         audits = tuple(base64.urlsafe_b64encode(rest[at:at + 16]).decode().rstrip("=") for at in range(0, len(rest), 16))
         return Payload(texts[0] or "", tuple(name for number, name in enumerate(METHODS) if bits >> number & 1), _moment(issued),
-                       _moment(expires), audits, SCOPES[scope], *texts[1:], origin=origin)
+                       _moment(expires), audits, SCOPES[scope], *texts[1:], origin=origin, serial=serial)
     except (struct.error, IndexError, UnicodeDecodeError) as exc:
         raise BadPayload(str(exc)) from exc
 
@@ -84,7 +96,7 @@ def new_audit_id() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
 
 
-def _micros(moment: datetime) -> int:
+def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -44,7 +44,7 @@ from cloudd.identity.federation.oidc_websso import Ended
 from cloudd.identity.federation.saml import Signer
 from cloudd.identity.keys import CredentialRing, KeyRing
 from cloudd.identity.passwords import Hasher
-from cloudd.identity.people.compliance import Attempts
+from cloudd.identity.people.attempts import Attempts
 from cloudd.identity.people.directories import Directories
 from cloudd.identity.tokens.tokens import Tokens
 
@@ -65,7 +65,8 @@ class IdentityModule(Module):
         self._modules: Sequence[Module] = (self,)
         self.tokens = Tokens(parts)
         parts.services[Tokens] = self.tokens
-        parts.services[Attempts] = Attempts(parts.settings.identity.failed_logins_per_minute)
+        options = parts.settings.identity
+        parts.services[Attempts] = Attempts(options.failed_logins_per_minute, options.failed_logins_per_address)
         parts.services[Catalog] = Catalog(parts.database)
         parts.services[CredentialRing] = CredentialRing.of(parts.settings)
         parts.services[Hasher] = Hasher(parts.settings.identity)
@@ -104,8 +105,10 @@ class IdentityModule(Module):
         self.parts.service(Hasher).close()
 
     async def _rotate_keys(self) -> None:
-        """Rotate the token keys when the primary is old enough."""
-        if self.tokens.ring.age() >= self.parts.settings.identity.key_rotation:
+        """Rotate the token keys when the primary is old enough, or by its date not yet made: the clock was set back, and who knows
+        how old it is."""
+        age = self.tokens.ring.age()
+        if age >= self.parts.settings.identity.key_rotation or age < -HOUSEKEEPING_SECONDS:
             LOG.info("token keys rotated", primary=self.tokens.ring.rotate())
 
     def _until_rotation(self) -> float:

@@ -69,7 +69,9 @@ def _version_4(secret: str, given: Mapping[str, Any], params: dict[str, str]) ->
     query = {} if str(given.get("verb")).upper() == "POST" else params
     query.pop("X-Amz-Signature", None)
     host = _header(given, "host") or str(given.get("host") or "")
-    headers = "".join(f"{name}:{host if name == 'host' else ' '.join(_header(given, name).split())}\n" for name in signed)
+    sent = {name.lower() for name in given.get("headers") or {}} | {"host"}
+    headers = "\n".join(f"{name}:{host if name == 'host' else ' '.join(_header(given, name).split())}" for name in signed
+                        if name in sent) + "\n"              # as keystoneclient: an empty line where none is signed
     body = str(given.get("body_hash") or hashlib.sha256(b"").hexdigest())
     canonical = "\n".join((str(given.get("verb")).upper(), str(given.get("path")), pairs(query.items()), headers, ";".join(signed),
                            body))
@@ -130,10 +132,17 @@ def s3_time(token: bytes) -> tuple[datetime | None, datetime | None]:
         raise Unauthorized("The time of the signature cannot be read.") from exc
 
 
-def oauth1(method: str, url: str, params: Iterable[tuple[str, str]], consumer_secret: str, token_secret: str) -> str:
-    """OAuth 1.0a's HMAC-SHA1 over method, address and parameters."""
+OAUTH1 = {"HMAC-SHA1": hashlib.sha1, "HMAC-SHA256": hashlib.sha256, "HMAC-SHA512": hashlib.sha512, "PLAINTEXT": None}
+"""OAuth 1.0a's methods of signing, as oauthlib has them without RSA's, for which Keystone keeps no keys."""
+
+
+def oauth1(method: str, url: str, params: Iterable[tuple[str, str]], consumer_secret: str, token_secret: str,
+           how: str = "HMAC-SHA1") -> str:
+    """OAuth 1.0a's signature over method, address and parameters; in PLAINTEXT the secrets themselves."""
+    key, digest = f"{escape(consumer_secret)}&{escape(token_secret)}", OAUTH1[how]
+    if digest is None:
+        return key
     parts = urlsplit(url)
     address = f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path}"
     base = "&".join((escape(method.upper()), escape(address), escape(pairs(params))))
-    key = f"{escape(consumer_secret)}&{escape(token_secret)}"
-    return base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()).decode()
+    return base64.b64encode(hmac.new(key.encode(), base.encode(), digest).digest()).decode()

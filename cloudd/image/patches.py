@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, UnsupportedMedia
+from cloudd.core.http.shapes import first_error
 from cloudd.image.images import BASE, READONLY
 from cloudd.image.models import Image
 
@@ -111,7 +112,7 @@ def _location(operation: str, tail: list[str], value: Any) -> tuple[str, str, An
 
 
 def _check_location(validator: jsonschema_rs.Validator, value: Any) -> None:
-    if error := next(iter(validator.iter_errors(value)), None):
+    if error := first_error(validator, value):
         raise BadRequest(f"The location is not as it must be ({{\"url\": TEXT, \"metadata\": OBJECT}}): {error.message}.")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,12 +55,15 @@ class NetworkModule(Module):
         read_settings(parts.settings)
 
     async def open(self) -> None:
+        await self._open(driver_config(self.parts.settings))
+
+    async def _open(self, config: NetworkConfig) -> None:
         desk = MetadataDesk()
         self.parts.services[MetadataDesk] = desk
         self.parts.services[Pulse] = Pulse()
         self.parts.services[Turns] = Turns()
         kind = load_driver("network", self.parts.settings.network.driver)
-        driver: NetworkDriver = kind(driver_config(self.parts.settings))
+        driver: NetworkDriver = kind(config)
         try:
             await driver.open(desk.appeared, desk.gone)
         except NetworkDriverError as exc:
@@ -81,8 +85,8 @@ class NetworkModule(Module):
         self.repair = tasks.repeat("network repair", lambda: repair.repair(self.parts), lambda: repair.SECONDS)
 
     async def purge(self) -> None:
-        """Wanted is nothing: the driver removes all that is ours."""
-        await self.open()
+        """Wanted is nothing: the driver removes all that is ours, and takes no interface for it."""
+        await self._open(replace(driver_config(self.parts.settings), uplinks=()))
         if self.driver is not None:
             await self.driver.purge()
             await self.driver.close()

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,8 @@ class Cloud:
     admin: Client = field(init=False)
     demo: Client = field(init=False)
     anonymous: Client = field(init=False)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What fixtures made once for all tests of this cloud."""
 
     @property
     def parts(self) -> Any:
@@ -136,18 +139,45 @@ async def run_cloud(settings: cloudd_settings.Settings) -> AsyncIterator[Cloud]:
         yield cloud
 
 
+class Clouds:
+    """One running cloud a database, made when it is first asked for. Both live on, since tests go from one to the other."""
+
+    def __init__(self, stack: AsyncExitStack, directories: pytest.TempPathFactory):
+        self._stack, self._directories = stack, directories
+        self._running: dict[str, Cloud] = {}
+        self._postgres: postgres.Server | None = None
+
+    def url(self, engine: str, name: str) -> str:
+        """A new database on an engine, `sqlite` or `postgresql`; empty for SQLite's, which is a file of the cloud's."""
+        if engine == "sqlite":
+            return ""
+        if self._postgres is None:
+            self._postgres = self._stack.enter_context(postgres.server())
+        return self._postgres.create(name)
+
+    async def on(self, engine: str) -> Cloud:
+        if engine not in self._running:
+            self._running[engine] = await self.run(make_settings(self._directories.mktemp("cloud"), url=self.url(engine, "cloudd")))
+        return self._running[engine]
+
+    async def run(self, settings: cloudd_settings.Settings) -> Cloud:
+        """A cloud with settings of its own, until the end of the run."""
+        return await self._stack.enter_async_context(asynccontextmanager(run_cloud)(settings))
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def engine(request: pytest.FixtureRequest) -> str:
     """Where the cloud keeps its rows: every API test runs on both databases."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    with postgres.server() as server:
-        yield server.create("cloudd")
+    return request.param
 
 
 @pytest.fixture(scope="session")
-async def cloud(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cloud]:
+async def clouds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clouds]:
+    async with AsyncExitStack() as stack:
+        yield Clouds(stack, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+async def cloud(engine: str, clouds: Clouds) -> Cloud:
     """One cloud a database for all tests of the run; tests make projects of their own where they must not meet."""
-    async for running in run_cloud(make_settings(tmp_path_factory.mktemp("cloud"), url=database_url)):
-        yield running
+    return await clouds.on(engine)

@@ -5,9 +5,11 @@ import ssl
 
 import aiohttp
 import yaml
+from sqlalchemy import select
 
 from cloudd.core import database, tls
 from cloudd.core.http import server
+from cloudd.core.tables import EventRow
 from cloudd.daemon import Daemon
 from tests.api.conftest import free_port, make_settings, run_cloud
 
@@ -61,3 +63,15 @@ async def test_tls_with_the_files_named_and_renewed_while_it_runs(tmp_path):
         tls.ensure(tmp_path / "made", ["127.0.0.1"])
         daemon.renew_certificate()
         assert (await trusted()).startswith("https://")
+
+
+async def test_a_trusted_proxy_tells_whose_request_it_is(tmp_path, caplog):
+    settings = make_settings(tmp_path, "[server]\ntrusted_proxies = 127.0.0.0/8\n")
+    async for cloud in run_cloud(settings):
+        with caplog.at_level("INFO", "cloudd.access"):
+            answer = await cloud.demo.get("/identity/v3/users", headers={"X-Forwarded-For": "127.0.0.1, 198.51.100.1"})
+        assert answer.status == 403
+        assert caplog.records[-1].facts["remote"] == "198.51.100.1"
+        async with cloud.parts.database.read() as tx:
+            told = await tx.scalars(select(EventRow).where(EventRow.name == "request.refused"))
+            assert [row.address for row in told] == ["198.51.100.1"]

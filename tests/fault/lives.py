@@ -38,7 +38,7 @@ class Finger:
         self.left -= 1
         if self.how == FAILS:
             raise Conflict("told to fail")
-        run.runner._stopping = True
+        run.parts.service(Runner)._stopping = True
         self.killed.set()
         raise Killed
 

@@ -7,6 +7,7 @@ import pytest
 from cloudd.compute import jobs as compute_jobs
 from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Registry
+from cloudd.core.runner import Runner
 from tests.fault.house import Killed, build, copy
 from tests.fault.scenes import SCENES, action
 
@@ -71,7 +72,7 @@ class Finger:
         self.left -= 1
         if self.how == FAILS:
             raise Conflict("told to fail")
-        run.runner._stopping = True
+        run.parts.service(Runner)._stopping = True
         self.killed.set()
         raise Killed
 

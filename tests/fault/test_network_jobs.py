@@ -6,6 +6,7 @@ import pytest
 
 from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Registry
+from cloudd.core.runner import Runner
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.network.dataplane import specs as dataplane
 from tests.fault.house import House, Killed
@@ -30,7 +31,7 @@ class Finger:
         self.left -= 1
         if self.how == "fails":
             raise Conflict("told to fail")
-        run.runner._stopping = True
+        run.parts.service(Runner)._stopping = True
         self.killed.set()
         raise Killed
 

@@ -1,7 +1,9 @@
 """Doctor: what it finds, and what it says mends it."""
 
 import json
+import os
 import socket
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -87,3 +89,18 @@ def test_the_exit_status_and_the_forms(values, capsys):
     assert {"check", "state", "text", "mend"} == set(findings[0])
     doctor.run(values, as_json=False)
     assert "disk" in capsys.readouterr().out
+
+
+def test_an_uplink_that_the_host_lives_by_is_told(values):
+    name = f"cloudd-doctor-test-{os.getpid()}"
+    own = replace(values, network=replace(values.network, host_namespace=name, bridge_interface="card0", bridge_physical_network="lan"))
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        assert "no interface card0" in found(doctor.uplink, own)["uplink"].text
+        subprocess.run(["ip", "-n", name, "link", "add", "card0", "type", "veth", "peer", "name", "far"], check=True)
+        assert found(doctor.uplink, own)["uplink"].state == doctor.OK
+        subprocess.run(["ip", "-n", name, "addr", "add", "192.0.2.5/24", "dev", "card0"], check=True)
+        finding = found(doctor.uplink, own)["uplink"]
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+    assert finding.state == doctor.FAIL and "card0 has the address 192.0.2.5/24" in finding.text and "br0" in finding.mend

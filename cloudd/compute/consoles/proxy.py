@@ -14,6 +14,7 @@ from cloudd.compute.consoles import tickets
 from cloudd.compute.consoles.pages import PAGE_OF, ConsolePages
 from cloudd.compute.consoles.tickets import ConsoleType
 from cloudd.core import clock, log, tasks
+from cloudd.core.http.addresses import client_address
 from cloudd.core.http.dispatch import base_url
 from cloudd.core.http.server import Front
 from cloudd.core.parts import Parts
@@ -57,7 +58,8 @@ class ConsoleProxy:
         if raw.headers.get("Upgrade", "").lower() != "websocket":
             return _to_page(raw, kind)
         if not self._is_ours(raw):
-            LOG.warning("a page of another origin asked for a console", origin=raw.headers.get("Origin"), remote=raw.remote)
+            LOG.warning("a page of another origin asked for a console", origin=raw.headers.get("Origin"),
+                        remote=client_address(raw, self.parts.settings))
             return _refused()
         token = raw.query.get("token") or raw.cookies.get("token") or ""
         async with self.parts.database.write() as tx:
@@ -72,7 +74,7 @@ class ConsoleProxy:
             await ws.close(code=WSCloseCode.INTERNAL_ERROR, message=str(exc).encode()[:REASON_BYTES])
             return ws
         self._open.add(ws)
-        LOG.info("console opened", server=ticket.server_id, kind=kind, remote=raw.remote)
+        LOG.info("console opened", server=ticket.server_id, kind=kind, remote=client_address(raw, self.parts.settings))
         try:
             await _carry(ws, ticket.server_id, *ends)
         finally:

@@ -234,8 +234,7 @@ def _row(context: Context, order: Order, checked: Checked, reservation: str, ind
         id=server_id, number=number, project_id=context.project_id, user_id=context.user_id, name=order.name + suffix,
         description=order.description, hostname=_hostname(order, suffix, server_id), vm_state=states.BUILDING,
         task_state=states.SCHEDULING, power_state=states.NOSTATE, progress=0, image_id=checked.image.get("id"),
-        image=checked.image, kernel_id=checked.image.get("properties", {}).get("kernel_id"),
-        ramdisk_id=checked.image.get("properties", {}).get("ramdisk_id"), key_name=key.name if key else None,
+        image=checked.image, key_name=key.name if key else None,
         key_data=key.public_key if key else None, key_type=key.type if key else None, user_data=order.user_data or None,
         injected_files=[dict(item) for item in order.files] or None, admin_pass=order.admin_pass or new_password(),
         random_seed=base64.b64encode(secrets.token_bytes(512)).decode(), host=CONFIG.host, node=CONFIG.node,
@@ -244,7 +243,7 @@ def _row(context: Context, order: Order, checked: Checked, reservation: str, ind
         disk_config=order.disk_config or ("AUTO" if checked.image.get("properties", {}).get("auto_disk_config") == "True"
                                           else "MANUAL"),
         root_device_name=None, reservation_id=reservation, launch_index=index, trusted_certs=order.trusted_certs,
-        scheduler_hints=order.hints, created_at=now, updated_at=now, **sizes(flavor))
+        scheduler_hints=order.hints, created_at=now, updated_at=now, **servers_images.boot_files(checked.image), **sizes(flavor))
 
 
 def sizes(flavor: dict[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,8 @@ async def _require_metadata(context: Context, tx: AsyncSession, metadata: dict[s
 
 def _write(server: Server, changes: Changes, image: dict[str, Any]) -> None:
     server.image_id, server.image = image["id"], image
-    server.kernel_id, server.ramdisk_id = image["properties"].get("kernel_id"), image["properties"].get("ramdisk_id")
+    for name, value in servers_images.boot_files(image).items():
+        setattr(server, name, value)
     server.admin_pass = changes.admin_pass or new_password()
     server.injected_files = [dict(item) for item in changes.files] or None
     server.random_seed = base64.b64encode(secrets.token_bytes(512)).decode()

@@ -19,6 +19,7 @@ from cloudd.core.errors import BadRequest, NotFound
 GIB = 1 << 30
 RESERVED = {"id", "name", "owner", "status", "visibility", "protected", "tags", "min_disk", "min_ram", "size", "virtual_size",
             "checksum", "disk_format", "container_format", "os_hidden", "created_at", "updated_at", "locations"}
+NO_KERNEL = "nokernel"                                         # EC2's word for an image that boots by its own loader
 INHERITED = ("os_type", "os_distro", "os_version", "os_admin_user", "os_require_quiesce", "architecture", "kernel_id",
              "ramdisk_id", "vm_mode", "auto_disk_config")
 """Properties that an image of a server takes from the image that the server was made from, besides all `hw_…` and `img_…`."""
@@ -38,9 +39,32 @@ async def usable(context: Context, tx: AsyncSession, image_id: str, flavor: dict
     if flavor["disk"]:
         _require_disk(image, flavor["disk"])
     kept = copy(image)
+    await _require_boot_files(context, tx, kept)
     if CONFIG.caps is not None:
         boot_spec.require_possible(CONFIG.caps, flavor, kept["properties"])
     return kept
+
+
+def boot_files(image: dict[str, Any]) -> dict[str, str | None]:
+    """The columns of a server that name the kernel and ramdisk which its image boots with."""
+    properties = image.get("properties") or {}
+    own_loader = properties.get("kernel_id") == NO_KERNEL
+    return {name: None if own_loader else properties.get(name) or None for name in ("kernel_id", "ramdisk_id")}
+
+
+async def _require_boot_files(context: Context, tx: AsyncSession, image: dict[str, Any]) -> None:
+    """An image's owner may name any id as its kernel: each is looked up as the caller sees it, like the image itself."""
+    for name, image_id in boot_files(image).items():
+        if image_id is None:
+            continue
+        try:
+            found = await images.get(context, tx, image_id)
+        except NotFound as exc:
+            raise BadRequest(f"Image {image['id']} has {name} = {image_id}: image {image_id} could not be found.",
+                             type="ImageNotFound") from exc
+        if found.status != "active":
+            raise BadRequest(f"Image {image['id']} has {name} = {image_id}: image {image_id} is not active, it is "
+                             f"{found.status}.", type="ImageNotActive")
 
 
 def copy(image: images.Image) -> dict[str, Any]:

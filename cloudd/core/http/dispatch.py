@@ -5,6 +5,7 @@ The one place that turns exceptions into answers; each in the form of the API th
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import ids, log, refusals
 from cloudd.core.context import Context
+from cloudd.core.database import savepoint
 from cloudd.core.errors import (
     BadRequest,
     CloudError,
@@ -22,9 +24,10 @@ from cloudd.core.errors import (
     NotFound,
     TooLarge,
     Unauthorized,
-    UnsupportedMedia,
 )
+from cloudd.core.http.addresses import by_trusted_proxy, client_address
 from cloudd.core.http.api import Api, Operation, Page, Reply
+from cloudd.core.http.body import read_json
 from cloudd.core.http.microversions import Version
 from cloudd.core.http.request import Request
 from cloudd.core.http.shapes import Shape
@@ -43,11 +46,20 @@ class InternalError(CloudError):
     """What the caller is told of an error that nobody expected."""
 
 
-class Dispatcher:
-    """Holds the mounted APIs and answers requests for them. `authenticate(raw, anonymous, service)` comes from identity."""
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Who calls from within the daemon, and the write transaction that it shall happen in, if any."""
 
-    def __init__(self, parts: Parts, authenticate: Authenticator):
-        self.parts, self.authenticate = parts, authenticate
+    context: Context
+    tx: AsyncSession | None = None
+
+
+class Dispatcher:
+    """Holds the mounted APIs and answers requests for them. From identity come `authenticate(raw, anonymous, service)` and
+    `restrict(raw, caller, service)`, which refuses what the caller's token does not cover."""
+
+    def __init__(self, parts: Parts, authenticate: Authenticator, restrict: Callable[[web.Request, Context, str], None]):
+        self.parts, self.authenticate, self.restrict = parts, authenticate, restrict
         self.allowance = parts.services.setdefault(Allowance, Allowance())
         self._mounts: dict[str, Api] = {}
         self.apis: list[Api] = []
@@ -62,6 +74,13 @@ class Dispatcher:
         for operation in api.operations:
             if operation.auth and (api.service, operation.policy) not in self.parts.policies.rules:
                 raise LookupError(f"{operation.method} {operation.path}: no policy rule {operation.policy}")
+
+    def service(self, name: str) -> Api:
+        """Raises LookupError."""
+        for api in self.apis:
+            if api.service == name:
+                return api
+        raise LookupError(f"no service {name!r} is here; there are: {', '.join(api.service for api in self.apis)}")
 
     def find_mount(self, path: str) -> tuple[Api, str, list[str]] | None:
         """The API of a path, its mount point and the remaining segments (empty ones, from doubled slashes, left out)."""
@@ -79,24 +98,20 @@ class Dispatcher:
             return self.find_mount(alias + raw.path)
         return self.find_mount(raw.path)
 
-    async def handle(self, raw: web.Request) -> web.StreamResponse:
+    async def handle(self, raw: web.Request, inside: Inside | None = None) -> web.StreamResponse:
         """Answer any request below a mount point."""
-        request_id = ids.new_request_id()
+        request_id = inside.context.request_id if inside else ids.new_request_id()
         token = log.request_id.set(request_id)
         raw[REQUEST_ID] = request_id
         found = self.mounted(raw)
         try:
             if found is None:
                 raise NotFound(f"Nothing is served at {raw.path}. The services stand in the catalog: openstack catalog list.")
-            response = await self._answer(raw, request_id, *found)
+            response = await self._answer(raw, request_id, inside, *found)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as exc:
-            api, error = found[0] if found else None, _meaning(raw, exc, request_id)
-            caller = error.facts.get("caller") or (raw.get(CONTEXT) if isinstance(error, Forbidden) else None)
-            if api and caller and caller.user_id:
-                await refusals.tell(self.parts.database, self.allowance, caller, api.service, raw.method, raw.path, error)
-            response = self._refuse(raw, api, error, request_id)
+            response = await self._refused(raw, found[0] if found else None, exc, request_id, inside)
         finally:
             log.request_id.reset(token)
         if not response.prepared:
@@ -104,6 +119,16 @@ class Dispatcher:
             if found and found[0].service == "compute":
                 response.headers.setdefault("X-Compute-Request-Id", request_id)
         return response
+
+    async def _refused(self, raw: web.Request, api: Api | None, exc: Exception, request_id: str,
+                       inside: Inside | None) -> web.Response:
+        error = _meaning(raw, exc, request_id)
+        caller = error.facts.get("caller") or (raw.get(CONTEXT) if isinstance(error, Forbidden) else None)
+        if api and caller and caller.user_id:
+            transaction = savepoint(inside.tx) if inside and inside.tx else self.parts.database.write()
+            await refusals.tell(transaction, self.allowance, caller, api.service, raw.method, raw.path, error)
+        forget_frames(exc)
+        return self._refuse(raw, api, error, request_id)
 
     def _refuse(self, raw: web.Request, api: Api | None, error: CloudError, request_id: str) -> web.Response:
         dialect = api.dialect if api else None
@@ -119,9 +144,10 @@ class Dispatcher:
         headers.setdefault("Content-Type", JSON)
         return web.Response(status=status, body=payload, headers=headers)
 
-    async def _answer(self, raw: web.Request, request_id: str, api: Api, prefix: str, segments: list[str]) -> web.StreamResponse:
+    async def _answer(self, raw: web.Request, request_id: str, inside: Inside | None, api: Api, prefix: str,
+                      segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
-                            remote_address=raw.remote)
+                            remote_address=client_address(raw, self.parts.settings))
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
@@ -138,21 +164,27 @@ class Dispatcher:
         sent = None
         context = anonymous
         if not (found and any(not operation.auth for operation in found[0].operations.get(_method(raw, found[0]), ()))):
-            context = await self.authenticate(raw, anonymous, api.service)
+            context = await self._caller(raw, anonymous, api.service, inside)
         raw[CONTEXT] = context
         if found is None:
             raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
         node, values = found
         candidates = self._candidates(raw, node)
         if any(operation.body or operation.action for operation in candidates):
-            sent = await _json(raw)
+            sent = await read_json(raw, self.parts.settings, known=context.user_id is not None)
         operation = _choose(raw, candidates, version, sent)
         if project is not None and project != context.project_id:
             raise BadRequest(f"Malformed request URL: the project {project} in it is not the token's ({context.project_id}).")
         request = Request(raw=raw, api=api, operation=operation, parts=self.parts, context=context, version=version,
                           prefix=prefix + (f"/{project}" if project else ""), sent=sent,
                           base_url=base_url(raw, self.parts.settings), path=dict(zip(operation.names, values, strict=True)))
-        return await self._run(request)
+        return await self._run(request, inside.tx if inside else None)
+
+    async def _caller(self, raw: web.Request, anonymous: Context, service: str, inside: Inside | None) -> Context:
+        if inside is None:
+            return await self.authenticate(raw, anonymous, service)
+        self.restrict(raw, inside.context, service)
+        return inside.context
 
     def _project(self, api: Api, segments: list[str]) -> tuple[str | None, list[str]]:
         if api.project_in_path and segments and not api.router.knows(segments[0]) and ids.is_uuid(segments[0]):
@@ -170,19 +202,19 @@ class Dispatcher:
             raise error
         return node.operations[method]
 
-    async def _run(self, request: Request) -> web.StreamResponse:
+    async def _run(self, request: Request, outer: AsyncSession | None) -> web.StreamResponse:
         operation = request.operation
         body = _lift_body(request)
         if operation.query is not None:
             request.params = read_query(operation.query, request)
-        await request.api.dialect.before(request)
+        if outer is None:
+            await request.api.dialect.before(request)
         if operation.live or operation.stream:
             async with self.parts.database.read() as tx:
                 await self._load(request, tx)
             self._permit(request)
             return self._reply(request, await operation.handler(**self._arguments(request, None, body)))
-        transaction = self.parts.database.write if operation.write else self.parts.database.read
-        async with transaction() as tx:
+        async with savepoint(outer) if outer else self.parts.database.transaction(operation.write) as tx:
             await self._load(request, tx)
             if operation.guard:
                 await operation.guard(request, tx, body)
@@ -234,7 +266,7 @@ def _meaning(raw: web.Request, exc: Exception, request_id: str) -> CloudError:
     if isinstance(exc, CloudError):
         return exc
     if isinstance(exc, web.HTTPException):                    # aiohttp's own: a body over the limit, a bad encoding
-        return TooLarge(_too_large(raw)) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
+        return TooLarge(exc.reason) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
     if isinstance(exc, OverflowError) or (isinstance(exc, DBAPIError) and "DataError" in repr(exc.orig)):
         return BadRequest("A value in the request does not fit: a number is too large, or text is not valid.")
     LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
@@ -252,12 +284,20 @@ def dress(request: Request, shape: Shape, result: Any) -> Any:
     return view if shape.name is None else request.api.dialect.one(request, shape.name, view)
 
 
+def forget_frames(exc: BaseException | None) -> None:
+    """Let go of the frames that an error came through. Where one of them holds the error in a variable, that is a cycle, and with it
+    the request's body would stay until the collector runs."""
+    while exc is not None:
+        exc.__traceback__ = None
+        exc = exc.__cause__ or exc.__context__
+
+
 def base_url(raw: web.Request, settings: Any) -> str:
     """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request."""
     if settings.server.public_url:
         return settings.server.public_url.rstrip("/")
     scheme, host = raw.scheme, raw.host
-    if raw.remote in settings.server.trusted_proxies:
+    if settings.server.trusted_proxies and by_trusted_proxy(raw, settings):
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
     return f"{scheme}://{host}"
@@ -289,21 +329,6 @@ def _choose(raw: web.Request, candidates: list[Operation], version: Version, sen
     raise NotFound(f"The resource could not be found: {raw.path} has no such operation at version {version[0]}.{version[1]}.")
 
 
-async def _json(raw: web.Request) -> Any:
-    kind = raw.content_type
-    data = await raw.read()
-    if not data:
-        return None
-    if b"\\u0000" in data:
-        raise BadRequest("Malformed request body: a text in it has a NUL character.", type="MalformedRequestBody")
-    if "json" not in kind and raw.headers.get("Content-Type"):
-        raise UnsupportedMedia(f"The content type {kind} is not served: send application/json.")
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as exc:
-        raise BadRequest(f"Malformed request body: it is not JSON ({exc}).", type="MalformedRequestBody") from exc
-
-
 def _lift_body(request: Request) -> Any:
     operation = request.operation
     if operation.body is None:
@@ -322,10 +347,6 @@ def read_query(shape: Shape, request: Request) -> dict[str, Any]:
         many = name in fields and "array" in str(fields[name].type.schema().get("type"))
         given[name] = list(values) if many else values[-1]
     return shape.read(given, request.version)
-
-
-def _too_large(raw: web.Request) -> str:
-    return f"The request body is larger than the {raw.client_max_size} bytes that this cloud accepts (max_body_size)."
 
 
 def unauthorized() -> Unauthorized:

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from cloudd.core import log
 from cloudd.core.errors import CloudError
 from cloudd.core.http import openapi
+from cloudd.core.http.addresses import client_address
 from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url
 from cloudd.core.parts import Parts
 
@@ -101,7 +102,7 @@ class Front:
         context = raw.get(CONTEXT)
         LOG.info(f"{raw.method} {raw.path_qs if service != 'other' else raw.path} {response.status}", ms=round(seconds * 1000, 1),
                  request_id=raw.get(REQUEST_ID, "-"), project=context.project_id if context else None,
-                 user=context.user_id if context else None, remote=raw.remote)
+                 user=context.user_id if context else None, remote=client_address(raw, self.parts.settings))
 
     async def _healthz(self, raw: web.Request) -> web.Response:
         """200 when every part answers, else 503 and which does not, in words."""

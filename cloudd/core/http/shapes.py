@@ -124,8 +124,7 @@ class Shape:
     def read(self, body: Any, version: Version, use: str = "create") -> dict[str, Any]:
         """Check a request body and lift it: wrapper off, texts to values, defaults in. Raises BadRequest."""
         stretch = self._stretch(version)
-        error = next(iter(self._validator(stretch, use).iter_errors(body)), None)
-        if error is not None:
+        if (error := first_error(self._validator(stretch, use), body)) is not None:
             raise invalid(error, body)
         given = body if self.name is None else body[self.name]
         return self._lift(given, stretch, use)
@@ -173,6 +172,15 @@ class Unchecked(Shape):
 
     def read(self, body: Any, version: Version, use: str = "create") -> Any:
         return body
+
+
+def first_error(validator: Any, body: Any) -> Any:
+    """What is wrong first. `iter_errors` would make all of a large body's errors before it gives one."""
+    try:
+        validator.validate(body)
+    except jsonschema_rs.ValidationError as error:
+        return error.with_traceback(None)
+    return None
 
 
 def _next(version: Version) -> Version:

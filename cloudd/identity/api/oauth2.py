@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from cloudd.core.errors import BadRequest, Unauthorized
 from cloudd.core.http import Reply, Request
+from cloudd.core.http.body import read_bytes
 from cloudd.identity.api import API
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.tokens.authentication import log_in
@@ -38,7 +39,7 @@ def _client(request: Request) -> tuple[str, str]:
 @API.resource("/OS-OAUTH2").post("/token", auth=False, live=True)
 async def token(request):
     """A bearer token for an application credential."""
-    sent = dict(parse_qsl((await request.raw.read()).decode(errors="replace")))
+    sent = dict(parse_qsl((await read_bytes(request.raw, request.settings, known=False)).decode(errors="replace")))
     if sent.get("grant_type") != "client_credentials":
         return refused("unsupported_grant_type", "The only grant type is client_credentials.")
     try:

@@ -13,7 +13,7 @@ NAMES = {"audit": "audit_id", "chain": "audit_chain_id", "user": "user_id", "pro
 @API.resource("/OS-REVOKE").get("/events", policy="identity:list_revoke_events")
 async def events(request, tx):
     """The revocations that still matter; with `since` the later ones."""
-    query = select(Revocation).order_by(Revocation.issued_before)
+    query = select(Revocation).order_by(Revocation.serial)
     if since := request.query.get("since"):
         try:
             query = query.where(Revocation.issued_before >= clock.parse(since))

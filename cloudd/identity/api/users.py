@@ -236,10 +236,11 @@ async def _proved(request: Request, user_id: str, password: str) -> User:
     """The user whose password this is, an expired one included; the limits of logins hold here too."""
     login = Login(request.service(Tokens), {}, request.service(Hasher), request.context)
     user, shut = await account(login, {"id": user_id})
-    login.may_try(user)
+    who = await login.who(user, {"id": user_id})
+    login.may_try(who)
     fits = await login.fits(user, {}, password)
     if not fits or user is None or shut:
-        raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"))
+        raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"), who)
     read_only(user, "user")
     return user
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     Index,
     Integer,
@@ -167,7 +168,7 @@ class Assignment(Base):
 
 
 class Revocation(Base):
-    """Tokens that are void: those of `kind` (audit, chain, user, project, domain) `value` made before a moment.
+    """Tokens that are void: those of `kind` (audit, chain, user, project, domain) `value` made before it; `serial` tells which.
 
     Kept until the last such token would have expired by itself.
     """
@@ -178,8 +179,18 @@ class Revocation(Base):
     value: Mapped[str] = mapped_column(Key)
     issued_before: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    serial: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (PrimaryKeyConstraint("kind", "value"),)
+
+
+class RevocationSerial(Base):
+    """One row: the serial of the last revocation there was."""
+
+    __tablename__ = "identity_revocation_serial"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
 
 
 class Region(Base):

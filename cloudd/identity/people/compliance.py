@@ -1,22 +1,17 @@
 """Keystone's rules for passwords and accounts ([security_compliance]): age, history, form, lock-out, inactivity."""
 
 import re
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core.errors import BadRequest, TooManyRequests
+from cloudd.core.errors import BadRequest
 from cloudd.identity.models import User
 from cloudd.identity.models.extensions import FormerPassword, LoginRecord
 from cloudd.identity.passwords import Hasher
-
-WINDOW = 60.0
-REMEMBERED = 10_000
 
 
 def check_form(options: Any, password: str | None) -> None:
@@ -68,10 +63,13 @@ async def check_history(options: Any, hasher: Hasher, password: str, hashes: lis
 
 
 async def remember(tx: AsyncSession, options: Any, user: User, now: datetime) -> None:
-    """Keep the hash of the password that is being replaced, and no more of them than are looked at."""
+    """Keep the hash of the password that is being replaced, and no more of them than are looked at. The last is always the newest,
+    also when the clock was set back."""
     keep = options.unique_last_password_count - 1
     if keep > 0 and user.password_hash:
-        tx.add(FormerPassword(user_id=user.id, replaced_at=now, password_hash=user.password_hash))
+        last = (await tx.execute(select(func.max(FormerPassword.replaced_at)).where(FormerPassword.user_id == user.id))).scalar()
+        moment = max(now, last + timedelta(microseconds=1)) if last else now
+        tx.add(FormerPassword(user_id=user.id, replaced_at=moment, password_hash=user.password_hash))
         await tx.flush()
     newest = select(FormerPassword.replaced_at).where(FormerPassword.user_id == user.id)
     newest = newest.order_by(FormerPassword.replaced_at.desc()).limit(max(keep, 0)).subquery()
@@ -105,35 +103,3 @@ async def record_failure(tx: AsyncSession, options: Any, user_id: str, now: date
 
 async def record_success(tx: AsyncSession, user_id: str, now: datetime) -> None:
     await tx.merge(LoginRecord(user_id=user_id, failures=0, last_failed_at=None, last_active_at=now))
-
-
-@dataclass
-class Attempts:
-    """Failed logins of the last minute, by address and by user; in memory: a restart forgives."""
-
-    most: int
-    _moments: dict[str, deque[float]] = field(default_factory=dict)
-
-    def forget(self) -> None:
-        self._moments.clear()
-
-    def check(self, now: float, *keys: str | None) -> None:
-        """Raise TooManyRequests when one of them has failed too often."""
-        for key in filter(None, keys):
-            moments = self._moments.get(key)
-            while moments and moments[0] <= now - WINDOW:
-                moments.popleft()
-            if self.most and moments and len(moments) >= self.most:
-                wait = int(moments[0] + WINDOW - now) + 1
-                error = TooManyRequests(f"Too many failed logins: try again in {wait} seconds.")
-                error.headers["Retry-After"] = str(wait)
-                raise error
-
-    def failed(self, now: float, *keys: str | None) -> None:
-        """Count a failure."""
-        for key in filter(None, keys):
-            self._moments.setdefault(key, deque(maxlen=max(self.most, 1))).append(now)
-        if len(self._moments) > REMEMBERED:
-            old = [key for key, moments in self._moments.items() if moments[-1] <= now - WINDOW]
-            for key in old or list(self._moments)[:REMEMBERED // 2]:
-                del self._moments[key]

@@ -1,5 +1,6 @@
 """Logging in: each method proves who somebody is, the scope says where he wants to work. Every refusal is the same 401."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -27,6 +28,7 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
     """A new token. Raises Unauthorized, BadRequest for a malformed body, receipts.MoreNeeded when that was one proof of several."""
     tokens = login.tokens
     await tokens.heed()
+    serial = tokens.revocations.serial                        # what is revoked from here on voids the new token, too
     earlier = receipts.read(tokens.ring, receipt) if receipt else None
     async with telling(login, login.identity["methods"]) as known:
         proof = await _prove(login)
@@ -36,7 +38,7 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
                 raise Unauthorized(REFUSED, reason="the receipt is another user's")
             proof.methods = tuple(dict.fromkeys((*earlier.methods, *proof.methods)))
         await _enough(tokens, proof)
-        text, subject = await _issue(tokens, proof, wanted)
+        text, subject = await _issue(tokens, proof, wanted, serial)
     if proof.parent is None:
         await _tell(login, proof, subject)
     return text, subject
@@ -44,8 +46,9 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
 
 async def let_in(login: Login, proof: Proof) -> tuple[str, Subject]:
     """An unscoped token for somebody whom an identity provider vouches for."""
+    serial = login.tokens.revocations.serial
     await _enough(login.tokens, proof)
-    text, subject = await _issue(login.tokens, proof, "unscoped")
+    text, subject = await _issue(login.tokens, proof, "unscoped", serial)
     await _tell(login, proof, subject)
     return text, subject
 
@@ -64,7 +67,7 @@ async def telling(login: Login, methods: Sequence[str]) -> AsyncIterator[dict[st
 
 async def _tell_refusal(login: Login, method: str, known: Mapping[str, str], refusal: CloudError) -> None:
     parts, context = login.tokens.parts, login.context
-    untold = parts.service(Allowance).take(f"login from {context.remote_address}", now().timestamp())
+    untold = parts.service(Allowance).take(f"login from {context.remote_address}", time.monotonic())
     if untold is None:
         return
     user_id = refusal.facts.get("user_id", known.get("user_id", ""))
@@ -82,15 +85,15 @@ async def _tell(login: Login, proof: Proof, subject: Subject) -> None:
 
 async def log_in_with(login: Login, user_id: str, methods: tuple[str, ...], wanted: Any) -> tuple[str, Subject]:
     """A token for somebody who proved himself by other means than a method of /auth/tokens, to a service that asks for him."""
-    text, subject = await _issue(login.tokens, Proof(user_id, methods), wanted)
+    text, subject = await _issue(login.tokens, Proof(user_id, methods), wanted, login.tokens.revocations.serial)
     async with login.tokens.parts.database.write() as tx:
         await events.emit(tx, login.context, LoggedIn(user_id, list(methods)), project_id=subject.context.project_id)
     return text, subject
 
 
-async def _issue(tokens: Tokens, proof: Proof, wanted: Any) -> tuple[str, Subject]:
+async def _issue(tokens: Tokens, proof: Proof, wanted: Any, serial: int) -> tuple[str, Subject]:
     payload = Payload(proof.user_id, proof.methods, now(), proof.expires_at or now() + tokens.lifetime,
-                      tuple(filter(None, (new_audit_id(), proof.chain))), origin=proof.origin)
+                      tuple(filter(None, (new_audit_id(), proof.chain))), origin=proof.origin, serial=serial)
     await tokens.parts.service(Directories).keep_id(proof.user_id, live="password" in proof.methods and proof.parent is None)
     async with tokens.parts.database.read() as tx:
         payload = await _scoped(tx, payload, proof, wanted)

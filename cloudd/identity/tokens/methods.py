@@ -20,6 +20,7 @@ from cloudd.identity.models.extensions import LoginRecord, OAuthToken
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.payload import Origin
 from cloudd.identity.people import compliance
+from cloudd.identity.people.attempts import Attempts, stranger
 from cloudd.identity.people.directories import Directories
 from cloudd.identity.people.subjects import Subject
 from cloudd.identity.tokens import totp
@@ -77,15 +78,21 @@ class Login:
         """Whether the password is the user's; for one who is not there it takes as long to say no."""
         return await self.directories.fits(user, user.domain_id if user else await self.domain_id(wanted), password)
 
-    def may_try(self, user: User | None) -> None:
-        """Raise TooManyRequests for an address or a user with too many failures."""
-        self.tokens.parts.service(compliance.Attempts).check(now().timestamp(), self.context.remote_address,
-                                                              user.id if user else None)
+    async def who(self, user: User | None, wanted: Mapping[str, Any]) -> str:
+        """Whom the failures count for: the user, or the name that nobody has."""
+        if user is not None:
+            return user.id
+        if isinstance(wanted.get("id"), str):
+            return stranger({"id": wanted["id"]})
+        return stranger({"name": wanted.get("name"), "domain": await self.domain_id(wanted)})
 
-    async def failed(self, method: str, user: User | None, reason: str) -> Unauthorized:
+    def may_try(self, who: str | None) -> None:
+        """Raise TooManyRequests for an address, or somebody at it, with too many failures."""
+        self.tokens.parts.service(Attempts).check(self.context.remote_address, who)
+
+    async def failed(self, method: str, user: User | None, reason: str, who: str | None = None) -> Unauthorized:
         """Count and tell a failure; what to raise."""
-        self.tokens.parts.service(compliance.Attempts).failed(now().timestamp(), self.context.remote_address,
-                                                               user.id if user else None)
+        self.tokens.parts.service(Attempts).failed(self.context.remote_address, who or (user.id if user else None))
         self.told.append(method)
         async with self.tokens.parts.database.write() as tx:
             if user is not None and reason == "wrong secret":
@@ -105,10 +112,11 @@ async def by_password(login: Login, given: Mapping[str, Any]) -> Proof:
         raise expecting("password", "user")
     login.may_try(None)
     user, shut = await account(login, wanted)
-    login.may_try(user)
+    who = await login.who(user, wanted)
+    login.may_try(who)
     fits = await login.fits(user, wanted, str(wanted["password"]))
     if not fits or user is None or shut:
-        raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"))
+        raise await login.failed("password", user, shut or ("wrong secret" if user else "no such user"), who)
     if compliance.expired(user, now()) and not user.options.get("ignore_password_expiry"):
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.", user_id=user.id)
     return Proof(user.id, ("password",))
@@ -145,7 +153,8 @@ async def by_totp(login: Login, given: Mapping[str, Any]) -> Proof:
     if not isinstance(wanted, Mapping) or not isinstance(wanted.get("passcode"), str):
         raise expecting("passcode", "totp")
     user, shut = await account(login, wanted)
-    login.may_try(user)
+    who = await login.who(user, wanted)
+    login.may_try(who)
     async with login.read() as tx:
         query = select(Credential).where(Credential.type == "totp", Credential.user_id == (user.id if user else ""))
         rows = list((await tx.execute(query)).scalars())
@@ -154,7 +163,7 @@ async def by_totp(login: Login, given: Mapping[str, Any]) -> Proof:
              for row in rows]
     fits = [(key, step) for key, step in steps if step is not None]
     if user is None or shut or not await _first_use(login, fits):
-        raise await login.failed("totp", user, shut or ("wrong secret" if user else "no such user"))
+        raise await login.failed("totp", user, shut or ("wrong secret" if user else "no such user"), who)
     return Proof(user.id, ("totp",))
 
 
@@ -198,10 +207,12 @@ async def by_application_credential(login: Login, given: Mapping[str, Any]) -> P
     async with login.read() as tx:
         row = await _application_credential(tx, given)
         user = await tx.get(User, row.user_id) if row else None
-    login.may_try(user)
+    who = user.id if user else stranger({name: given.get(name) for name in ("id", "name", "user")})
+    login.may_try(who)
     fits = await login.hasher.fits(given["secret"], row.secret_hash if row else None)
     if row is None or not fits or (row.expires_at and row.expires_at <= now()):
-        raise await login.failed("application_credential", user, "expired" if fits and row else "wrong secret of a credential")
+        reason = "expired" if fits and row else "wrong secret of a credential"
+        raise await login.failed("application_credential", user, reason, who)
     expires = min(row.expires_at, now() + login.tokens.lifetime) if row.expires_at else None
     return Proof(row.user_id, ("application_credential",), expires_at=expires, application_credential=row)
 

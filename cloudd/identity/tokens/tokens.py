@@ -29,7 +29,7 @@ from cloudd.identity.models import (
 from cloudd.identity.models.extensions import Consumer, IdentityProvider, OAuthToken, Protocol
 from cloudd.identity.payload import BadPayload, Payload, unpack
 from cloudd.identity.people import effective
-from cloudd.identity.people.compliance import Attempts
+from cloudd.identity.people.attempts import Attempts
 from cloudd.identity.people.directories import Directories
 from cloudd.identity.people.subjects import Person, Place, Subject
 from cloudd.identity.revocations import Revocations
@@ -75,13 +75,20 @@ class Tokens:
             raise Unauthorized("The request you have made requires authentication.")
         caller = replace(subject.context, request_id=anonymous.request_id, global_request_id=anonymous.global_request_id,
                          remote_address=anonymous.remote_address, now=anonymous.now, token=subject)
+        self.restrict(raw, caller, service)
+        return caller
+
+    def restrict(self, raw: web.Request, caller: Context, service: str) -> None:
+        """Raise Unauthorized or Forbidden for a request that the caller's token does not cover."""
+        subject: Subject | None = caller.token
+        if subject is None:                                   # the daemon itself
+            return
         rules = (subject.application_credential or {}).get("access_rules")
         if rules is not None and not access_rules.covers(rules, service, raw.method, raw.path):
             raise Unauthorized(f"The access rules of the application credential do not cover {raw.method} {raw.path} of {service}.",
                                caller=caller)
         if service == "identity" and "ec2credential" in subject.payload.methods:    # as in Keystone: it is for the other services
             raise Forbidden("A token that was got by an EC2 signature cannot be used for identity.", caller=caller)
-        return caller
 
     async def check(self, text: str, allow_expired: bool = False) -> Subject:
         """What a token stands for. Raises NotFound when it is not (or no longer) good, Unavailable when its user's directory does

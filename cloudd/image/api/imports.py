@@ -52,8 +52,15 @@ async def begin(request: Request, tx: Any, image: Image, body: dict[str, Any]) -
         task = await imports.begin(tx, request.context, image, body, where, request.settings.image.import_hosts,
                                    await _other_glance(request, body["method"]))
         if body["method"]["name"] == "glance-download":
-            request.service(imports.Tokens).of[task.id] = request.raw.headers["X-Auth-Token"]
+            request.service(imports.Tokens).of[task.id] = _token(request)
     return Reply(None, headers={"OpenStack-image-import-task": task.id} if task else {})
+
+
+def _token(request: Request) -> str:
+    """The caller's token, which the other Glance is shown. Raises BadRequest: a call from within the daemon has none."""
+    if (token := request.raw.headers.get("X-Auth-Token")) is None:
+        raise BadRequest("The method glance-download needs the caller's own token.")
+    return token
 
 
 async def _other_glance(request: Request, method: dict[str, Any]) -> str | None:

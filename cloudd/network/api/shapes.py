@@ -11,7 +11,7 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.microversions import Version
-from cloudd.core.http.shapes import UNSET
+from cloudd.core.http.shapes import UNSET, first_error
 
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n"}
@@ -92,7 +92,7 @@ class NeutronShape(Shape):
         return values
 
     def _value(self, item: Field, value: Any) -> Any:
-        error = next(iter(_validator(item).iter_errors(value)), None)
+        error = first_error(_validator(item), value)
         try:
             if error is not None:
                 raise ValueError(_words(error, value))

@@ -1,12 +1,18 @@
 """Key pairs: made, brought along, listed, of others; what each version shows."""
 
+import asyncio
 import io
 import itertools
+import subprocess
 
 import paramiko
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from cloudd.compute import keypairs
+from cloudd.core.errors import BadRequest
 from tests.api.compute.rooms import C
 from tests.api.compute.schemas import fits
 
@@ -63,10 +69,36 @@ async def test_from_2_92_nothing_is_made_here(cloud):
 
 @pytest.mark.parametrize("wrong", [{"public_key": "ssh-rsa nothing"}, {"public_key": ""}, {"public_key": "words"}, {"name": ""},
                                    {"name": "a/b"}, {"name": " a"}, {"name": "x" * 256}, {"more": 1}, {"type": "ssh"},
-                                   {"public_key": "ssh-ed25519 " + "A" * 40}])
+                                   {"public_key": "ssh-ed25519 " + "A" * 40}, {"public_key": f"# {ED25519}"},
+                                   {"public_key": ED25519.replace("AAAAC3", "AAAAC4")}, {"public_key": ED25519.split()[1]},
+                                   {"public_key": ED25519.replace("ssh-ed25519", "ssh-rsa")}])
 async def test_what_cannot_be_is_refused(cloud, wrong):
     answer = await cloud.demo.post(P, {"keypair": {"name": name(), "public_key": ED25519, **wrong}})
     assert answer.status == 400 and "badRequest" in answer.body, answer.content
+
+
+KEYS = [ED25519.rpartition(" ")[0], *(
+    key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    for key in (rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP521R1())))]
+FORMS = ["{key}\n", "{key}", "{key} me", "{key} me and more\n", "{kind}  {data} two blanks", "{kind}\t{data}\tme", "  {key}\n",
+         "{key}\r\n", "\n# a comment\n\n{key} me\n", 'no-pty,command="echo \\"a b\\"" {key} me', "{key} me\n{key} again\n"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_key_in_any_form_that_ssh_keygen_takes_has_the_fingerprint_of_the_key(cloud, tmp_path, form):
+    for key in KEYS:
+        kind, data = key.split()
+        text = form.format(key=key, kind=kind, data=data)
+        (tmp_path / "key").write_text(text)
+        told = await asyncio.to_thread(subprocess.check_output, ["ssh-keygen", "-E", "md5", "-lf", tmp_path / "key"], text=True)
+        mine = await bring(cloud.demo, public_key=text)
+        assert f"MD5:{mine['fingerprint']}" == told.split()[1] and mine["public_key"] == text
+
+
+def test_a_hostile_key_is_refused_at_once():
+    for wrong in ('"' * 200_000, '\\"' * 100_000 + "x", 'a="' + '\\"' * 100_000, "a " * 100_000, "#" * 200_000, "\n" * 200_000):
+        with pytest.raises(BadRequest):
+            keypairs.imported(wrong, "ssh")
 
 
 async def test_names_are_unique_to_a_user(cloud):

@@ -1,6 +1,5 @@
 """A cloud whose users come from OpenID providers: one built on Authlib, one from PyPI, and one that does not answer."""
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,8 +9,8 @@ from typing import Any
 import oidc_provider_mock
 import pytest
 
-from tests import openid_provider, postgres
-from tests.api.conftest import Answer, Client, Cloud, free_port, make_settings, run_cloud
+from tests import openid_provider
+from tests.api.conftest import Answer, Client, Cloud, Clouds, free_port, make_settings
 from tests.api.identity.cast import Cast, gather
 from tests.openid_provider import CLIENT, SECRET, OpenIdProvider, Person
 
@@ -105,7 +104,9 @@ class Federated:
 @pytest.fixture(scope="session")
 async def people(cloud: Cloud) -> Cast:
     """Somebody of every role and scope, for the tests of policies."""
-    return await gather(cloud)
+    if "people" not in cloud.kept:
+        cloud.kept["people"] = await gather(cloud)
+    return cloud.kept["people"]
 
 
 @pytest.fixture(scope="session")
@@ -116,21 +117,24 @@ def openid() -> Iterator[tuple[OpenIdProvider, str]]:
 
 
 @pytest.fixture(scope="session")
-async def federated_cloud(database_url: str, openid: tuple[OpenIdProvider, str],
-                          tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Federated]:
-    directory: Path = tmp_path_factory.mktemp("federated")
+async def federated_cloud(engine: str, cloud: Cloud, clouds: Clouds, openid: tuple[OpenIdProvider, str],
+                          tmp_path_factory: pytest.TempPathFactory) -> Federated:
+    if "federated" not in cloud.kept:
+        cloud.kept["federated"] = await _federated(clouds, clouds.url(engine, "federated"), openid, tmp_path_factory.mktemp("federated"))
+    return cloud.kept["federated"]
+
+
+async def _federated(clouds: Clouds, url: str, openid: tuple[OpenIdProvider, str], directory: Path) -> Federated:
     acme, mock = openid
     file = directory / "providers.conf"
     file.write_text(PROVIDERS.format(acme=acme.url, mock=mock, client=CLIENT, secret=SECRET))
-    url = await asyncio.to_thread(postgres.create, database_url.rpartition("/")[0], "federated") if database_url else ""
     own_dashboard = f"http://127.0.0.1:{free_port()}/auth/websso/"
     text = f"\n[federation]\nproviders_file = {file}\ntrusted_dashboards = {DASHBOARD}, {own_dashboard}\n"
     settings = make_settings(directory, text, url)
     settings = replace(settings, identity=replace(settings.identity, failed_logins_per_minute=0))     # these tests fail often
-    async for cloud in run_cloud(settings):
-        made = Federated(cloud, acme, mock, own_dashboard)
-        await _people(made)
-        yield made
+    made = Federated(await clouds.run(settings), acme, mock, own_dashboard)
+    await _people(made)
+    return made
 
 
 async def _people(made: Federated) -> None:

@@ -1,10 +1,9 @@
-"""Guest tests of the libvirt driver: real guests on the machine's libvirt, marked with the cloud id hv-test, files below /tmp/hv.
-
-HV_TESTGUEST names the folder that the test guest was built into (tests say where it is not there).
-"""
+"""Guest tests of the libvirt driver: real guests on the machine's libvirt, with a cloud id and files of this process's own."""
 
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parent)]
 
 from hv_rig import Rig, config_below  # noqa: E402
 
-GUEST = Path(os.environ.get("HV_TESTGUEST", "/tmp/testguest"))
-STATE = Path("/tmp/hv")
+GUEST = Path(__file__).parents[3] / "build/testguest"
+CLOUD = f"hv-{os.getpid()}"
 
 
 def pytest_collection_modifyitems(items):
@@ -25,18 +24,24 @@ def pytest_collection_modifyitems(items):
             if os.geteuid():
                 item.add_marker(pytest.mark.skip(reason="needs root"))
             elif not (GUEST / "testguest.qcow2").exists():
-                item.add_marker(pytest.mark.skip(reason=f"no test guest in {GUEST}"))
+                item.add_marker(pytest.mark.skip(reason=f"no test guest in {GUEST}: it is made by `make guest`"))
+
+
+@pytest.fixture(scope="session")
+def state():
+    """A short path, since sockets lie below it; others may enter it, as QEMU has to."""
+    made = Path(tempfile.mkdtemp(prefix="hv-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest_asyncio.fixture
-async def rig():
+async def rig(state):
     from cloudd.drivers.hypervisor.libvirt import LibvirtHypervisor
 
-    made = Rig(LibvirtHypervisor, config_below(STATE, cloud_id="hv-test"), GUEST / "testguest.qcow2", "qcow2", patience=120)
+    made = Rig(LibvirtHypervisor, config_below(state, cloud_id=CLOUD), GUEST / "testguest.qcow2", "qcow2", patience=120)
     await made.open()
-    for status in await made.hypervisor.list():              # an earlier run that was killed
-        made.made.append(status.server_id)
-    await made.clear()
     yield made
     await made.clear()
     await made.hypervisor.disks.drop_image("image")

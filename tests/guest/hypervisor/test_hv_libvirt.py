@@ -209,8 +209,8 @@ class Proxy:
         writer.close()
 
 
-async def test_libvirt_goes_away_and_comes_back(rig):
-    proxy = Proxy(Path("/tmp/hv/proxy"), "/run/libvirt/libvirt-sock")
+async def test_libvirt_goes_away_and_comes_back(rig, state):
+    proxy = Proxy(state / "proxy", "/run/libvirt/libvirt-sock")
     await proxy.start()
     hypervisor = LibvirtHypervisor(replace(rig.config, uri=f"qemu:///system?socket={proxy.path}"))
     await hypervisor.open()
@@ -234,8 +234,8 @@ async def test_libvirt_goes_away_and_comes_back(rig):
         await proxy.stop()
 
 
-async def test_a_libvirt_that_is_not_there(rig):
-    hypervisor = LibvirtHypervisor(replace(rig.config, uri="qemu:///system?socket=/tmp/hv/nobody"))
+async def test_a_libvirt_that_is_not_there(rig, state):
+    hypervisor = LibvirtHypervisor(replace(rig.config, uri=f"qemu:///system?socket={state}/nobody"))
     with pytest.raises(HypervisorDown, match="nobody"):
         await hypervisor.open()
     await hypervisor.close()

@@ -15,11 +15,13 @@ from cloudd.drivers.network.base import NetworkKind, NetworkSpec, Unsupported
 pytestmark = pytest.mark.asyncio
 
 
-def world(cloud):
-    """A namespace that the host has a link to, 198.51.100.0/24, and that knows no way back to guests."""
+def world(cloud, *, spare=False):
+    """A namespace that the host has a link to, 198.51.100.0/24, and that knows no way back to guests; the host itself has no
+    address there where the link is spare."""
     name = cloud.namespace("world")
     sh("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", name, namespace=cloud.host)
-    sh("ip", "addr", "add", "198.51.100.1/24", "dev", "uplink", namespace=cloud.host)
+    if not spare:
+        sh("ip", "addr", "add", "198.51.100.1/24", "dev", "uplink", namespace=cloud.host)
     sh("ip", "link", "set", "uplink", "up", namespace=cloud.host)
     sh("ip", "addr", "add", "198.51.100.9/24", "dev", "eth0", namespace=name)
     sh("ip", "link", "set", "eth0", "up", namespace=name)
@@ -85,7 +87,7 @@ async def bridged_guest(cloud, **more):
 
 async def test_an_interface_named_in_the_configuration_joins_and_is_given_back(make):
     cloud = await make(outbound=True, uplinks=(("lan", "uplink"),))
-    world(cloud)
+    world(cloud, spare=True)
     assert (await cloud.driver.caps()).external_bridged == ("lan",)
     net, guest = await bridged_guest(cloud)
     assert guest.pings("198.51.100.9", 3)
@@ -110,7 +112,7 @@ async def test_a_vlan_where_the_kernel_has_none_is_refused(make):
     cloud = await make(outbound=True, uplinks=(("lan", "uplink"),))
     if (await cloud.driver.caps()).vlan:
         pytest.skip("this kernel has VLANs")
-    world(cloud)
+    world(cloud, spare=True)
     with pytest.raises(Unsupported, match="VLAN 7"):
         await bridged_guest(cloud, vlan=7)
 

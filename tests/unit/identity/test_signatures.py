@@ -7,6 +7,7 @@ import pytest
 
 from cloudd.core.errors import Unauthorized
 from cloudd.identity import signatures
+from cloudd.identity.oauth1 import Signed
 from cloudd.identity.tokens import access_rules, totp
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -29,6 +30,17 @@ def test_version_2_as_keystoneclient_signs():
     from keystoneclient.contrib.ec2.utils import Ec2Signer
     given = {"verb": "POST", "host": "cloud:5000", "path": "/services/", "params": {
         "SignatureVersion": "2", "Timestamp": "2026-01-31T12:00:00Z", "Action": "Tést ~/+", "SignatureMethod": "HmacSHA256"}}
+    assert signatures.ec2("secret", given) == Ec2Signer("secret").generate({**given, "params": dict(given["params"])})
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+@pytest.mark.parametrize("signed", ["", "host;x-amz-date", "host;absent;x-amz-date"], ids=["none", "two", "one that was not sent"])
+def test_version_4_as_keystoneclient_signs_also_without_signed_headers(signed, verb):
+    from keystoneclient.contrib.ec2.utils import Ec2Signer
+    given = {"verb": verb, "host": "cloud:5000", "path": "/services/", "params": {"Action": "Test", "Version": "2 ~"},
+             "body_hash": hashlib.sha256(b"x").hexdigest(), "headers": {
+                 "Host": "cloud:5000", "X-Amz-Date": "20260131T120000Z", "Authorization":
+                 f"AWS4-HMAC-SHA256 Credential=KEY/20260131/region/ec2/aws4_request,SignedHeaders={signed},Signature=x"}}
     assert signatures.ec2("secret", given) == Ec2Signer("secret").generate({**given, "params": dict(given["params"])})
 
 
@@ -63,6 +75,24 @@ def test_oauth1_as_in_rfc_5849():
               ("size", "original")]
     made = signatures.oauth1("GET", "http://photos.example.net/photos", params, "kd94hf93k423kf44", "pfkkdhi9sl3r4s00")
     assert made == "MdpQcU8iPSUjWoN/UDMsK2sui9I="
+
+
+@pytest.mark.parametrize("how", list(signatures.OAUTH1))
+def test_oauth1_by_every_method_as_oauthlib_signs(how):
+    from oauthlib.oauth1 import Client
+    url = "http://cloud.example:5000/v3/OS-OAUTH1/request_token"
+    client = Client("key", "a secret/+", resource_owner_secret="another &~", resource_owner_key="token", signature_method=how)
+    header = client.sign(url, "POST")[1]["Authorization"]
+    Signed.read("POST", url, header, {}).check("a secret/+", "another &~", timedelta(minutes=15), datetime.now(UTC))
+    with pytest.raises(Unauthorized):
+        Signed.read("POST", url, header, {}).check("a secret/+", "wrong", timedelta(minutes=15), datetime.now(UTC))
+
+
+@pytest.mark.parametrize("how", ["RSA-SHA1", "plaintext", ""])
+def test_oauth1_by_other_methods_is_refused(how):
+    header = f'OAuth oauth_signature_method="{how}", oauth_timestamp="1", oauth_signature="a%26b"'
+    with pytest.raises(Unauthorized, match="signature method"):
+        Signed.read("POST", "http://cloud/", header, {}).check("a", "b", timedelta(minutes=15), datetime.now(UTC))
 
 
 @pytest.mark.parametrize("moment, code", [(59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (20000000000, "353130")])

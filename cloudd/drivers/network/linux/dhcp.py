@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloudd.drivers.network.base import DhcpHost, Ipv6Mode, NetworkConfig, NetworkDriverError, NetworkSpec, SubnetSpec
+from cloudd.drivers.network.base import DhcpHost, Ipv6Mode, NetworkConfig, NetworkDriverError, NetworkKind, NetworkSpec, SubnetSpec
 from cloudd.drivers.network.linux import bridges, links, netns
 from cloudd.drivers.network.linux.dnsmasq import Instance
 from cloudd.drivers.network.linux.names import Names, dhcp_inner, dhcp_outer, hexid
@@ -87,8 +87,10 @@ def config_lines(config: NetworkConfig, spec: NetworkSpec, served: list[SubnetSp
     upstream = [f"server={server}" for server in forwarders]
     return [
         f"interface={dhcp_inner(spec.id)}", "no-resolv", *upstream, *domain,
+        # Guests of ours are served with authority; all others, on a LAN another router's clients, meet silence, no refusal.
+        "dhcp-ignore=tag:!known",
         f"dhcp-option-force=option:mtu,{spec.mtu}", f"dhcp-duid={duid(spec.id)}",
-        *(range_line(subnet, config.dhcp_lease_seconds) for subnet in served if ranged(subnet)),
+        *(range_line(subnet, config.dhcp_lease_seconds) for subnet in served if ranged(spec, subnet)),
     ]
 
 
@@ -98,19 +100,25 @@ def duid(subject_id: str) -> str:
     return "2," + ":".join(digits[i:i + 2] for i in range(0, len(digits), 2))
 
 
-def ranged(subnet: SubnetSpec) -> bool:
+def ranged(spec: NetworkSpec, subnet: SubnetSpec) -> bool:
     """IPv4 always; IPv6 here only where no router of ours advertises, else the router serves DHCPv6 as well."""
     if subnet.ip_version == 4:
         return True
-    return subnet.ipv6_ra_mode is None and subnet.ipv6_address_mode in (Ipv6Mode.STATEFUL, Ipv6Mode.STATELESS)
+    theirs = subnet.ipv6_ra_mode is None or not advertises(spec)
+    return theirs and subnet.ipv6_address_mode in (Ipv6Mode.STATEFUL, Ipv6Mode.STATELESS)
+
+
+def advertises(spec: NetworkSpec) -> bool:
+    """Whether routers of ours may advertise there: not to the machines of a LAN, which have a router of their own."""
+    return spec.kind != NetworkKind.BRIDGED
 
 
 def range_line(subnet: SubnetSpec, lease: int) -> str:
     network = ipaddress.ip_network(subnet.cidr)
     if network.version == 4:
         return f"dhcp-range=set:{tag(subnet)},{network.network_address},static,{network.netmask},{lease}s"
-    mode = "static" if Ipv6Mode.STATEFUL in (subnet.ipv6_ra_mode, subnet.ipv6_address_mode) else "ra-stateless"
-    return f"dhcp-range=set:{tag(subnet)},{network.network_address},{mode},{max(network.prefixlen, 64)},{lease}s"
+    # "static" gives guests without an address of their own the options; any other mode would also advertise a router.
+    return f"dhcp-range=set:{tag(subnet)},{network.network_address},static,{max(network.prefixlen, 64)},{lease}s"
 
 
 def tag(subnet: SubnetSpec) -> str:

@@ -20,12 +20,14 @@ from cloudd.drivers.network.linux import (
     dnsmasq,
     external,
     inventory,
+    lan,
     metadata_sockets,
     nat,
     netns,
     nft,
     restore,
     routers,
+    uplinks,
 )
 from cloudd.drivers.network.linux.conntrack import Flows
 from cloudd.drivers.network.linux.firewall import Firewall
@@ -53,6 +55,7 @@ class LinuxNetworkDriver(NetworkDriver):
         self.whole: dict[str, NetworkSpec] = {}                # of the networks, those of which nothing failed
         self.routers: dict[str, RouterSpec] = {}
         self.router_rules: dict[str, Ruleset] = {}
+        self.dhcp_rules: dict[str, Ruleset] = {}
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.metadata: MetadataSockets | None = None
         self.vlan = self.ipv6 = False                # found out at open
@@ -72,6 +75,9 @@ class LinuxNetworkDriver(NetworkDriver):
         for tool in (self.config.dnsmasq, "ip", *(() if nft.library() else ("nft",))):
             if shutil.which(tool) is None:
                 raise NetworkDriverError(f"`{tool}` is not installed (Debian: dnsmasq-base, iproute2, nftables)")
+        for _, interface in self.config.uplinks if self.config.outbound else ():
+            if why := uplinks.refusal(self.config.host_namespace, interface):
+                raise NetworkDriverError(why)
         state = Path(self.config.state_dir)
         state.mkdir(parents=True, exist_ok=True)
         self.supervisor.user = self.config.dnsmasq_user
@@ -144,15 +150,24 @@ class LinuxNetworkDriver(NetworkDriver):
         if spec.dhcp_port is None:
             await self.drop_dhcp(spec.id)
             return
-        await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
+        fresh = await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
+        await self.hear_guests_only(spec, fresh)
         forwarders = await self.workers.run(dhcp.forwarders, self.config)
         await self.supervisor.set(dhcp.instance(self.config, self.names, spec, forwarders))
         await self.metadata.set(f"network/{spec.id}", metadata_sockets.places_of_network(self.names, spec))
+
+    async def hear_guests_only(self, spec: NetworkSpec, fresh: bool) -> None:
+        objects = lan.objects(spec)
+        if objects or spec.id in self.dhcp_rules:
+            rules = self.dhcp_rules.setdefault(spec.id, Ruleset(self.names.dhcp_namespace(spec.id), (lan.TABLE,)))
+            rules.known = rules.known and not fresh
+            await self.workers.run(rules.replace, objects)
 
     async def drop_dhcp(self, network_id: str) -> None:
         await self.metadata.set(f"network/{network_id}", ())
         await self.supervisor.drop(Path(self.config.state_dir) / "dhcp" / network_id)
         await self.workers.run(dhcp.remove_port, self.config, self.names, network_id)
+        self.dhcp_rules.pop(network_id, None)
 
     async def follow_network(self, spec: NetworkSpec, remade: bool) -> None:
         """Bring what depends on a network along: its routers, and taps of a bridge that was made anew."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError, NetworkKind, NetworkSpec, Unsupported
-from cloudd.drivers.network.linux import bridges, dhcp, links, netns
+from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, Unsupported
+from cloudd.drivers.network.linux import bridges, dhcp, links, netns, uplinks
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
 from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Ruleset
 
@@ -31,17 +31,7 @@ def remove(config: NetworkConfig, names: Names, network_id: str) -> None:
     with netns.route(config.namespace) as ip:
         links.remove(ip, dataplane_end(network_id))
         links.remove(ip, vlan_link(network_id))
-        for link in links.read_all(ip).values():
-            if names.alias_owner(link.alias) == ("uplink", network_id):
-                give_back(config, ip, link)
-
-
-def give_back(config: NetworkConfig, ip: IPRoute, link: links.Link) -> None:
-    ip.link("set", index=link.index, master=0)
-    ip.link("set", index=link.index, ifalias="")
-    with open(netns.path(config.host_namespace), "rb") as there:
-        if not bridges.same_namespace(there.fileno(), config.namespace):
-            ip.link("set", index=link.index, net_ns_fd=there.fileno())
+    uplinks.release(config, names, network_id)
 
 
 def ensure_host_end(config: NetworkConfig, names: Names, spec: NetworkSpec) -> None:
@@ -92,26 +82,17 @@ def join_host_bridge(config: NetworkConfig, names: Names, spec: NetworkSpec, upl
 
 def join_interface(config: NetworkConfig, names: Names, spec: NetworkSpec, uplink: str) -> None:
     """An interface that was named for this: it moves into the dataplane, or a VLAN of it joins the bridge."""
+    alias = names.alias("uplink", spec.id) if spec.vlan is None else names.alias("trunk", uplink)
+    uplinks.take(config, names, uplink, alias)
     with netns.route(config.namespace) as ip:
-        if links.read(ip, uplink) is None:
-            fetch(config, uplink)
         if spec.vlan is None:
-            bridges.join(ip, links.need(ip, uplink), names.bridge(spec.id), names.alias("uplink", spec.id), spec.mtu)
+            bridges.join(ip, links.need(ip, uplink), names.bridge(spec.id), alias, spec.mtu)
             return
         parent = links.need(ip, uplink)
         links.adjust(ip, parent, up=True)
         if links.read(ip, vlan_link(spec.id)) is None:
             add_vlan(ip, parent, spec)
         bridges.join(ip, links.need(ip, vlan_link(spec.id)), names.bridge(spec.id), names.alias("vlan", spec.id), spec.mtu)
-
-
-def fetch(config: NetworkConfig, uplink: str) -> None:
-    with netns.route(config.host_namespace) as host:
-        link = links.read(host, uplink)
-        if link is None:
-            raise NetworkDriverError(f"uplink {uplink} is not an interface of this host")
-        with open(netns.path(config.namespace), "rb") as there:
-            host.link("set", index=link.index, net_ns_fd=there.fileno())
 
 
 def add_vlan(ip: IPRoute, parent: links.Link, spec: NetworkSpec) -> None:

@@ -32,6 +32,7 @@ class Link:
     master: int
     up: bool
     alias: str
+    lower: int                                       # what it stands on (a VLAN's interface, a veth's peer), in this namespace
 
 
 def parse(message: Any) -> Link:
@@ -39,7 +40,8 @@ def parse(message: Any) -> Link:
     kind = info.get("kind") if info is not None else None
     return Link(index=message["index"], name=message.get("ifname"), kind=kind or "", mtu=message.get("mtu"),
                 mac=message.get("address") or "", master=message.get("master") or 0,
-                up=bool(message["flags"] & IFF_UP), alias=message.get("ifalias") or "")
+                up=bool(message["flags"] & IFF_UP), alias=message.get("ifalias") or "",
+                lower=(message.get("link") or 0) if message.get("link_netnsid") is None else 0)
 
 
 def read_all(ip: IPRoute) -> dict[str, Link]:

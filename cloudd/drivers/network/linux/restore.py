@@ -19,7 +19,7 @@ from cloudd.drivers.network.base import (
     RestoreReport,
     RouterSpec,
 )
-from cloudd.drivers.network.linux import bridges, external, inventory, links, netns
+from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, uplinks
 from cloudd.drivers.network.linux.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft import Ruleset
@@ -138,4 +138,5 @@ def sweep_links(config: NetworkConfig, names: Names, networks: set[str], ports: 
         else:
             continue
         removed.append(f"{kind} {owner}")
+    uplinks.release(config, names)
     return removed

@@ -124,7 +124,8 @@ def advertised(spec: RouterSpec, networks: Networks) -> list[tuple[RouterInterfa
     """(interface, subnet) wherever a subnet wants its router to advertise it."""
     found = []
     for interface in present(spec.interfaces, networks):
-        for subnet in networks[interface.network_id].subnets:
+        network = networks[interface.network_id]
+        for subnet in network.subnets if dhcp.advertises(network) else ():
             if subnet.ipv6_ra_mode and dhcp.own_address(interface.addresses, subnet):
                 found.append((interface, subnet))
     return found
