@@ -86,7 +86,7 @@ async def page(request: Request, tx: AsyncSession) -> Page:
             query = query.where(column >= least)
     if request.has(FLAVOR_NAME_FILTER) and "name" in request.query:
         query = query.where(Flavor.name.in_(request.query.getall("name")))
-    return await LISTING.page(request, tx, query)
+    return await LISTING.page(request, tx, query, seen=flavors.visible(request.context, select(Flavor)))
 
 
 records(API, "/flavors", Flavor, FLAVOR, policy=MANAGE.format("{verb}"), verbs=("create", "delete"), before_create=make,

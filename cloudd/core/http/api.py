@@ -88,15 +88,15 @@ class Api:
 
     `prefixes`: mount points, the first is the one in links made without a request. `project_in_path`: the project id may
     stand behind the prefix. `trailing_slash`: whether `/images/` is `/images` (not for Glance). `negotiation`: None for a
-    service of one version.
+    service of one version. `suffix`: what a path may end in beside its own words (Neutron's `.json`).
     """
 
     def __init__(self, service: str, *, prefixes: Iterable[str], dialect: Any, policies: Iterable[Rule] = (),
                  negotiation: Negotiation | None = None, project_in_path: bool = False, title: str = "",
-                 trailing_slash: bool = True):
+                 trailing_slash: bool = True, suffix: str = ""):
         self.service, self.prefixes, self.dialect = service, tuple(prefixes), dialect
         self.policies, self.negotiation, self.project_in_path = tuple(policies), negotiation, project_in_path
-        self.title, self.trailing_slash = title or service, trailing_slash
+        self.title, self.trailing_slash, self.suffix = title or service, trailing_slash, suffix
         self.router = Router()
         self.operations: list[Operation] = []
         self.loaders: dict[str, Loader] = {}
@@ -144,7 +144,8 @@ class Resource:
 
     def _method(self, method: str, path: str, options: dict[str, Any]) -> Callable[[Handler], Handler]:
         def keep(handler: Handler) -> Handler:
-            self.api.declare(method, self.path + path, handler, {**self.defaults, **options})
+            usual = {"PUT": {"use": "update"}, "PATCH": {"use": "update"}, "DELETE": {"status": 204}}.get(method, {})
+            self.api.declare(method, self.path + path, handler, {**usual, **self.defaults, **options})
             return handler
         return keep
 
@@ -158,10 +159,10 @@ class Resource:
         return self._method("POST", path, options)
 
     def put(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("PUT", path, {"use": "update", **self.defaults, **options})
+        return self._method("PUT", path, options)
 
     def patch(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("PATCH", path, {"use": "update", **self.defaults, **options})
+        return self._method("PATCH", path, options)
 
     def delete(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("DELETE", path, {"status": 204, **self.defaults, **options})
+        return self._method("DELETE", path, options)

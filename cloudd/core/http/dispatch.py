@@ -158,6 +158,8 @@ class Dispatcher:
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
+        if segments and api.suffix:
+            segments = [*segments[:-1], segments[-1].removesuffix(api.suffix)]
         found = api.router.find(segments)
         if segments and raw.path.endswith("/") and not api.trailing_slash:
             found = None

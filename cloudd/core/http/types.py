@@ -257,7 +257,7 @@ def is_ip(value: Any) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         return False
-    return isinstance(value, str)
+    return isinstance(value, str) and "%" not in value               # a scope may hold any text, and means nothing here
 
 
 def is_cidr(value: Any) -> bool:
@@ -265,7 +265,7 @@ def is_cidr(value: Any) -> bool:
         ipaddress.ip_network(value, strict=False)
     except ValueError:
         return False
-    return isinstance(value, str) and "/" in value
+    return isinstance(value, str) and "/" in value and "%" not in value
 
 
 FORMATS = {"ip-address": is_ip, "cidr": is_cidr, "mac-address": is_mac}

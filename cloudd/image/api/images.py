@@ -17,7 +17,7 @@ from cloudd.core.ids import whole
 from cloudd.image import images, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
-from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
+from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag, visible
 from cloudd.image.progress import PROPERTY, Progress
 from cloudd.image.stores import Stores
 
@@ -174,7 +174,7 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
     asked = API.dialect.read_list(request)
     query = select(Image).where(_seen(request), *_properties(asked))
     known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)
-    page: Page = await LISTING.page(request, tx, query, known)
+    page: Page = await LISTING.page(request, tx, query, known, visible(request.context))
     return API.dialect.page(request, "images", [view(request, image) for image in page.rows], page)
 
 

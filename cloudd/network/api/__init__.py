@@ -83,5 +83,5 @@ def of_row(row: Any, request: Request) -> dict[str, Any]:
 
 
 NEUTRON = Neutron()
-API = Api("network", prefixes=("/networking/v2.0",), dialect=NEUTRON, policies=POLICIES,
+API = Api("network", prefixes=("/networking/v2.0",), dialect=NEUTRON, policies=POLICIES, suffix=".json",
           title="Networks: subnets, ports, routers, floating IPs, security groups")

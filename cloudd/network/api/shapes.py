@@ -37,6 +37,7 @@ def _to_int(value: Any) -> int | None:
 
 
 RULES = frozenset(rule.name for rule in POLICIES)
+INT = t.Raw({"type": ["integer", "string"]}, _to_int, answer={"type": "integer"})
 BOOL = t.Raw({"type": ["boolean", "string", "integer"]}, _to_bool, answer={"type": "boolean"})
 LOOSE_INT = t.Raw({"type": ["integer", "string", "null"]}, _to_int, answer={"type": ["integer", "null"]})
 TEXT = t.Text(0, 255)

@@ -31,8 +31,8 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
         _require_known(given)
     if _hopeless(request, given.get("status", ())):
         return Page([])
-    query = _whose(request, given, admin, verb)
-    query = _alive(given, admin, query)
+    whose = _whose(request, given, admin, verb)
+    query = _alive(given, admin, whose)
     for name, clause in _filters(request, admin).items():
         if name in given:
             query = query.where(clause(given[name]))
@@ -43,7 +43,7 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
         raise Forbidden(f"Only administrators can sort servers by {private[0]}")
     asked = replace(asked, sorts=_directions(request, asked.sorts))
     try:
-        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked)
+        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked, whose)
     except DBAPIError as exc:
         patterns = [name for name in servers_list.PATTERNS if name in given]
         if not patterns:
