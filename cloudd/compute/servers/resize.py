@@ -24,10 +24,10 @@ OLD, NEW = "old_vm_state", "new_flavor"
 async def resize(context: Context, tx: AsyncSession, server: Server, flavor_id: str, *, disk_config: str | None) -> None:
     """Order another flavor. Raises BadRequest, OverQuota, NoCapacity, Conflict."""
     require_unlocked(context, server)
+    states.require_move(server, "resize")
     flavor = await usable_flavor(context, tx, flavor_id)
     _require_other(server, flavor)
     hardware.require(flavor, server.image.get("properties") or {})
-    states.require_launched(server, "resize")
     await QUOTAS.require(tx, server.project_id, cores=flavor["vcpus"] - server.vcpus, ram=flavor["ram"] - server.memory_mb)
     await _require_room(tx, server, flavor)
     await states.SERVER.enter(tx, server, "resize")

@@ -9,12 +9,13 @@ from cloudd.compute import states
 from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server
+from cloudd.compute.quotas.values import QUOTAS
 from cloudd.compute.servers import actions
 from cloudd.compute.servers import change as servers
 from cloudd.compute.servers.events import tell
 from cloudd.core import jobs
 from cloudd.core.context import Context
-from cloudd.core.errors import BadRequest, NotFound
+from cloudd.core.errors import BadRequest, NotFound, OverQuota
 
 GIB = 1 << 30
 RESERVED = {"id", "name", "owner", "status", "visibility", "protected", "tags", "min_disk", "min_ram", "size", "virtual_size",
@@ -86,7 +87,10 @@ def _require_disk(image: images.Image, disk_gb: int) -> None:
 
 
 async def snapshot(context: Context, tx: AsyncSession, server: Server, name: str, metadata: dict[str, str]) -> str:
-    """Order an image of the server's root disk; its id."""
+    """Order an image of the server's root disk; its id. Raises OverQuota for too many metadata items."""
+    most = (await QUOTAS.limits(tx, context.project_id or ""))["metadata_items"]
+    if 0 <= most < len(metadata):
+        raise OverQuota(f"Quota exceeded, too many image metadata items: {len(metadata)} of at most {most}.", type="OverQuota")
     states.require_launched(server, "snapshot")
     await states.SERVER.enter(tx, server, "snapshot")
     base = server.image.get("properties", {})
