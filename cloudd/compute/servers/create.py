@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
+from cloudd.compute.boot.spec import require_disks
 from cloudd.compute.config import CONFIG
 from cloudd.compute.hosts import capacity
 from cloudd.compute.models import Flavor, Keypair, Server, ServerGroup, ServerGroupMember, ServerMetadata, ServerTag
@@ -95,6 +96,7 @@ async def _check(context: Context, tx: AsyncSession, order: Order) -> Checked:
                                          and item.get("source_type") == "image"), None)
     disks = servers_devices.read(order.devices, flavor, order.image_id)
     image = await servers_images.usable(context, tx, root_image, flavor) if root_image else {}
+    require_disks(CONFIG.caps, flavor, image.get("properties") or {}, [(disk.bus, _kind(disk, image)) for disk in disks])
     if not flavor["disk"] and not order.zero_disk:
         raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
     require_user_data(order.user_data)
@@ -104,6 +106,11 @@ async def _check(context: Context, tx: AsyncSession, order: Order) -> Checked:
     return Checked(flavor, image, place, await keypair(context, tx, order.key_name), await _group(context, tx, order),
                    await servers_networks.groups(context, tx, order.security_groups),
                    await servers_networks.resolve(context, tx, order.networks, external_allowed=order.external_networks), disks)
+
+
+def _kind(disk: servers_devices.Disk, image: dict[str, Any]) -> str:
+    """An ISO is a CD whatever it is called."""
+    return "disk" if disk.image_id and image.get("disk_format") == "iso" and disk.device_type == "cdrom" else disk.device_type
 
 
 async def usable_flavor(context: Context, tx: AsyncSession, flavor_id: str) -> dict[str, Any]:

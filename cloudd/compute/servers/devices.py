@@ -52,11 +52,10 @@ def read(asked: Sequence[dict[str, Any]], flavor: dict[str, Any], image_id: str 
         disks.insert(0, Disk("root", flavor["disk"], image_id, 0))
     else:
         raise BadRequest("Block Device Mapping is Invalid: You must specify the boot device with boot_index=0, or an imageRef.")
-    disks += _of_flavor(disks, flavor)
     if len(disks) > MOST_LOCAL:
         raise BadRequest("Block Device Mapping is Invalid: You specified more local devices than the limit allows: "
                          f"{len(disks)} of at most {MOST_LOCAL}.")
-    return _named(disks, flavor)
+    return _named([*disks, *_of_flavor(disks, flavor)], flavor)
 
 
 def _one(item: dict[str, Any]) -> Disk:

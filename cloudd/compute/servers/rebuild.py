@@ -5,10 +5,12 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
+from cloudd.compute.boot.spec import require_disks
+from cloudd.compute.config import CONFIG
 from cloudd.compute.models import BlockDevice, Server, ServerMetadata
 from cloudd.compute.servers import actions
 from cloudd.compute.servers import snapshot as servers_images
@@ -46,6 +48,8 @@ async def rebuild(context: Context, tx: AsyncSession, server: Server, changes: C
     require_unlocked(context, server)
     states.require_move(server, "rebuild")
     image = await servers_images.usable(context, tx, changes.image_id, server.flavor)
+    buses = select(BlockDevice.disk_bus).where(BlockDevice.server_id == server.id, BlockDevice.volume_id.is_(None))
+    require_disks(CONFIG.caps, server.flavor, image["properties"], [(bus, "disk") for bus in (await tx.execute(buses)).scalars()])
     if changes.user_data not in (KEEP, None):
         require_user_data(changes.user_data)
     await require_items(context, tx, changes.metadata or {}, changes.files)
@@ -88,6 +92,8 @@ async def rescue(context: Context, tx: AsyncSession, server: Server, *, image_id
     require_unlocked(context, server)
     states.require_move(server, "rescue")
     image = await servers_images.usable(context, tx, image_id or server.image_id or "", server.flavor)
+    bus = image["properties"].get("hw_rescue_bus")
+    require_disks(CONFIG.caps, server.flavor, server.image.get("properties") or {}, [(bus, "disk")])
     await states.SERVER.enter(tx, server, "rescue")
     server.admin_pass = admin_pass or new_password()
     server.system_metadata = {**server.system_metadata, "rescue_image": image}

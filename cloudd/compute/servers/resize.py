@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
-from cloudd.compute.boot import hardware
+from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.config import CONFIG
-from cloudd.compute.hosts import capacity
+from cloudd.compute.hosts import capacity, demands
 from cloudd.compute.models import Server
 from cloudd.compute.quotas.values import QUOTAS
 from cloudd.compute.servers import actions
@@ -27,7 +27,10 @@ async def resize(context: Context, tx: AsyncSession, server: Server, flavor_id: 
     states.require_move(server, "resize")
     flavor = await usable_flavor(context, tx, flavor_id)
     _require_other(server, flavor)
-    hardware.require(flavor, server.image.get("properties") or {})
+    properties = server.image.get("properties") or {}
+    if CONFIG.caps is not None:
+        boot_spec.require_possible(CONFIG.caps, flavor, properties)
+    await demands.require(tx, flavor, properties)
     await QUOTAS.require(tx, server.project_id, cores=flavor["vcpus"] - server.vcpus, ram=flavor["ram"] - server.memory_mb)
     await _require_room(tx, server, flavor)
     await states.SERVER.enter(tx, server, "resize")
