@@ -17,6 +17,8 @@ from cloudd.core.ids import ANY, whole
 FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
           409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
           503: "serviceUnavailable"}
+PRINTABLE = r"^[^\p{C}\p{Zl}\p{Zp}]*$"
+"""What descriptions may hold: no control characters, line breaks among them."""
 VERBS = {"list": "index", "show": "show", "create": "create", "update": "update", "delete": "delete"}
 
 

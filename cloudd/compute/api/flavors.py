@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute.api import API, links
+from cloudd.compute.api import API, PRINTABLE, links
 from cloudd.compute.flavors import rules as flavors
 from cloudd.compute.models import Flavor
 from cloudd.compute.versions import FLAVOR_DESCRIPTION, FLAVOR_EXTRA_SPECS, FLAVOR_NAME_FILTER, STRICT
@@ -50,11 +50,11 @@ FLAVOR = Shape("flavor",
                               "exclusiveMaximum": 3.40282e38}, float, answer={"type": "number"}), default=1.0, update=False, until="2.101"),
     Field("os-flavor-access:is_public", Bool(text=True), default=True, column="is_public", update=False),
     Field("OS-FLV-DISABLED:disabled", column="disabled", readonly=True, until="2.101"),
-    Field("description", Text(0, 65535, null=True), since=FLAVOR_DESCRIPTION),
+    Field("description", Text(0, 65535, null=True, pattern=PRINTABLE), since=FLAVOR_DESCRIPTION),
     Field("extra_specs", readonly=True, since=FLAVOR_EXTRA_SPECS, of=specs, sometimes=True),
     Field("links", readonly=True, of=lambda row, request: links(request, "flavors", row.id)),
 )
-CHANGED = Shape("flavor", Field("description", Text(0, 65535, null=True), required=True))
+CHANGED = Shape("flavor", Field("description", Text(0, 65535, null=True, pattern=PRINTABLE), required=True))
 BRIEF = Shape("flavor",
     Field("id"), Field("name"), Field("description", since=FLAVOR_DESCRIPTION),
     Field("links", of=lambda row, request: links(request, "flavors", row.id)),

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema_rs
 
 from cloudd.core.errors import BadRequest
+from cloudd.core.http import words
 from cloudd.core.http.microversions import Change, V, Version, show
 from cloudd.core.http.types import FORMATS, Any_, Int, Type
 
@@ -130,7 +131,7 @@ class Shape:
         """Check a request body and lift it: wrapper off, texts to values, defaults in. Raises BadRequest."""
         stretch = self._stretch(version)
         if (error := first_error(self._validator(stretch, use), body)) is not None:
-            raise invalid(error, body)
+            raise invalid(error, body, self._schema_at(stretch, use))
         given = body if self.name is None else body[self.name]
         return self._lift(given, stretch, use)
 
@@ -220,25 +221,21 @@ def _lift_one(item: Field, value: Any) -> Any:
     except ValueError as exc:
         raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. {exc}") from exc
     if isinstance(item.type, Int) and isinstance(value, str) and item.type.outside(lifted):
-        raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. It must be from "
-                         f"{item.type.low} to {item.type.high}.")
+        low = item.type.low is not None and lifted < item.type.low
+        message = words.PLAIN["minimum" if low else "maximum"](repr(lifted), item.type.low if low else item.type.high)
+        raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. {message}")
     return lifted
 
 
-def invalid(error: Any, body: Any) -> BadRequest:
-    """What a schema error tells the caller: the member, its value (cut), and what is wrong with it."""
+def invalid(error: Any, body: Any, schema: Mapping[str, Any]) -> BadRequest:
+    """What a schema error tells the caller: the member, its value (cut), and what is wrong with it in jsonschema's words."""
     path = [str(part) for part in error.instance_path]
-    message = str(error.message)
-    if (options := getattr(error.kind, "options", None)) is not None:
-        message = "It must be one of " + ", ".join('null' if option is None else str(option) for option in options) + "."
+    value = functools.reduce(lambda inner, part: inner[int(part)] if isinstance(inner, list) else inner[part], path, body)
+    value = words.HIDDEN if path and words.secret(path[-1]) else words.masked(value)
+    message = words.of(error, value, schema)
     if len(message) > 400:
         message = message[:200] + " ... " + message[-180:]
     if not path:
         return BadRequest(f"Invalid input: {message}", type="ValidationError")
-    value = functools.reduce(lambda inner, part: inner[int(part)] if isinstance(inner, list) else inner[part], path, body)
-    secret = any(word in path[-1].lower() for word in ("pass", "secret", "private"))
-    shown = "***" if secret else str(value)[:100]
-    if secret:
-        message = message.replace(str(value), "***")
-    return BadRequest(f"Invalid input for field/attribute {path[-1]}. Value: {shown}. {message}", type="ValidationError",
+    return BadRequest(f"Invalid input for field/attribute {path[-1]}. Value: {str(value)[:100]}. {message}", type="ValidationError",
                       path=".".join(path))

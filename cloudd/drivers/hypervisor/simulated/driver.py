@@ -25,6 +25,7 @@ from cloudd.drivers.hypervisor.base import (
     HypervisorConfig,
     HypervisorDown,
     HypervisorError,
+    MachineCaps,
     NicSpec,
     Unsupported,
     VcpuStats,
@@ -41,9 +42,12 @@ from cloudd.drivers.hypervisor.simulated.faults import Faults
 VCPUS, MEMORY_MB, DISK_GB = 64, 256 * 1024, 4000
 HOST_MEMORY_MB = 512                 # what the machine itself uses
 CAPS = Capabilities(
-    arch="x86_64", virt_type="qemu", max_vcpus=255, machine_types=("pc", "q35"), default_machine="pc",
+    arch="x86_64", virt_type="qemu", max_vcpus=255, machine_types=("pc", "q35", "pc-i440fx-7.2", "pc-q35-7.2"),
+    default_machine="pc",
     disk_buses=("virtio", "scsi", "ide", "sata", "usb"), nic_models=("virtio", "e1000", "e1000e", "rtl8139"),
-    video_models=("vga", "cirrus", "qxl", "virtio", "bochs", "none"), uefi=True)
+    video_models=("vga", "cirrus", "qxl", "virtio", "bochs", "none"), uefi=True,
+    machines=tuple(MachineCaps(kind, buses, ("vga", "cirrus", "qxl", "virtio", "bochs", "none"), True, 255) for kind, buses in (
+        ("pc", ("virtio", "scsi", "ide", "sata", "usb")), ("q35", ("virtio", "scsi", "sata", "usb")))))
 CPU = CpuInfo("x86_64", "qemu64", "AMD", ("apic", "cx8", "fpu", "lm", "msr", "nx", "pae", "sse", "sse2", "svm"), 1, 2, 16, 2)
 OFF = (DomainState.SHUTOFF, DomainState.CRASHED)
 
