@@ -15,6 +15,7 @@ from pathlib import Path
 from cloudd.compute.service import ComputeModule
 from cloudd.core import clock, jobs, log, systemd, tasks, tls
 from cloudd.core.database import Database
+from cloudd.core.deadlines import Deadlines
 from cloudd.core.errors import StartError
 from cloudd.core.events import Bus, Retention
 from cloudd.core.http.dispatch import Dispatcher
@@ -44,7 +45,8 @@ class Daemon:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
+        self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies(),
+                           deadlines=Deadlines(settings.jobs.seconds()))
         self.parts.bus = Bus(self.parts.database, Retention.of(settings.events))
         self.parts.services[Runner] = self.jobs = Runner(self.parts, limits=settings.jobs.by_kind(), patience=settings.jobs.patience)
         self.modules = [kind(self.parts) for kind in MODULES]

@@ -69,10 +69,11 @@ Handler = Callable[[AsyncSession, Happened], Awaitable[None]]
 
 async def emit(tx: AsyncSession, context: Context, event: Event, *, project_id: str | None = None) -> None:
     """Write `event` to the outbox; it is told when `tx` commits."""
-    tx.add(EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
-                    user_id=context.user_id, request_id=context.request_id, address=context.remote_address,
-                    payload=dataclasses.asdict(event), created_at=context.now()))
-    signal(tx, "events")
+    row = EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
+                   user_id=context.user_id, request_id=context.request_id, address=context.remote_address,
+                   payload=dataclasses.asdict(event), created_at=context.now())
+    tx.add(row)
+    signal(tx, "events", row)
 
 
 class Bus:
@@ -103,7 +104,7 @@ class Bus:
     async def start(self) -> None:
         async with self.database.read() as tx:
             self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
-        self.database.signals["events"] = self._news.set
+        self._deaf = self.database.listen("events", lambda news: self._news.set())
         self._news.set()
         self._task = tasks.start("events", self._run())
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cloudd.core.database import Database
+from cloudd.core.deadlines import Deadlines
 from cloudd.core.events import Bus
 from cloudd.core.policy import Policies
 
@@ -20,6 +21,7 @@ class Parts:
     bus: Bus | None = None
     drivers: dict[type, Any] = field(default_factory=dict)
     services: dict[type, Any] = field(default_factory=dict)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def driver(self, kind: type[T]) -> T:
         """The driver of an abstract kind, such as `Hypervisor`. Raises LookupError when none is loaded."""
