@@ -234,7 +234,8 @@ class Run:
         values: dict[str, Any] = {"state": "running"}
         if event is not None:
             self.memory[EVENT] = waits.came(event)
-            values |= {**self._at(self.row.step + 1), "waits": {"since": event.serial}, "memory": self.memory}
+            last = self.row.step + 1 == len(self.job.steps)
+            values |= {**self._at(self.row.step + 1), "waits": None if last else {"since": event.serial}, "memory": self.memory}
         self.unsaved |= values
         for key, value in values.items():
             setattr(self.row, key, value)

@@ -154,7 +154,7 @@ class Runner:
 
     async def _look(self) -> None:
         """Take what is open in the table and was not handed to us: all of it at the start and when news may have been lost."""
-        query = select(JobRow).where(JobRow.state.in_(OPEN)).order_by(JobRow.serial)
+        query = select(JobRow).where(JobRow.state.in_(OPEN)).order_by(JobRow.state == "queued", JobRow.serial)
         whole, self._must_look = self._must_look, False
         if not whole:
             query = query.where(JobRow.serial > self._newest - OVERLAP)

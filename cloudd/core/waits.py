@@ -5,7 +5,7 @@ from which event on it looks (`since`), so none is missed that came between the 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -154,7 +154,3 @@ class Waits:
             if (row := self.remove(serial)) is not None:
                 self._over(row, None)
         self._set_timer()
-
-
-def committed(news: Sequence[EventRow]) -> list[EventRow]:
-    return sorted(news, key=lambda row: row.serial)
