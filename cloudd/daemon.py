@@ -25,6 +25,7 @@ from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.runner import Runner
+from cloudd.core.threads import Elastic
 from cloudd.identity.service import IdentityModule
 from cloudd.image.service import ImageModule
 from cloudd.network.service import NetworkModule
@@ -33,6 +34,7 @@ from cloudd.settings import Settings
 LOG = log.get("cloudd.daemon")
 MODULES: tuple[type[Module], ...] = (IdentityModule, ImageModule, NetworkModule, ComputeModule)
 HOUSEKEEPING_SECONDS = 3600
+THREADS = 8                             # for calls that block and belong to nobody's own pool: files, hashes
 COLLECT = (10_000, 20, 20)              # a request makes some thousand objects, and they die by themselves
 
 
@@ -70,6 +72,7 @@ class Daemon:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Daemon"]:
         """Everything started, in order; stopped in reverse at the end of the block."""
+        asyncio.get_running_loop().set_default_executor(Elastic("blocking", THREADS))
         async with AsyncExitStack() as stack:
             stack.enter_context(only_one(Path(self.settings.server.state_dir)))
             stack.push_async_callback(self.parts.database.close)

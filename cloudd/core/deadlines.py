@@ -9,7 +9,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -75,31 +75,33 @@ class Deadlines:
                 raise LookupError("no deadline")
         return self._seconds[name]
 
-    def guard(self, driver: T, kind: type, name: str, error: Callable[[str], Exception]) -> T:
-        """Give the methods that `kind` declares their deadlines in this driver. Returns it."""
+    def guard(self, driver: T, kind: type, name: str, error: Callable[[str], Exception], makes: type | None = None) -> T:
+        """Give the methods that `kind` declares their deadlines in this driver, and likewise what they return of type `makes`."""
         for method, declared in vars(kind).items():
-            if method.startswith("_") or not getattr(declared, "__isabstractmethod__", False):
+            if not getattr(declared, "__isabstractmethod__", False):
                 continue
-            work, call = getattr(driver, method), f"{name}.{method}"
+            work, call = partial(getattr(type(driver), method), driver), f"{name}.{method}"
             if inspect.iscoroutinefunction(declared):
-                setattr(driver, method, self._call(work, call, error))
+                setattr(driver, method, self._call(work, call, error, makes))
             elif "AsyncIterator" in str(declared.__annotations__.get("return", "")):
                 setattr(driver, method, self._stream(work, call, error))
         return driver
 
-    def _call(self, work: Callable[..., Awaitable[T]], name: str, error: Callable[[str], Exception]) -> Callable[..., Awaitable[T]]:
+    def _call(self, work: Callable[..., Awaitable[T]], name: str, error: Callable[[str], Exception],
+              makes: type | None) -> Callable[..., Awaitable[T]]:
         seconds = self.of(name)
 
-        @wraps(work)
         async def call(*args: Any, **kwargs: Any) -> T:
-            return await bounded(work(*args, **kwargs), seconds, name, error)
+            result = await bounded(work(*args, **kwargs), seconds, name, error)
+            if makes is not None and isinstance(result, makes):
+                self.guard(result, makes, name.partition(".")[0], error)
+            return result
         return call
 
     def _stream(self, work: Callable[..., AsyncIterator[T]], name: str,
                 error: Callable[[str], Exception]) -> Callable[..., AsyncIterator[T]]:
         seconds = self.of(name)
 
-        @wraps(work)
         async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[T]:
             source: Any = work(*args, **kwargs)
             try:

@@ -59,7 +59,8 @@ class NetworkModule(Module):
         self.parts.services[Pulse] = Pulse()
         self.parts.services[Turns] = Turns()
         kind = load_driver("network", self.parts.settings.network.driver)
-        driver: NetworkDriver = kind(driver_config(self.parts.settings))
+        driver: NetworkDriver = self.parts.deadlines.guard(kind(driver_config(self.parts.settings)), NetworkDriver, "network",
+                                                           NetworkDriverError)
         try:
             await driver.open(desk.appeared, desk.gone)
         except NetworkDriverError as exc:
