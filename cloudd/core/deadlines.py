@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 SECONDS: dict[str, float] = {
-    "step.rows": 120,                     # changes rows only
     "step.machine": 900,                  # asks the hypervisor or the dataplane for what is quick when they work
     "step.memory": 7200,                  # writes or reads a guest's memory
     "step.guest": 21600,                  # waits for a guest to shut down, as long as its owner wants
@@ -44,7 +43,6 @@ SECONDS: dict[str, float] = {
     "network": 120,
     "network.open": 300,
     "network.restore": 3600,
-    "network.purge": 3600,
 
     "store": 120,
     "store.read": 300,                    # for each chunk

@@ -396,8 +396,20 @@ class Runner:
 
     async def _fail(self, run: Run, error: BaseException) -> None:
         if run.job.on_fail:
-            await self._in_time(run.job.on_fail(run, error), "leaving a fault", "step.fault")
+            await self._leave_fault(run, run.job.on_fail, error)
         await self._finish(run, "cancelled" if isinstance(error, Cancelled) else "failed")
+
+    async def _leave_fault(self, run: Run, on_fail: Callable[[Run, BaseException], Awaitable[None]], error: BaseException) -> None:
+        for attempt in range(1, UNDO_ATTEMPTS + 1):
+            try:
+                await self._in_time(on_fail(run, error), "leaving a fault", "step.fault")
+                return
+            except DatabaseDown:
+                raise
+            except Exception as exc:
+                if attempt == UNDO_ATTEMPTS:
+                    raise
+                LOG.error("leaving a fault failed, is tried again", kind=run.row.kind, resource=run.row.resource_id, error=repr(exc))
 
     async def _finish(self, run: Run, state: str) -> None:
         async with run.write() as tx:
