@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +179,9 @@ async def test_a_job_whose_step_its_undoing_or_its_fault_hangs_ends_and_names_th
     ended = await row(parts, job)
     words = "hang did not end within 0.2 seconds and was given up. It was in store.work." if where == "step" else "as told"
     assert (ended.state, ended.error, set(told)) == ("failed", words, {words})
+
+
+def test_the_page_for_operators_lists_every_deadline():
+    page = (Path(daemon.__file__).resolve().parents[1] / "docs" / "jobs.md").read_text()
+    for name, seconds in SECONDS.items():
+        assert f"| `{name}` | {seconds:g} |" in page, name

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, update
 
+from cloudd.cli import jobs as cli_jobs
 from cloudd.core import clock, jobs
 from cloudd.core import runner as runner_module
+from cloudd.core.database import Database
 from cloudd.core.events import Bus, Event, emit
 from cloudd.core.jobs import Job, Step
 from cloudd.core.outage import DatabaseDown
@@ -325,3 +328,20 @@ async def test_without_its_database_for_a_while_a_waiting_job_ends_as_ever(parts
         await runner.settled()
     ended = await row(parts, job)
     assert (ended.state, TRACE[-1]) == ("done", "after thing.ready t")
+
+
+async def test_the_command_says_what_a_job_waits_for(parts, capsys, monkeypatch):
+    async with running(parts):
+        job = await ask(parts, "waits.thing", thing="t")
+        await waiting(parts, job)
+
+    async def any_schema(database):
+        pass
+    monkeypatch.setattr(Database, "check_schema", any_schema)
+    settings = SimpleNamespace(database=SimpleNamespace(url=parts.database.url))
+    monkeypatch.setattr(cli_jobs, "Database", lambda url: Database(f"sqlite:///{url.database}"))
+    assert await cli_jobs.show(settings, finished=False) == 0
+    shown = capsys.readouterr().out.splitlines()[1]
+    until_when = (await row(parts, job)).waits["until"][:19].replace("T", " ")
+    assert shown.split()[2:6] == ["waits.thing", "x", "waiting", "0"]
+    assert shown.endswith(f"waits for thing.ready or thing.failed of t until {until_when}")
