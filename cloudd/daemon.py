@@ -15,7 +15,6 @@ from pathlib import Path
 from cloudd.compute.service import ComputeModule
 from cloudd.core import clock, jobs, log, systemd, tasks, tls
 from cloudd.core.database import Database
-from cloudd.core.deadlines import Deadlines
 from cloudd.core.errors import StartError
 from cloudd.core.events import Bus, Retention
 from cloudd.core.http.dispatch import Dispatcher
@@ -25,7 +24,8 @@ from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.runner import Runner
-from cloudd.core.threads import Elastic
+from cloudd.core.work.deadlines import Deadlines
+from cloudd.core.work.threads import Elastic
 from cloudd.identity.service import IdentityModule
 from cloudd.image.service import ImageModule
 from cloudd.network.service import NetworkModule

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from cloudd.core.database import Database
 from cloudd.core.jobs import OPEN
 from cloudd.core.tables import JobRow
-from cloudd.core.waits import Wait
+from cloudd.core.work.waits import Wait
 from cloudd.settings import Settings
 
 SHOWN = 50

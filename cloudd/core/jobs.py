@@ -3,7 +3,7 @@
 A job is a row written in the transaction that changed the resource's state. The runner (core/runner.py) takes jobs in order,
 one at a time per lock, runs their steps, and saves after each. A failed step turns the job round: the undo of that step and of
 all before it run, then `on_fail` leaves a fault that the owner can read. After a restart every unfinished job goes on from where
-it was. A step may end with waiting for an event of a resource (core/waits.py), which costs nothing.
+it was. A step may end with waiting for an event of a resource (core/work/waits.py), which costs nothing.
 
     async def build_disks(run: Run) -> None:
         async with run.read() as tx:
@@ -24,13 +24,14 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import clock, ids, waits
+from cloudd.core import clock, ids
 from cloudd.core.context import Context, internal
 from cloudd.core.database import after_commit, signal
 from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.core.tables import EventRow, JobRow
-from cloudd.core.waits import Wait
+from cloudd.core.work import waits
+from cloudd.core.work.waits import Wait
 
 OPEN = ("queued", "running", "waiting", "undoing")
 EVENT = "event"
@@ -45,7 +46,7 @@ Registry: dict[str, "Job"] = {}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it does, what undoes it, the name of its deadline (core/deadlines.py), and what it then waits for.
+    """One step: what it does, what undoes it, the name of its deadline (core/work/deadlines.py), and what it then waits for.
 
     `waits(run)` says so from the job's input and memory when `do` has ended (None: nothing). The step is over when the event has
     come, which is then `run.event`; one that came since the step began counts.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import Any, Literal, get_args, get_origin
 
-from cloudd.core.deadlines import SECONDS
 from cloudd.core.errors import StartError
+from cloudd.core.work.deadlines import SECONDS
 
 MASK = "***"
 WORDS = {bool: "on or off", int: "a whole number", float: "a number", str: "text"}

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cloudd.core.database import Database
-from cloudd.core.deadlines import Deadlines
 from cloudd.core.events import Bus
 from cloudd.core.policy import Policies
+from cloudd.core.work.deadlines import Deadlines
 
 T = TypeVar("T")
 

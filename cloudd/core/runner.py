@@ -9,15 +9,16 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from cloudd.core import clock, deadlines, log, tasks
+from cloudd.core import clock, log, tasks
 from cloudd.core.database import kept
 from cloudd.core.errors import Away, CloudError
 from cloudd.core.jobs import OPEN, Action, CancelAsked, Cancelled, Merged, Registry, Run, Step, StepFailed
 from cloudd.core.outage import RETRY_SECONDS, DatabaseDown
 from cloudd.core.parts import Parts
-from cloudd.core.queue import Queue
 from cloudd.core.tables import EventRow, JobRow
-from cloudd.core.waits import EventMissed, Wait, Waits, find
+from cloudd.core.work import deadlines
+from cloudd.core.work.queue import Queue
+from cloudd.core.work.waits import EventMissed, Wait, Waits, find
 
 LOG = log.get("cloudd.jobs")
 UNDO_ATTEMPTS = 3

@@ -31,7 +31,7 @@ class JobRow(Base):
     memory: Mapped[dict[str, Any]] = mapped_column(Json)
     error: Mapped[str | None] = mapped_column(Text)
     cancel: Mapped[bool] = mapped_column(default=False)
-    waits: Mapped[dict[str, Any] | None] = mapped_column(Json)   # as core/waits.py has it
+    waits: Mapped[dict[str, Any] | None] = mapped_column(Json)   # as core/work/waits.py has it
     created_at: Mapped[datetime] = mapped_column(Moment)
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -21,7 +21,7 @@ from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.runner import Runner
 from cloudd.core.tables import JobRow, QuotaRow
-from cloudd.core.waits import Wait
+from cloudd.core.work.waits import Wait
 from tests.bench.figures import Figure
 
 FEW, MANY, BESIDE, EVENTS = 100, 1_000, 100, 2_000

@@ -19,7 +19,7 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 from ldap3.utils.dn import parse_dn
 
 from cloudd.core import log
-from cloudd.core.threads import Elastic
+from cloudd.core.work.threads import Elastic
 from cloudd.drivers.directory.base import Directory, DirectoryError, Party, Person
 from cloudd.drivers.directory.ldap_options import Kind, Options
 

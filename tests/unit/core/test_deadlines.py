@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from cloudd import daemon
-from cloudd.core import deadlines
-from cloudd.core.deadlines import SECONDS, Deadlines
 from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Job, Registry, Step
 from cloudd.core.tasks import to_the_end
+from cloudd.core.work import deadlines
+from cloudd.core.work.deadlines import SECONDS, Deadlines
 from cloudd.drivers.hypervisor.base import Consoles, Disks, Hypervisor
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.drivers.store.base import Store, Writer

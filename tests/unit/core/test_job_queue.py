@@ -9,8 +9,8 @@ from cloudd.core import jobs
 from cloudd.core import runner as runner_module
 from cloudd.core.jobs import Job, Step
 from cloudd.core.outage import DatabaseDown
-from cloudd.core.queue import Queue
 from cloudd.core.tables import JobRow
+from cloudd.core.work.queue import Queue
 from tests.unit.core.job_rooms import CONTEXT, Killed, all_rows, ask, made, row, running
 from tests.waiting import until
 

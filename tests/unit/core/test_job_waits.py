@@ -15,7 +15,7 @@ from cloudd.core.events import Bus, Event, emit
 from cloudd.core.jobs import Job, Step
 from cloudd.core.outage import DatabaseDown
 from cloudd.core.tables import EventRow, JobRow
-from cloudd.core.waits import Wait
+from cloudd.core.work.waits import Wait
 from tests.unit.core.job_rooms import CONTEXT, Killed, ask, made, row, running
 from tests.waiting import until
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from cloudd.core import threads
-from cloudd.core.threads import Elastic, Places
+from cloudd.core.work import threads
+from cloudd.core.work.threads import Elastic, Places
 from cloudd.drivers.hypervisor.base import HypervisorError
 from cloudd.drivers.hypervisor.libvirt.connection import CALLS_OF_A_GUEST, Connection
 from tests.waiting import until
 
-DRIVERS = Path(threads.__file__).resolve().parents[1] / "drivers"
+DRIVERS = Path(threads.__file__).resolve().parents[2] / "drivers"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_twelve_guests_that_hang_in_libvirt_keep_no_other_guest_waiting(ga
 
 
 def test_a_process_ends_although_a_thread_hangs():
-    code = ("import asyncio, threading\nfrom cloudd.core import threads\nthreads.CLOSE_SECONDS = 0.1\n"
+    code = ("import asyncio, threading\nfrom cloudd.core.work import threads\nthreads.CLOSE_SECONDS = 0.1\n"
             "async def main():\n"
             "    loop = asyncio.get_running_loop()\n"
             "    loop.set_default_executor(threads.Elastic('test', 1))\n"
@@ -125,4 +125,4 @@ def test_a_process_ends_although_a_thread_hangs():
 
 def test_no_driver_has_a_pool_that_calls_that_hang_can_exhaust():
     for path in DRIVERS.rglob("*.py"):
-        assert "ThreadPoolExecutor" not in path.read_text(), f"{path}: use cloudd.core.threads.Elastic"
+        assert "ThreadPoolExecutor" not in path.read_text(), f"{path}: use cloudd.core.work.threads.Elastic"

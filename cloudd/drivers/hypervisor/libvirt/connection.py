@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import libvirt
 
 from cloudd.core import log, tasks
-from cloudd.core.threads import Elastic, Places
+from cloudd.core.work.threads import Elastic, Places
 from cloudd.drivers.hypervisor.base import HypervisorDown, HypervisorError
 from cloudd.drivers.hypervisor.libvirt import errors, event_loop
 

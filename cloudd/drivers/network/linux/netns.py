@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cloudd.core.threads import Elastic
+from cloudd.core.work.threads import Elastic
 from cloudd.drivers.network.base import NetworkDriverError
 
 RUN = Path("/run/netns")
