@@ -78,7 +78,7 @@ class Deadlines:
         for method, declared in vars(kind).items():
             if not getattr(declared, "__isabstractmethod__", False):
                 continue
-            work, call = partial(getattr(type(driver), method), driver), f"{name}.{method}"
+            work, call = partial(_own, driver, method), f"{name}.{method}"
             if inspect.iscoroutinefunction(declared):
                 setattr(driver, method, self._call(work, call, error, makes))
             elif "AsyncIterator" in str(declared.__annotations__.get("return", "")):
@@ -108,6 +108,11 @@ class Deadlines:
             finally:
                 await source.aclose()
         return stream
+
+
+def _own(driver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+    """What the driver's class does under this name."""
+    return getattr(type(driver), method)(driver, *args, **kwargs)
 
 
 @contextmanager
@@ -155,7 +160,7 @@ async def _next(source: Any, seconds: float, name: str, error: Callable[[str], E
 
 
 def _late(name: str, seconds: float) -> str:
-    return f"{name} did not end within {seconds:g} seconds and was given up"
+    return f"the call {name} did not end within {seconds:g} seconds and was given up"
 
 
 async def _give_up(task: "asyncio.Future[Any]") -> None:

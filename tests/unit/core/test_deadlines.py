@@ -88,7 +88,7 @@ def thing(monkeypatch):
 
 @pytest.mark.parametrize("what", ["hang", "stubborn"])
 async def test_a_call_that_hangs_is_given_up_and_named_even_one_that_cannot_be_cancelled(thing, what):
-    with pytest.raises(Broken, match=r"^store.work did not end within 0.2 seconds and was given up$"):
+    with pytest.raises(Broken, match=r"^the call store.work did not end within 0.2 seconds and was given up$"):
         await asyncio.wait_for(thing.work(what), 20)
 
 
