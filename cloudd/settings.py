@@ -264,11 +264,17 @@ class Jobs:
     limits: tuple[str, ...] = option((), "Jobs of a kind that run at once, as KIND=N.", form=options.kind_limit)
     patience: int = option(30, "Seconds that work waits for a hypervisor that does not answer, as while libvirt is restarted, before "
                                "it fails.", least=0)
+    deadlines: tuple[str, ...] = option((), "Seconds after which a step or a call of a driver is given up, where they shall differ from "
+                                            "cloudd's own (docs/jobs.md lists them).", form=options.deadline)
     retention_days: int = option(7, "Days that ended jobs are kept.", least=0)
 
     def by_kind(self) -> dict[str, int]:
         """`limits` as numbers by kind of job."""
         return dict(options.kind_limit(part) for part in self.limits)
+
+    def seconds(self) -> dict[str, float]:
+        """`deadlines` by name."""
+        return dict(options.deadline(part) for part in self.deadlines)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class NetworkModule(Module):
         self.parts.services[Pulse] = Pulse()
         self.parts.services[Turns] = Turns()
         kind = load_driver("network", self.parts.settings.network.driver)
-        driver: NetworkDriver = kind(config)
+        driver: NetworkDriver = self.parts.deadlines.guard(kind(config), NetworkDriver, "network",
+                                                           NetworkDriverError)
         try:
             await driver.open(desk.appeared, desk.gone)
         except NetworkDriverError as exc:
