@@ -143,5 +143,5 @@ def driver_config(settings: Any) -> NetworkConfig:
     uplinks = ((own.bridge_physical_network, own.bridge_interface),) if CONFIG.bridged else ()
     return NetworkConfig(
         cloud_id=hashlib.sha256(str(state_dir).encode()).hexdigest()[:12], state_dir=str(state_dir / "network"),
-        namespace=own.namespace, host_namespace=own.host_namespace, outbound=own.outbound, uplinks=uplinks,
+        namespace=own.namespace, host_namespace=own.host_namespace, outbound=own.outbound, uplinks=uplinks, routed=own.routed_ranges,
         dns_forwarders=tuple(own.dns_servers), dhcp_lease_seconds=own.dhcp_lease_duration)

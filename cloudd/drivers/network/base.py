@@ -281,6 +281,7 @@ class NetworkConfig:
     host_namespace: str = ""                         # where NAT networks end and hypervisors make taps; empty: this process's
     outbound: bool = True                            # False: no packet of guests, DHCP or DNS leaves the machine
     uplinks: tuple[tuple[str, str], ...] = ()        # physical network -> interface or bridge of the host
+    routed: tuple[str, ...] = ()                     # guests' ranges that the outside has a route to, through their routers
     dns_forwarders: tuple[str, ...] = ()             # empty: the host's resolvers, when outbound
     host_ports: tuple[int, ...] = ()                 # TCP ports of the host that guests may reach through a NAT network
     dnsmasq: str = "dnsmasq"
@@ -362,3 +363,7 @@ class NetworkDriver(ABC):
     @abstractmethod
     async def counters(self, port_ids: Iterable[str]) -> dict[str, PortCounters]:
         """Counters of those of the ports that are plugged."""
+
+    @abstractmethod
+    async def refused(self) -> dict[str, int]:
+        """Packets that were not let out since nobody could answer their address: by router, and by the host under ""."""

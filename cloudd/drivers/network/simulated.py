@@ -239,6 +239,9 @@ class SimulatedNetworkDriver(NetworkDriver):
         return {port_id: base.PortCounters(self.traffic, packets, 0, 0, self.traffic, packets, 0, 0)
                 for port_id in port_ids if port_id in self.existing.subjects["plugged"]}
 
+    async def refused(self) -> dict[str, int]:
+        return {router_id: 0 for router_id, router in self.routers.items() if router.gateway}
+
 
 def refused(make: Any, spec: Any) -> str | None:
     """Why a subject was refused."""

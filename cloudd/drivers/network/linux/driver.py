@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,7 @@ from cloudd.drivers.network.linux import (
     conntrack,
     dhcp,
     dnsmasq,
+    egress,
     external,
     inventory,
     lan,
@@ -128,7 +130,8 @@ class LinuxNetworkDriver(NetworkDriver):
                 await self.workers.run(self.firewall.set_zones, self.bridge_zones())
                 if base.NetworkKind.NAT in (spec.kind, before.kind if before else None):
                     await self.workers.run(self.host_rules.apply, list(self.networks.values()))
-            await self.follow_network(spec, changed or before is None or before.mtu != spec.mtu)
+            remade = changed or before is None or before.mtu != spec.mtu
+            await self.follow_network(spec, remade, remade or before.subnets != spec.subnets)
             self.whole[spec.id] = spec
 
     def holds(self, spec: NetworkSpec) -> bool:
@@ -169,11 +172,11 @@ class LinuxNetworkDriver(NetworkDriver):
         await self.workers.run(dhcp.remove_port, self.config, self.names, network_id)
         self.dhcp_rules.pop(network_id, None)
 
-    async def follow_network(self, spec: NetworkSpec, remade: bool) -> None:
+    async def follow_network(self, spec: NetworkSpec, remade: bool, readdressed: bool) -> None:
         """Bring what depends on a network along: its routers, and taps of a bridge that was made anew."""
         for router in list(self.routers.values()):
             if any(i.network_id == spec.id for i in (*router.interfaces, *filter(None, [router.gateway]))):
-                if remade:
+                if readdressed:
                     await self.apply_router(router)
                 else:
                     await self.advertise(router)
@@ -209,10 +212,11 @@ class LinuxNetworkDriver(NetworkDriver):
 
     async def translate(self, spec: RouterSpec, fresh: bool) -> None:
         namespace = self.names.router_namespace(spec.id)
-        rules = self.router_rules.setdefault(spec.id, Ruleset(namespace, (nat.TABLE,)))
+        rules = self.router_rules.setdefault(spec.id, Ruleset(namespace, (nat.TABLE, egress.TABLE)))
         rules.known = rules.known and not fresh
         before = nat.floating(rules.objects)
-        await self.workers.run(rules.replace, nat.objects(spec))
+        external = self.networks.get(spec.gateway.network_id) if spec.gateway else None
+        await self.workers.run(rules.replace, nat.objects(spec) | egress.objects(spec, external, self.config.routed))
         gone = {Flows(address) for pair in before - nat.floating(rules.objects) for address in pair}
         await self.workers.run(conntrack.cut, namespace, gone)
 
@@ -299,3 +303,13 @@ class LinuxNetworkDriver(NetworkDriver):
         ports = self.firewall.wanted.ports
         taps = {port_id: ports[port_id].tap for port_id in port_ids if port_id in ports}
         return await self.workers.run(bridges.counters, self.config.namespace, taps)
+
+    async def refused(self) -> dict[str, int]:
+        return await self.workers.run(self.count_refused, [spec.id for spec in self.routers.values() if spec.gateway])
+
+    def count_refused(self, router_ids: Iterable[str]) -> dict[str, int]:
+        found = {"": egress.refused(self.config.host_namespace, self.host_rules.table)} if self.host_rules.ruleset.objects else {}
+        for router_id in router_ids:
+            with suppress(NetworkDriverError, OSError):          # it may be on its way out
+                found[router_id] = egress.refused(self.names.router_namespace(router_id))
+        return found

@@ -13,9 +13,11 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, Unsupported
-from cloudd.drivers.network.linux import bridges, dhcp, links, netns, uplinks
+from cloudd.drivers.network.linux import bridges, dhcp, egress, links, netns, uplinks
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
 from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Ruleset
+
+UNANSWERABLE = "jump unanswerable"                   # not only what would leave: answers of the host would, too
 
 
 def ensure(config: NetworkConfig, names: Names, spec: NetworkSpec) -> None:
@@ -135,12 +137,15 @@ class HostRules:
 
     def objects(self, nats: list[NetworkSpec]) -> dict[Key, Object]:
         ends = {f'"{host_end(spec.id)}"': None for spec in nats}
-        kept = () if self.config.outbound else ("iifname @ends drop", "oifname @ends drop")
+        kept = (f"iifname @ends oifname != @ends {UNANSWERABLE}",) if self.config.outbound else (
+            "iifname @ends drop", "oifname @ends drop")
         ports = ", ".join(map(str, sorted(self.config.host_ports)))
         return {(self.table, name): item for name, item in {
-            "ends": Elements("ifname", ends),
+            "ends": Elements("ifname", ends), **egress.answerable(nats, self.config.routed), egress.REFUSED: egress.DROP,
+            "unanswerable": egress.answerable_only("ip6 saddr { ::, fe80::/10 } return"),
             "forward": Chain(kept, "type filter hook forward priority 0; policy accept;"),
-            "input": Chain(("iifname @ends jump guests",), "type filter hook input priority 0; policy accept;"),
+            "input": Chain((f"iifname @ends {UNANSWERABLE}", "iifname @ends jump guests"),
+                           "type filter hook input priority 0; policy accept;"),
             # Guests reach nothing of the host but answers, ping, and what the configuration opens.
             "guests": Chain(("ct state established,related accept", "meta l4proto { 1, 58 } accept",
                              *((f"tcp dport {{ {ports} }} accept",) if ports else ()), *self.resolvers(), "drop")),
