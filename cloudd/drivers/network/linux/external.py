@@ -79,7 +79,8 @@ def join_host_bridge(config: NetworkConfig, names: Names, spec: NetworkSpec, upl
         with netns.inside(config.host_namespace):
             bridges.quiet(inner)
         bridges.join(ip, links.need(ip, outer), names.bridge(spec.id), names.alias("external", spec.id), spec.mtu)
-        bridges.join(host, links.need(host, inner), uplink, names.alias("host", spec.id), spec.mtu)
+        links.adjust(host, links.need(host, inner), mtu=spec.mtu, master=links.need(host, uplink).index,
+                     alias=names.alias("host", spec.id))                  # the host's own bridge: its frames are its own business
 
 
 def join_interface(config: NetworkConfig, names: Names, spec: NetworkSpec, uplink: str) -> None:
