@@ -14,7 +14,8 @@ import pytest
 from nd_cloud import allow, external, group, network, router, sh, subnet
 
 from cloudd.drivers.network.base import Ethertype, FloatingIp, NetworkKind, NetworkSpec, Unsupported
-from cloudd.drivers.network.linux import egress, netns
+from cloudd.drivers.network.linux import netns
+from cloudd.drivers.network.linux.outside import egress
 
 pytestmark = pytest.mark.asyncio
 

@@ -70,8 +70,8 @@ def join(ip: IPRoute, link: links.Link, bridge: str, alias: str, mtu: int | None
 
 # Taps
 
-def plug(config: NetworkConfig, names: Names, port: PortSpec, mtu: int) -> None:
-    """Fetch the tap from where the hypervisor made it, if it is still there, and put it on its bridge."""
+def plug(config: NetworkConfig, names: Names, port: PortSpec, mtu: int) -> int:
+    """Fetch the tap from where the hypervisor made it, if it is still there, and put it on its bridge; the tap's number."""
     with netns.route(config.namespace) as ip:
         if links.read(ip, port.tap) is None:
             fetch(config, port)
@@ -86,6 +86,7 @@ def plug(config: NetworkConfig, names: Names, port: PortSpec, mtu: int) -> None:
         guard.put(ip, link.index)
         links.adjust(ip, link, mtu=mtu, master=links.need(ip, names.bridge(port.network_id)).index,
                      alias=names.alias("port", port.id), up=port.admin_state_up)
+    return link.index
 
 
 def fetch(config: NetworkConfig, port: PortSpec) -> None:

@@ -13,29 +13,39 @@ from weakref import WeakValueDictionary
 
 from cloudd.core import log
 from cloudd.drivers.network import base
-from cloudd.drivers.network.base import DataplaneSpec, NetworkDriver, NetworkDriverError, NetworkSpec, PortSpec, RouterSpec
+from cloudd.drivers.network.base import (
+    DataplaneSpec,
+    Difference,
+    NetworkDriver,
+    NetworkDriverError,
+    NetworkSpec,
+    PortSpec,
+    RouterSpec,
+    Subject,
+)
 from cloudd.drivers.network.linux import (
     bridges,
     conntrack,
     dhcp,
     dnsmasq,
-    egress,
     external,
     inventory,
-    lan,
     metadata_sockets,
     nat,
     netns,
     nft,
     restore,
     routers,
-    uplinks,
 )
 from cloudd.drivers.network.linux.conntrack import Flows
+from cloudd.drivers.network.linux.drift import compare
+from cloudd.drivers.network.linux.drift.feed import Feed
+from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
 from cloudd.drivers.network.linux.names import Names, short_cloud
 from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.outside import egress, lan, uplinks
 from cloudd.drivers.network.linux.supervisor import Supervisor
 from cloudd.drivers.network.linux.zones import Zones
 
@@ -58,7 +68,10 @@ class LinuxNetworkDriver(NetworkDriver):
         self.routers: dict[str, RouterSpec] = {}
         self.router_rules: dict[str, Ruleset] = {}
         self.dhcp_rules: dict[str, Ruleset] = {}
+        self.cabled: dict[str, int] = {}                       # port -> the number of its tap, since it was plugged
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.seals = Seals()
+        self.feed = Feed(self)
         self.metadata: MetadataSockets | None = None
         self.vlan = self.ipv6 = False                # found out at open
 
@@ -92,6 +105,7 @@ class LinuxNetworkDriver(NetworkDriver):
         self.ipv6 = Path("/proc/sys/net/ipv6").exists()
 
     async def close(self) -> None:
+        self.feed.close()
         self.supervisor.close()
         if self.metadata:
             await self.metadata.close_all()
@@ -107,8 +121,19 @@ class LinuxNetworkDriver(NetworkDriver):
         return base.NetworkCaps(max_mtu=MAX_MTU, ipv6=self.ipv6, vlan=self.vlan, qos=False,
                                 external_nat=True, external_bridged=uplinks, outbound=self.config.outbound)
 
+    async def touched(self) -> frozenset[Subject] | None:
+        return await self.feed.next()
+
+    async def compare(self, subjects: Iterable[Subject] | None = None) -> tuple[Difference, ...]:
+        return await compare.compare(self, subjects)
+
+    async def mend(self, subject: Subject) -> None:
+        await compare.mend(self, subject)
+
     async def restore(self, wanted: DataplaneSpec) -> base.RestoreReport:
-        return await restore.restore(self, wanted)
+        report = await restore.restore(self, wanted)
+        await self.workers.run(self.feed.open)               # what changes from now on is news
+        return report
 
     async def purge(self) -> None:
         await super().purge()
@@ -164,7 +189,7 @@ class LinuxNetworkDriver(NetworkDriver):
         if objects or spec.id in self.dhcp_rules:
             rules = self.dhcp_rules.setdefault(spec.id, Ruleset(self.names.dhcp_namespace(spec.id), (lan.TABLE,)))
             rules.known = rules.known and not fresh
-            await self.workers.run(rules.replace, objects)
+            await self.workers.run(self.seals.settle, rules, objects)
 
     async def drop_dhcp(self, network_id: str) -> None:
         await self.metadata.set(f"network/{network_id}", ())
@@ -216,7 +241,7 @@ class LinuxNetworkDriver(NetworkDriver):
         rules.known = rules.known and not fresh
         before = nat.floating(rules.objects)
         external = self.networks.get(spec.gateway.network_id) if spec.gateway else None
-        await self.workers.run(rules.replace, nat.objects(spec) | egress.objects(spec, external, self.config.routed))
+        await self.workers.run(self.seals.settle, rules, nat.objects(spec) | egress.objects(spec, external, self.config.routed))
         gone = {Flows(address) for pair in before - nat.floating(rules.objects) for address in pair}
         await self.workers.run(conntrack.cut, namespace, gone)
 
@@ -284,7 +309,7 @@ class LinuxNetworkDriver(NetworkDriver):
         network = self.networks.get(port.network_id)
         if network is None:
             raise NetworkDriverError(f"port {port_id}: its network {port.network_id} was not applied")
-        await self.workers.run(bridges.plug, self.config, self.names, port, port.mtu or network.mtu)
+        self.cabled[port_id] = await self.workers.run(bridges.plug, self.config, self.names, port, port.mtu or network.mtu)
 
     async def replug(self, port: PortSpec) -> None:
         """Bring a tap that was plugged to the port's new state; one that was not stays where it is."""
@@ -293,6 +318,7 @@ class LinuxNetworkDriver(NetworkDriver):
             await self.plug(port.id)
 
     async def unplug(self, port_id: str) -> None:
+        self.cabled.pop(port_id, None)
         port = self.firewall.wanted.ports.get(port_id)
         await self.workers.run(bridges.unplug, self.names, self.config.namespace, port_id, port.tap if port else None)
 
