@@ -132,7 +132,7 @@ class LinuxNetworkDriver(NetworkDriver):
 
     async def restore(self, wanted: DataplaneSpec) -> base.RestoreReport:
         report = await restore.restore(self, wanted)
-        await self.workers.run(self.feed.open)               # what changes from now on is news
+        await self.feed.open()                                # what changes from now on is news
         return report
 
     async def purge(self) -> None:
@@ -178,10 +178,10 @@ class LinuxNetworkDriver(NetworkDriver):
         if spec.dhcp_port is None:
             await self.drop_dhcp(spec.id)
             return
-        fresh = await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
+        fresh, interface = await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
         await self.hear_guests_only(spec, fresh)
         forwarders = await self.workers.run(dhcp.forwarders, self.config)
-        await self.supervisor.set(dhcp.instance(self.config, self.names, spec, forwarders))
+        await self.supervisor.set(dhcp.instance(self.config, self.names, spec, forwarders, interface))
         await self.metadata.set(f"network/{spec.id}", metadata_sockets.places_of_network(self.names, spec))
 
     async def hear_guests_only(self, spec: NetworkSpec, fresh: bool) -> None:

@@ -34,8 +34,7 @@ def ensure(config: NetworkConfig, names: Names, spec: RouterSpec, networks: Netw
     """
     namespace = names.router_namespace(spec.id)
     created = netns.create(namespace)
-    if created:
-        prepare(namespace)
+    prepare(namespace)
     with netns.route(config.namespace) as outer, netns.route(namespace) as inner:
         drop_unwanted(inner, spec)
         links.ensure_addresses(inner, 1, ["127.0.0.1/8", "::1/128", f"{dhcp.METADATA4}/32"])

@@ -19,9 +19,10 @@ from cloudd.drivers.network.base import (
     Subject,
 )
 from cloudd.drivers.network.linux import bridges, external, inventory, netns, nft
-from cloudd.drivers.network.linux.drift import checks
+from cloudd.drivers.network.linux.drift import checks, seals
 from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
+from cloudd.drivers.network.linux.firewall_rules import FORWARD
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft import Chain, Ruleset
 from cloudd.drivers.network.linux.zones import Zones
@@ -64,7 +65,10 @@ async def compare(driver: Dataplane, subjects: Iterable[Subject] | None) -> tupl
     found: list[Difference] = []
     for subject in sorted(asked, key=place):
         async with driver.firewall_lock if subject in (HOST, FIREWALL) else driver.lock(f"{subject.part} {subject.id}"):
-            found += [Difference(subject, what) for what in await look(driver, subject, {})]
+            try:
+                found += [Difference(subject, what) for what in await look(driver, subject, {})]
+            except NetworkDriverError as exc:
+                found.append(Difference(subject, f"cannot be looked at: {exc}"))
     return tuple(found)
 
 
@@ -128,6 +132,8 @@ def firewall(driver: Dataplane, _: str, view: checks.View) -> Iterator[str]:
         right = {name for (owner, name), item in ruleset.objects.items() if owner == table and isinstance(item, Chain)}
         if missing := right - nft.chains(ruleset.namespace, table):
             yield f"table {table} lacks {len(missing)} of {len(right)} chains"
+        elif table == driver.firewall.bridge_table and seals.length(ruleset.namespace, table, "forward") != len(FORWARD.rules):
+            yield f"table {table} does not judge what is forwarded"
 
 
 def network(driver: Dataplane, network_id: str, view: checks.View) -> Iterator[str]:

@@ -70,8 +70,7 @@ class Feed:
     async def next(self) -> frozenset[Subject] | None:
         """Wait for changes; the subjects that they may concern, or None for all."""
         while True:
-            await self.driver.workers.run(self.open)
-            self.listen()
+            await self.open()
             await self.news.wait()
             await asyncio.sleep(GATHER_SECONDS)
             hints, self.hints = self.hints, set()
@@ -84,13 +83,25 @@ class Feed:
 
     # Hearing
 
-    def open(self) -> None:
-        """Sockets in the namespace that now has the dataplane's name; those in one that was lost would keep it alive."""
-        namespace = self.driver.config.namespace
-        if self.inotify < 0:
-            self.inotify = watch_names()
-        if not netns.exists(namespace) or (self.sockets and netns.identity(namespace) == self.identity):
+    async def open(self) -> None:
+        """Hear of the namespace that now has the dataplane's name; sockets in one that was lost would keep it alive."""
+        loop = asyncio.get_running_loop()
+        if self.inotify < 0 and (made := watch_names()) >= 0:
+            self.inotify = made
+            loop.add_reader(made, self.read_names)
+        found = await self.driver.workers.run(self.connect)
+        if found is None:
             return
+        self.shut()
+        self.identity, self.sockets = found
+        for one, hints_of in zip(self.sockets, (link_hints, table_hints), strict=True):
+            loop.add_reader(one, self.read, one, hints_of)
+
+    def connect(self) -> tuple[int, list[socket.socket]] | None:
+        """The namespace's identity and new sockets in it (blocking); None where those that are open are right."""
+        namespace = self.driver.config.namespace
+        if not netns.exists(namespace) or (self.sockets and netns.identity(namespace) == self.identity):
+            return None
         with netns.inside(namespace):
             fresh = [socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, kind) for kind in (ROUTE, NETFILTER)]
         fresh[0].bind((0, LINKS | ADDRESSES4 | ROUTES4 | ADDRESSES6 | ROUTES6))
@@ -99,16 +110,8 @@ class Feed:
         for one in fresh:
             one.setsockopt(SOL_NETLINK, ALL_NAMESPACES, 1)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        self.shut()
-        self.sockets, self.identity = fresh, netns.identity(namespace)
         self.number()
-
-    def listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for one, read in zip(self.sockets, (link_hints, table_hints), strict=False):
-            loop.add_reader(one, self.read, one, read)
-        if self.inotify >= 0:
-            loop.add_reader(self.inotify, self.read_names)
+        return netns.identity(namespace), fresh
 
     def read(self, one: socket.socket, hints_of) -> None:
         try:
@@ -135,18 +138,15 @@ class Feed:
             self.news.set()
 
     def close(self) -> None:
-        loop = asyncio.get_running_loop()
         if self.inotify >= 0:
-            loop.remove_reader(self.inotify)
+            asyncio.get_running_loop().remove_reader(self.inotify)
             os.close(self.inotify)
-        for one in self.sockets:
-            loop.remove_reader(one)
-        self.inotify = -1
+            self.inotify = -1
         self.shut()
 
     def shut(self) -> None:
-        """A descriptor that is closed leaves the event loop's set by itself."""
         for one in self.sockets:
+            asyncio.get_running_loop().remove_reader(one)
             one.close()
         self.sockets = []
 

@@ -31,3 +31,9 @@ def shown(namespace: str, table: str) -> str:
     if not any(item.get("table", {}).get("name") == name for item in tables):
         return ""
     return nft.run(namespace, f"list table {table}", nft.STATELESS)
+
+
+def length(namespace: str, table: str, chain: str) -> int:
+    """How many rules a chain has."""
+    listing = json.loads(nft.run(namespace, f"list chain {table} {chain}", nft.JSON))["nftables"]
+    return sum("rule" in item for item in listing)
