@@ -210,6 +210,9 @@ class Network:
     host_namespace: str = option("", "Namespace that plays the host towards the external network. Empty: the daemon's own.",
                                  form=options.namespace)
     outbound: bool = option(True, "off keeps every packet of guests, DHCP and DNS on this machine.")
+    routed_ranges: tuple[str, ...] = option((), "Ranges of guests that the outside has routes to, through their routers' gateway "
+                                            "addresses (IPv6, or IPv4 without SNAT). All others are not let out.",
+                                            form=options.network_range)
     external_range: str = option("172.24.4.0/24", "Floating addresses of the external network that cloudd init makes.",
                                  form=options.network_range)
     bridge_physical_network: str = option("", "Provider network that is bridged to `bridge_interface`.")
