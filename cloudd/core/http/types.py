@@ -223,11 +223,12 @@ def is_mac(value: Any) -> bool:
 
 
 def is_ip(value: Any) -> bool:
+    """An address without a scope: what stands behind a `%` may be any text."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
         return False
-    return isinstance(value, str)
+    return isinstance(value, str) and "%" not in value
 
 
 def is_cidr(value: Any) -> bool:
@@ -235,7 +236,7 @@ def is_cidr(value: Any) -> bool:
         ipaddress.ip_network(value, strict=False)
     except ValueError:
         return False
-    return isinstance(value, str) and "/" in value
+    return isinstance(value, str) and "/" in value and "%" not in value
 
 
 FORMATS = {"ip-address": is_ip, "cidr": is_cidr, "mac-address": is_mac}
