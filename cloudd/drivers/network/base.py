@@ -236,6 +236,7 @@ class PortCounters:
     tx_packets: int
     tx_drops: int
     tx_errors: int
+    refused_connections: int = 0                     # packets of new connections beyond `connections_per_port`
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,7 @@ class NetworkConfig:
     dnsmasq: str = "dnsmasq"
     dnsmasq_user: str = "nobody"
     dhcp_lease_seconds: int = 86400
+    connections_per_port: int = 0                    # most that a port opens, or has opened to it from outside; 0: no limit
 
 
 class NetworkDriver(ABC):

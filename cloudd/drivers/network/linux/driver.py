@@ -15,6 +15,7 @@ from cloudd.drivers.network import base
 from cloudd.drivers.network.base import DataplaneSpec, NetworkDriver, NetworkDriverError, NetworkSpec, PortSpec, RouterSpec
 from cloudd.drivers.network.linux import (
     bridges,
+    checked,
     conntrack,
     dhcp,
     dnsmasq,
@@ -25,13 +26,14 @@ from cloudd.drivers.network.linux import (
     netns,
     nft,
     restore,
+    rights,
     routers,
 )
 from cloudd.drivers.network.linux.conntrack import Flows
 from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
 from cloudd.drivers.network.linux.names import Names, short_cloud
-from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.supervisor import Supervisor
 from cloudd.drivers.network.linux.zones import Zones
 
@@ -46,8 +48,10 @@ class LinuxNetworkDriver(NetworkDriver):
         self.workers = netns.Workers()
         self.supervisor = Supervisor(config, self.workers)
         self.zones = Zones(Path(config.state_dir) / "zones.json")
-        self.firewall = Firewall(self.names, config.namespace)
+        self.firewall = Firewall(self.names, config.namespace, config.connections_per_port)
         self.firewall_lock = asyncio.Lock()
+        self.flows_lock = asyncio.Lock()             # taken right after the other one was let go: reviews come in the changes' order
+        self.cut_zones: set[int] = set()             # where flows are marked as cut
         self.host_rules = external.HostRules(config, self.names)
         self.networks: dict[str, NetworkSpec] = {}
         self.whole: dict[str, NetworkSpec] = {}                # of the networks, those of which nothing failed
@@ -90,7 +94,7 @@ class LinuxNetworkDriver(NetworkDriver):
         await asyncio.to_thread(self.workers.close)
 
     async def health(self) -> base.Health:
-        problems = [*await self.workers.run(inventory.problems, self.config.namespace, self.firewall.bridge_table),
+        problems = [*await self.workers.run(inventory.problems, self.config.namespace, self.firewall.ruleset.tables),
                     *self.supervisor.problems()]
         return base.Health(not problems, tuple(problems))
 
@@ -113,7 +117,8 @@ class LinuxNetworkDriver(NetworkDriver):
 
     # Networks
 
-    async def apply_network(self, spec: NetworkSpec) -> None:
+    async def apply_network(self, given: NetworkSpec) -> None:
+        spec = checked.network_spec(given)
         async with self.lock(f"network {spec.id}"):
             before = self.networks.get(spec.id)
             self.whole.pop(spec.id, None)
@@ -123,7 +128,7 @@ class LinuxNetworkDriver(NetworkDriver):
                 if base.NetworkKind.NAT in (spec.kind, before.kind if before else None):
                     await self.workers.run(self.host_rules.apply, list(self.networks.values()))
             await self.follow_network(spec, changed or before is None or before.mtu != spec.mtu)
-            self.whole[spec.id] = spec
+            self.whole[spec.id] = given
 
     def holds(self, spec: NetworkSpec) -> bool:
         return self.whole.get(spec.id) == spec
@@ -183,7 +188,8 @@ class LinuxNetworkDriver(NetworkDriver):
 
     # Routers
 
-    async def apply_router(self, spec: RouterSpec) -> None:
+    async def apply_router(self, given: RouterSpec) -> None:
+        spec = checked.router(given)
         async with self.lock(f"router {spec.id}"):
             self.routers[spec.id] = spec
             created = await self.workers.run(routers.ensure, self.config, self.names, spec, dict(self.networks))
@@ -219,7 +225,7 @@ class LinuxNetworkDriver(NetworkDriver):
     # Security groups and ports
 
     async def apply_security_group(self, spec: base.SecurityGroupSpec) -> None:
-        await self.set_group(spec.id, spec)
+        await self.set_group(spec.id, checked.group(spec))
 
     async def remove_security_group(self, group_id: str) -> None:
         await self.set_group(group_id, None)
@@ -229,20 +235,38 @@ class LinuxNetworkDriver(NetworkDriver):
             before = self.firewall.wanted.groups.get(group_id)
             if before == spec:
                 return
-            await self.workers.run(self.firewall.set_group, group_id, spec)
-            await self.cut(conntrack.after_group(self.firewall.wanted, before, spec, self.zones.numbers))
+            review = await self.workers.run(self.put_group, group_id, before, spec)
+        await self.review_flows(*review)
 
-    async def apply_port(self, spec: PortSpec) -> None:
+    def put_group(self, group_id: str, before: base.SecurityGroupSpec | None,
+                  spec: base.SecurityGroupSpec | None) -> tuple[rights.Review, rights.Rights]:
+        self.firewall.set_group(group_id, spec)
+        return rights.after_group(self.firewall.wanted, before, spec, self.zones.numbers), self.judge()
+
+    def judge(self) -> rights.Rights:
+        return rights.Rights(self.firewall.wanted.copy(), dict(self.zones.numbers))
+
+    async def review_flows(self, review: rights.Review, judge: rights.Rights) -> None:
+        """End the flows whose right a change ended. Not under the firewall's lock: a guest may have very many."""
+        async with self.flows_lock:
+            await self.workers.run(rights.carry_out, self.config.namespace, review, judge, self.cut_zones)
+
+    async def apply_port(self, given: PortSpec) -> None:
+        spec = checked.port(given)
         async with self.firewall_lock:
             before = self.firewall.wanted.ports.get(spec.id)
             if before == spec:
                 return
-            await self.workers.run(self.firewall.set_ports, [spec])
-            await self.cut(conntrack.after_port(self.firewall.wanted, before, spec, self.zones.numbers))
+            review = await self.workers.run(self.put_port, before, spec)
+        await self.review_flows(*review)
         if before and bridges.cabling(before) != bridges.cabling(spec):
             if before.tap != spec.tap:
                 await self.workers.run(bridges.unplug, self.names, self.config.namespace, spec.id, before.tap)
             await self.replug(spec)
+
+    def put_port(self, before: PortSpec | None, spec: PortSpec | None) -> tuple[rights.Review, rights.Rights]:
+        self.firewall.set_ports([spec] if spec else [], [before.id] if before and not spec else [])
+        return rights.after_port(self.firewall.wanted, before, spec, self.zones.numbers), self.judge()
 
     async def remove_port(self, port_id: str) -> None:
         await self.unplug(port_id)
@@ -250,11 +274,8 @@ class LinuxNetworkDriver(NetworkDriver):
             before = self.firewall.wanted.ports.get(port_id)
             if before is None:
                 return
-            await self.workers.run(self.firewall.set_ports, [], [port_id])
-            await self.cut(conntrack.after_port(self.firewall.wanted, before, None, self.zones.numbers))
-
-    async def cut(self, flows: Iterable[Flows]) -> None:
-        await self.workers.run(conntrack.cut, self.config.namespace, flows)
+            review = await self.workers.run(self.put_port, before, None)
+        await self.review_flows(*review)
 
     # Taps
 

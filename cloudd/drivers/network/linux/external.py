@@ -15,7 +15,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError, NetworkKind, NetworkSpec, Unsupported
 from cloudd.drivers.network.linux import bridges, dhcp, links, netns
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
-from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Ruleset
+from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object
+from cloudd.drivers.network.linux.nft_state import Ruleset
 
 
 def ensure(config: NetworkConfig, names: Names, spec: NetworkSpec) -> None:
