@@ -226,7 +226,7 @@ class RestoreReport:
 
 @dataclass(frozen=True)
 class PortCounters:
-    """Traffic as the guest sees it: rx is what it received."""
+    """Traffic as the guest sees it: rx is what it received. Drops count packets of connections beyond the limit as well."""
 
     rx_bytes: int
     rx_packets: int
@@ -236,7 +236,6 @@ class PortCounters:
     tx_packets: int
     tx_drops: int
     tx_errors: int
-    refused_connections: int = 0                     # packets of new connections beyond `connections_per_port`
 
 
 @dataclass(frozen=True)
@@ -287,7 +286,7 @@ class NetworkConfig:
     dnsmasq: str = "dnsmasq"
     dnsmasq_user: str = "nobody"
     dhcp_lease_seconds: int = 86400
-    connections_per_port: int = 0                    # most that a port opens, or has opened to it from outside; 0: no limit
+    connections_per_port: int = 16384                  # that it opens, and that are opened to it from elsewhere; 0: no limit
 
 
 class NetworkDriver(ABC):

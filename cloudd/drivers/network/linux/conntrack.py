@@ -108,13 +108,15 @@ class Talk:
 
     def select(self, selections: Iterable[Selection]) -> list[Flow]:
         """The flows that any of these fits, each once."""
-        found = {}
+        asked: dict[bytes, list[Selection]] = {}
         for selection in dict.fromkeys(selections):
-            found.update((flow.names, flow) for flow in self.dump(selection) if selection.fits(flow))
+            asked.setdefault(request(selection), []).append(selection)
+        found = {flow.names: flow for question, some in asked.items() for flow in self.dump(question)
+                 if any(selection.fits(flow) for selection in some)}
         return list(found.values())
 
-    def dump(self, selection: Selection) -> Iterator[Flow]:
-        self.socket.send(request(selection))
+    def dump(self, question: bytes) -> Iterator[Flow]:
+        self.socket.send(question)
         while True:
             for kind, body in messages(self.socket.recv(BUFFER)):
                 if kind == DONE:
@@ -154,14 +156,15 @@ class Talk:
 
 
 def request(selection: Selection) -> bytes:
-    """What the kernel can tell apart by itself: zone, mark, protocol, single addresses."""
+    """What the kernel can tell apart by itself: zone, mark, protocol, single addresses of IPv4 (asked for one of IPv6 it
+    gives all others)."""
     family, said, flags, addresses = socket.AF_UNSPEC, b"", 0, b""
     for network, kinds, flag in ((selection.source, SOURCE, FILTER_SOURCE), (selection.target, TARGET, FILTER_TARGET)):
         if network is None:
             continue
         packed = network.network_address.packed
         family = FAMILY[len(packed)]
-        if network.prefixlen == network.max_prefixlen:
+        if network.prefixlen == network.max_prefixlen == 32:
             addresses += attribute(kinds[len(packed)], packed)
             flags |= flag
     inner = attribute(TUPLE_ADDRESSES | NESTED, addresses) if addresses else b""

@@ -304,4 +304,6 @@ class LinuxNetworkDriver(NetworkDriver):
     async def counters(self, port_ids: Iterable[str]) -> dict[str, base.PortCounters]:
         ports = self.firewall.wanted.ports
         taps = {port_id: ports[port_id].tap for port_id in port_ids if port_id in ports}
-        return await self.workers.run(bridges.counters, self.config.namespace, taps)
+        found = await self.workers.run(bridges.counters, self.config.namespace, taps)
+        refused = await self.workers.run(self.firewall.refused) if found else {}
+        return {port_id: bridges.with_drops(count, *refused.get(port_id, (0, 0))) for port_id, count in found.items()}

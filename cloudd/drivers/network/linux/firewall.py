@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from cloudd.drivers.network.base import NetworkDriverError, PortSpec, SecurityGroupSpec
-from cloudd.drivers.network.linux import checked, firewall_ports
+from cloudd.drivers.network.linux import checked, firewall_ports, nft_state
 from cloudd.drivers.network.linux import firewall_rules as rules
 from cloudd.drivers.network.linux.firewall_ports import Part
 from cloudd.drivers.network.linux.names import Names
@@ -138,6 +138,15 @@ class Firewall:
             except NetworkDriverError as exc:
                 found[key] = str(exc)
         return found
+
+    def refused(self) -> dict[str, tuple[int, int]]:
+        """Port -> packets of connections beyond its limit, opened to it and by it."""
+        if not self.limit:
+            return {}
+        seen = nft_state.counted(self.ruleset.namespace, self.inet_table, rules.REFUSED)
+        numbers = {port_id: firewall_ports.number(port_id) for port_id in list(self.wanted.ports)}
+        return {port_id: (seen.get(number | rules.INWARD, 0), seen.get(number, 0)) for port_id, number in numbers.items()
+                if seen.keys() & {number, number | rules.INWARD}}
 
     # Objects
 

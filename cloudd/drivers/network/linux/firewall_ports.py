@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from cloudd.drivers.network.base import Direction, PortSpec
 from cloudd.drivers.network.linux import checked
 from cloudd.drivers.network.linux.checked import Net, parted, str_of
-from cloudd.drivers.network.linux.firewall_rules import ALLOW_OUT, ALLOWED, ESTABLISHED, INVALID, NUMBERED, group_chain
+from cloudd.drivers.network.linux.firewall_rules import ALLOW_OUT, ALLOWED, ESTABLISHED, INVALID, INWARD, NUMBERED, group_chain
 from cloudd.drivers.network.linux.nft import Chain, Elements, quoted
 
 # Neighbour discovery, router advertisements to guests, and multicast listener reports: IPv6 does not live without.
@@ -29,6 +29,7 @@ SETS = {
     "out": Elements("ifname : verdict", {}),
     "in": Elements("ifname : verdict", {}),
     "numbers": Elements("ifname : mark", {}),
+    "inward": Elements("ifname : mark", {}),
 }
 
 FROM4, FROM6 = "iifname . ether saddr . ip saddr", "iifname . ether saddr . ip6 saddr"
@@ -89,13 +90,13 @@ def in_rules(groups: list[str], stateful: bool) -> list[str]:
 
 def number(port_id: str) -> int:
     """What counts a port's connections: the same after each start. Two ports with one number, which are rare, share a limit."""
-    return NUMBERED | zlib.crc32(port_id.encode())
+    return NUMBERED | zlib.crc32(port_id.encode()) % INWARD
 
 
 def elements(port: PortSpec, stateful: bool) -> Part:
     """A port's own elements of the sets. One without port security is an open door on purpose, but its connections count."""
     tap = quoted(checked.link(port.tap))
-    part: Part = {"numbers": {tap: str(number(port.id))}}
+    part: Part = {"numbers": {tap: str(number(port.id))}, "inward": {tap: str(number(port.id) | INWARD)}}
     if not port.admin_state_up:
         return part | {"out": {owned(tap, port): "drop"}, "in": {tap: "drop"}}
     if not port.port_security:

@@ -16,7 +16,7 @@ ESTABLISHED, INVALID, ALLOWED = "0x10000", "0x20000", "0x40000"
 OTHERS = "0xfff8ffff"                                # all bits but these
 CUT = 0x20000                                        # on a flow: its right has ended (conntrack.py)
 REFUSED = "refused"
-NUMBERED = 0x80000000                                # on a packet that the filter let through: the other bits are a port's number
+NUMBERED, INWARD = 0x80000000, 0x40000000            # on a packet that the filter let through: the other bits are a port's number
 ALLOW_OUT = f"meta mark set meta mark | {ALLOWED} return"
 WITH_PORTS = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 
@@ -31,8 +31,9 @@ MARK_HOOK = "type filter hook prerouting priority -140; policy accept;"
 # tenant has business there. (Bridged packets pass the inet forward hook too, with the bridge on both sides.)
 NO_INPUT = Chain(("iifname @bridges drop",), "type filter hook input priority -10; policy accept;")
 FORWARD = Chain(("iifname vmap @out", "oifname vmap @in"), BRIDGE_HOOK)
-# Who is charged for a connection: the guest that opens it; where none of ours does, the one that it is opened to.
-CHARGE = Chain(("meta mark set iifname map @numbers accept", "meta mark set oifname map @numbers"), CHARGE_HOOK)
+# Who is charged for a connection: the guest that opens it; where none on this bridge does, the one that it is opened to,
+# in an account of its own, so that strangers never use up what a guest may open.
+CHARGE = Chain(("meta mark set iifname map @numbers accept", "meta mark set oifname map @inward"), CHARGE_HOOK)
 MARKS = Chain((
     "iifname != @bridges return",                    # in the host's own namespace, other traffic is none of our business
     f"meta mark set meta mark & {OTHERS}",           # veths within one namespace do not clear it
@@ -43,7 +44,7 @@ MARKS = Chain((
     f"ct state new tcp flags & (fin | syn | rst | ack) != syn meta mark set meta mark | {INVALID}",
 ), MARK_HOOK)
 NO_ROUTING = "iifname @bridges oifname != @bridges drop"
-BORN = f"iifname @bridges ct state new ct status & confirmed == 0 meta mark & {NUMBERED:#x} != 0 jump limit"
+BORN = f"iifname @bridges ct state new ct status & confirmed == 0 meta mark & {NUMBERED:#x} != 0 jump counted"
 
 
 def frame(zones: Mapping[str, int], limit: int) -> dict[str, Chain | Elements]:
@@ -69,7 +70,7 @@ def limits(limit: int) -> dict[str, Chain | Elements]:
         connections: Elements("mark", {}, "dynamic", "size 65535;"),
         "full": Elements("mark", {}, "dynamic,timeout", "size 65535; timeout 1s;"),
         REFUSED: Elements("mark", {}, "dynamic", "size 65535; counter;"),
-        "limit": Chain((
+        "counted": Chain((
             f"meta mark @full update @{REFUSED} {{ meta mark }} drop",
             f"add @{connections} {{ meta mark ct count over {limit} }} add @full {{ meta mark }} "
             f"update @{REFUSED} {{ meta mark }} drop",

@@ -130,6 +130,13 @@ def names(namespace: str) -> set[str]:
     return {f"{one['family']} {one['name']}" for kind, one in listing(namespace, "list tables") if kind == "table"}
 
 
+def counted(namespace: str, table: str, name: str) -> dict[int, int]:
+    """Element -> packets, of a set of numbers that counts."""
+    items = [item["elem"] for kind, set_ in listing(namespace, f"list set {table} {name}") if kind == "set"
+             for item in set_.get("elem", ())]
+    return {int(item["val"]): item["counter"]["packets"] for item in items}
+
+
 def listing(namespace: str, command: str) -> list[tuple[str, dict[str, Any]]]:
     found = json.loads(run(namespace, command, JSON) or "{}")
     return [next(iter(item.items())) for item in found.get("nftables", ())]

@@ -215,7 +215,7 @@ def forbidden(rights: Rights, judges: Owners, flow: Flow) -> bool:
 
 
 def fewer(selections: set[Selection]) -> Iterable[Selection]:
-    """One look at a zone instead of many for its addresses."""
+    """One look at a zone instead of many for its addresses: what is not in doubt there is judged as it was before."""
     by_zone: dict[int | None, list[Selection]] = defaultdict(list)
     for one in selections:
         by_zone[one.zone].append(one)
