@@ -64,9 +64,19 @@ def test_a_rule_as_text(rule, text):
     assert rules.rule_texts(rule) == [text]
 
 
-def test_a_rule_of_a_remote_group_looks_for_single_addresses_and_for_ranges():
-    assert rules.rule_texts(SecurityGroupRule(IN, V4, "any", remote_group="a-b")) == [
-        "ether type ip ip saddr @rg4_ab accept", "ether type ip ip saddr @rw4_ab accept"]
+def test_a_rule_of_a_remote_group_looks_for_single_addresses_and_where_there_are_any_for_ranges():
+    rule = SecurityGroupRule(IN, V4, "any", remote_group="a-b")
+    assert rules.rule_texts(rule, {("a-b", 6)}) == ["ether type ip ip saddr @rg4_ab accept"]
+    assert rules.rule_texts(rule, {("a-b", 4)}) == ["ether type ip ip saddr @rg4_ab accept", "ether type ip ip saddr @rw4_ab accept"]
+
+
+def test_rules_follow_when_a_remote_groups_members_come_to_have_ranges():
+    wall = Recorded()
+    wall.set_group("g2", SecurityGroupSpec("g2", (SecurityGroupRule(IN, V4, remote_group="g1"),)))
+    for pairs, there in (((), 1), ((AddressPair("10.0.0.0/24"),), 2), ((), 1), ((AddressPair("0.0.0.0/0"),), 2)):
+        wall.set_ports([replace(PORT, allowed_pairs=pairs)])
+        assert len(wall.ruleset.objects[wall.bridge_table, "sgi_g2"].rules) == there
+        assert ((wall.bridge_table, "rw4_g1") in wall.ruleset.objects) is (there == 2)
 
 
 def test_a_port_sends_from_all_its_pairs_and_what_overlaps_is_merged():

@@ -20,6 +20,7 @@ from cloudd.drivers.network.linux import (
     dhcp,
     dnsmasq,
     external,
+    firewall,
     inventory,
     metadata_sockets,
     nat,
@@ -84,6 +85,9 @@ class LinuxNetworkDriver(NetworkDriver):
             self.supervisor.user = "root"
         self.zones.load()
         bridges.prepare(self.config.namespace)
+        if self.firewall.limit and not firewall.can_count(self.config.namespace):
+            LOG.warning("this kernel cannot count connections (nft_connlimit), so guests' ports have no limit of them")
+            self.firewall.limit = 0
         self.vlan = external.vlan_works(self.config.namespace)
         self.ipv6 = Path("/proc/sys/net/ipv6").exists()
 

@@ -29,6 +29,23 @@ class Wanted:
         spec = self.groups.get(group_id)
         return {rule.remote_group for rule in spec.rules if rule.remote_group} if spec else set()
 
+    def memberships(self) -> dict[str, list[PortSpec]]:
+        """Group -> its members."""
+        found: dict[str, list[PortSpec]] = {}
+        for port in self.ports.values():
+            for group in port.security_groups:
+                found.setdefault(group, []).append(port)
+        return found
+
+    def referred(self) -> set[str]:
+        """Groups that some rule names as its remote."""
+        return {rule.remote_group for spec in self.groups.values() for rule in spec.rules if rule.remote_group}
+
+    def wide(self) -> set[tuple[str, int]]:
+        """Groups of which some member sends from a range, by IP version."""
+        return {(group, network.version) for port in self.ports.values() for pair in port.allowed_pairs
+                if (network := checked.network(pair.address)).num_addresses > 1 for group in port.security_groups}
+
     def referring(self, group_id: str) -> list[str]:
         """Groups whose rules name this one."""
         return [other for other in self.groups if group_id in self.remotes(other)]
@@ -193,12 +210,19 @@ class Firewall:
     def groups(self, some: Iterable[str]) -> dict[Key, Object | None]:
         """What these groups come to now, with None for what is not wanted any more."""
         made: dict[str, Chain | Elements | None] = {}
-        for group in some:
-            members = self.wanted.members(group)
-            made |= rules.member_sets(group, members, bool(self.wanted.referring(group)))
-            chains = rules.group_chains(group, self.wanted.groups.get(group))
-            made |= chains if group in self.wanted.groups or members else dict.fromkeys(chains)
+        members, referred, wide = self.wanted.memberships(), self.wanted.referred(), self.wanted.wide()
+        for group in self.with_referring(set(some), wide):
+            ports = members.get(group, [])
+            made |= rules.member_sets(group, ports, group in referred)
+            chains = rules.group_chains(group, self.wanted.groups.get(group), wide)
+            made |= chains if group in self.wanted.groups or ports else dict.fromkeys(chains)
         return {(self.bridge_table, name): item for name, item in made.items()}
+
+    def with_referring(self, some: set[str], wide: set[tuple[str, int]]) -> set[str]:
+        """These groups, and those whose rules change with them: a first member with a range came, or the last one left."""
+        turned = {group for group in some for version in (4, 6) if ((group, version) in wide)
+                  != ((self.bridge_table, rules.wide_member_set(group, version)) in self.ruleset.objects)}
+        return some.union(*(self.wanted.referring(group) for group in turned))
 
 
 def closed(wanted: Wanted, refused: Iterable[tuple[str, str]]) -> Wanted:
@@ -210,3 +234,13 @@ def closed(wanted: Wanted, refused: Iterable[tuple[str, str]]) -> Wanted:
         else:
             left.ports[subject_id] = checked.closed_port(left.ports[subject_id])
     return left
+
+
+def can_count(namespace: str) -> bool:
+    """Whether the kernel counts connections, asked with a table that is never made."""
+    objects = {("inet probe", name): item for name, item in rules.frame({}, 1).items()}
+    try:
+        run(namespace, as_text(["inet probe"], objects), dry=True)
+    except NetworkDriverError:
+        return False
+    return True

@@ -4,7 +4,7 @@ All policy stands in a bridge table, where both ports of a packet are known. Con
 every kernel, so an inet chain, which br_netfilter runs earlier, leaves it on the packet as a mark.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from cloudd.drivers.network.base import Direction, Ethertype, PortSpec, SecurityGroupRule, SecurityGroupSpec
 from cloudd.drivers.network.linux import checked
@@ -92,42 +92,46 @@ def wide_member_set(group_id: str, version: int) -> str:
 
 # Groups
 
+Wide = Collection[tuple[str, int]]                   # groups of which some member sends from a range, by IP version
+
+
 def member_sets(group_id: str, ports: Iterable[PortSpec], referred: bool) -> dict[str, Elements | None]:
-    """What the members of a remote group send from, single addresses and ranges; allowed address pairs count, as in Neutron.
-    Only where a rule refers to the group."""
-    names = [name(group_id, version) for version in (4, 6) for name in (member_set, wide_member_set)]
+    """What the members of a remote group send from, where a rule refers to the group: single addresses, and where there are
+    any, ranges, since each set costs a start its time. Allowed address pairs count, as in Neutron."""
+    found: dict[str, Elements | None] = {name(group_id, version): None for version in (4, 6) for name in (member_set, wide_member_set)}
     if not referred:
-        return dict.fromkeys(names)
+        return found
     networks = {checked.network(a) for port in ports for a in (*port.addresses, *(pair.address for pair in port.allowed_pairs))}
-    found: dict[str, Elements | None] = {}
     for version in (4, 6):
         single, wide = parted(network for network in networks if network.version == version)
         found[member_set(group_id, version)] = Elements(f"ipv{version}_addr", dict.fromkeys(map(str_of, single)))
-        found[wide_member_set(group_id, version)] = Elements(f"ipv{version}_addr", dict.fromkeys(map(str_of, wide)), "interval")
+        if wide:
+            found[wide_member_set(group_id, version)] = Elements(f"ipv{version}_addr", dict.fromkeys(map(str_of, wide)), "interval")
     return found
 
 
-def group_chains(group_id: str, spec: SecurityGroupSpec | None) -> dict[str, Chain]:
+def group_chains(group_id: str, spec: SecurityGroupSpec | None, wide: Wide = ()) -> dict[str, Chain]:
     """Both chains of a group; empty ones for a group that a port names before it is told."""
     rules = spec.rules if spec else ()
     return {group_chain(direction, group_id): Chain(tuple(dict.fromkeys(
-                text for rule in rules if rule.direction == direction for text in rule_texts(rule))))
+                text for rule in rules if rule.direction == direction for text in rule_texts(rule, wide))))
             for direction in Direction}
 
 
-def rule_texts(rule: SecurityGroupRule) -> list[str]:
-    """A rule; two of a remote group, whose members' single addresses and ranges are kept apart."""
+def rule_texts(rule: SecurityGroupRule, wide: Wide = ()) -> list[str]:
+    """A rule; two of a remote group that has members with ranges."""
     verdict = "accept" if rule.direction == Direction.INGRESS else ALLOW_OUT
     version = 4 if rule.ethertype == Ethertype.IPV4 else 6
     return [" ".join(part for part in (f"ether type {'ip' if version == 4 else 'ip6'}", remote, protocol_match(rule, version),
                                        verdict) if part)
-            for remote in remote_matches(rule, version)]
+            for remote in remote_matches(rule, version, wide)]
 
 
-def remote_matches(rule: SecurityGroupRule, version: int) -> list[str]:
+def remote_matches(rule: SecurityGroupRule, version: int, wide: Wide) -> list[str]:
     field = f"{'ip' if version == 4 else 'ip6'} {'saddr' if rule.direction == Direction.INGRESS else 'daddr'}"
     if rule.remote_group:
-        return [f"{field} @{name(rule.remote_group, version)}" for name in (member_set, wide_member_set)]
+        names = [member_set, *([wide_member_set] if (rule.remote_group, version) in wide else [])]
+        return [f"{field} @{name(rule.remote_group, version)}" for name in names]
     if rule.remote_cidr and (network := checked.network(rule.remote_cidr)).prefixlen:
         return [f"{field} {str_of(network)}"]
     return [""]
