@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import (
     AddressPair,
     DhcpHost,
@@ -25,7 +26,7 @@ from cloudd.drivers.network.base import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from cloudd.drivers.network.linux import checked, dhcp, firewall_ports, nat, nft, rights
+from cloudd.drivers.network.linux import dhcp, firewall_ports, nat, nft, rights
 from cloudd.drivers.network.linux import firewall_rules as rules
 from cloudd.drivers.network.linux.conntrack import Flow, Flows, Selection
 from cloudd.drivers.network.linux.firewall import Firewall, Wanted

@@ -11,11 +11,10 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from cloudd.core import log
-from cloudd.drivers.network import base
+from cloudd.drivers.network import base, checked
 from cloudd.drivers.network.base import DataplaneSpec, NetworkDriver, NetworkDriverError, NetworkSpec, PortSpec, RouterSpec
 from cloudd.drivers.network.linux import (
     bridges,
-    checked,
     conntrack,
     dhcp,
     dnsmasq,

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import NetworkDriverError, PortSpec, SecurityGroupSpec
-from cloudd.drivers.network.linux import checked, firewall_ports, nft_state
+from cloudd.drivers.network.linux import firewall_ports, nft_state
 from cloudd.drivers.network.linux import firewall_rules as rules
 from cloudd.drivers.network.linux.firewall_ports import Part
 from cloudd.drivers.network.linux.names import Names

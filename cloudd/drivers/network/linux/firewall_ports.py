@@ -8,9 +8,9 @@ import ipaddress
 import zlib
 from collections.abc import Iterable
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import Direction, PortSpec
-from cloudd.drivers.network.linux import checked
-from cloudd.drivers.network.linux.checked import Net, parted, str_of
+from cloudd.drivers.network.checked import Net, parted, str_of
 from cloudd.drivers.network.linux.firewall_rules import ALLOW_OUT, ALLOWED, ESTABLISHED, INVALID, INWARD, NUMBERED, group_chain
 from cloudd.drivers.network.linux.nft import Chain, Elements, quoted
 

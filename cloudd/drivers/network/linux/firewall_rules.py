@@ -6,9 +6,9 @@ every kernel, so an inet chain, which br_netfilter runs earlier, leaves it on th
 
 from collections.abc import Collection, Iterable, Mapping
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import Direction, Ethertype, PortSpec, SecurityGroupRule, SecurityGroupSpec
-from cloudd.drivers.network.linux import checked
-from cloudd.drivers.network.linux.checked import parted, str_of
+from cloudd.drivers.network.checked import parted, str_of
 from cloudd.drivers.network.linux.names import hexid
 from cloudd.drivers.network.linux.nft import Chain, Elements, quoted
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import (
     DataplaneSpec,
     Inventory,
@@ -19,7 +20,7 @@ from cloudd.drivers.network.base import (
     RestoreReport,
     RouterSpec,
 )
-from cloudd.drivers.network.linux import bridges, checked, external, inventory, links, netns, rights
+from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, rights
 from cloudd.drivers.network.linux.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft_state import Ruleset

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import Direction, Ethertype, PortSpec, SecurityGroupRule, SecurityGroupSpec
-from cloudd.drivers.network.linux import checked
-from cloudd.drivers.network.linux.checked import Net
+from cloudd.drivers.network.checked import Net
 from cloudd.drivers.network.linux.conntrack import Flow, Flows, Selection, Talk, inside
 from cloudd.drivers.network.linux.firewall import Wanted
 
