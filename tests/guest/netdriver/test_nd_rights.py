@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from nd_cloud import allow, group, network, subnet
+from nd_cloud import allow, group, network, sh, subnet
 from nd_talk import begin
 
 from cloudd.drivers.network.base import AddressPair, DataplaneSpec, Ethertype
@@ -160,10 +160,19 @@ async def test_a_flow_whose_rule_went_while_nobody_watched_ends_at_the_start(pla
     assert await silent(talk) and await asyncio.to_thread(kept.flows, 0.5)
 
 
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+async def test_a_flow_that_began_while_the_rules_were_gone_ends_when_they_are_back(place, kind):
+    await place.open()
+    assert await place.cloud.driver.mend_firewall() == []
+    sh("nft", "delete", "table", *place.cloud.driver.firewall.bridge_table.split(), namespace=place.cloud.plane)
+    forbidden, kept = await place.talk(kind, port=7000), await place.talk(kind)
+    assert await place.cloud.driver.mend_firewall() == [place.cloud.driver.firewall.bridge_table]
+    assert await silent(forbidden) and await asyncio.to_thread(kept.flows, 0.5)
+
+
 async def test_a_tcp_flow_is_not_picked_up_in_its_middle(place):
     """Its entry is gone, as after a flush: what the guest says next is no connection of its own."""
     await place.open()
     talk = await place.talk("tcp")
-    from nd_cloud import sh
     sh("conntrack", "-F", namespace=place.cloud.plane)
     assert await silent(talk)

@@ -4,6 +4,7 @@ Locks: one per network and per router, taken in this order, and one for the fire
 """
 
 import asyncio
+import builtins
 import os
 import shutil
 from collections.abc import Iterable
@@ -253,6 +254,15 @@ class LinuxNetworkDriver(NetworkDriver):
         """End the flows whose right a change ended. Not under the firewall's lock: a guest may have very many."""
         async with self.flows_lock:
             await self.workers.run(rights.carry_out, self.config.namespace, review, judge, self.cut_zones)
+
+    async def mend_firewall(self) -> builtins.list[str]:
+        """Bring back what somebody changed in the kernel, and end the flows that came about meanwhile; what differed."""
+        async with self.firewall_lock:
+            mended = await self.workers.run(self.firewall.mend)
+            judge = self.judge()
+        if mended:
+            await self.review_flows(rights.of_everything(judge.wanted, judge.zones), judge)
+        return mended
 
     async def apply_port(self, given: PortSpec) -> None:
         spec = checked.port(given)

@@ -52,12 +52,14 @@ class Ruleset:
         return self.apply({**dict.fromkeys(self.objects), **objects})
 
     def compare(self) -> list[str]:
-        """What differs in the kernel from what is wanted, by name; empty when nothing does."""
+        """What differs in the kernel from what is wanted, by name; empty when nothing does, or nothing was wanted yet."""
+        if not self.known:
+            return []
         return named(differing(read(self.namespace, self.tables), self.objects, self.tables))
 
     def mend(self) -> list[str]:
         """Undo what differs, and nothing else, as one transaction; what it was, by name."""
-        return self.bring(self.objects)
+        return self.bring(self.objects) if self.known else []
 
     def bring(self, objects: Objects) -> list[str]:
         """Take the kernel from whatever it holds to these objects, touching only what differs."""
