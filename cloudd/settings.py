@@ -222,6 +222,9 @@ class Network:
     dns_servers: tuple[str, ...] = option((), "Resolvers that guests' questions go to. Empty: the host's.", form=options.resolver)
     dhcp_lease_duration: int = option(86400, "Seconds that a DHCP lease lasts.", least=120)
     global_mtu: int = option(1500, "Largest packet of tenant networks.", least=1280, most=65535)
+    connections_per_port: int = option(16384, "Connections that a guest's port may have at once in the host's connection tracking: so many "
+                                              "that it opens, and so many that are opened to it from elsewhere. What is beyond is "
+                                              "dropped. 0: no limit.", least=0)
     mac_base: str = option("fa:16:3e:00:00:00", "Beginning of generated MAC addresses.", form=options.mac_base)
 
 

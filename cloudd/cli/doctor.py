@@ -40,10 +40,13 @@ PROGRAMS = {
 
 RULES = """
 table inet t {
+  set s { type mark; size 65535; flags dynamic; }
   chain c { type filter hook prerouting priority -140; ct state established meta mark set 0x1; }
+  chain l { type filter hook forward priority -10; add @s { meta mark ct count over 9 } drop; }
 }
 table bridge t {
   map m { type ifname : verdict; }
+  set s { type ifname . ether_addr . ipv4_addr; flags interval; }
   chain c { type filter hook forward priority -10; iifname vmap @m; }
 }
 """
@@ -129,7 +132,7 @@ def firewall(settings: Settings) -> Iterable[Finding]:
     try:
         error = _call(["ip", "netns", "exec", name, "nft", "-f", "-"], RULES)
         yield Finding("nftables", FAIL if error else OK, error or "inet and bridge rules are taken",
-                      "modprobe nf_tables nf_conntrack")
+                      "modprobe -a nf_tables nf_conntrack nft_connlimit")
         error = _call(["ip", "netns", "exec", name, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"])
         yield Finding("bridge filter", FAIL if error else OK, error or "br_netfilter is there",
                       "modprobe br_netfilter && echo br_netfilter > /etc/modules-load.d/cloudd.conf")

@@ -156,4 +156,5 @@ def driver_config(settings: Any) -> NetworkConfig:
     return NetworkConfig(
         cloud_id=hashlib.sha256(str(state_dir).encode()).hexdigest()[:12], state_dir=str(state_dir / "network"),
         namespace=own.namespace, host_namespace=own.host_namespace, outbound=own.outbound, uplinks=uplinks, routed=own.routed_ranges,
-        dns_forwarders=tuple(own.dns_servers), dhcp_lease_seconds=own.dhcp_lease_duration)
+        dns_forwarders=tuple(own.dns_servers), dhcp_lease_seconds=own.dhcp_lease_duration,
+        connections_per_port=own.connections_per_port)

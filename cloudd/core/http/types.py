@@ -253,6 +253,7 @@ def is_mac(value: Any) -> bool:
 
 
 def is_ip(value: Any) -> bool:
+    """An address without a scope: what stands behind a `%` may be any text."""
     try:
         ipaddress.ip_address(value)
     except ValueError:

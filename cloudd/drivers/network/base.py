@@ -250,7 +250,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class PortCounters:
-    """Traffic as the guest sees it: rx is what it received."""
+    """Traffic as the guest sees it: rx is what it received. Drops count packets of connections beyond the limit as well."""
 
     rx_bytes: int
     rx_packets: int
@@ -311,6 +311,7 @@ class NetworkConfig:
     dnsmasq: str = "dnsmasq"
     dnsmasq_user: str = "nobody"
     dhcp_lease_seconds: int = 86400
+    connections_per_port: int = 16384                  # that it opens, and that are opened to it from elsewhere; 0: no limit
 
 
 class NetworkDriver(ABC):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cloudd.drivers.network import base
+from cloudd.drivers.network import base, checked
 from cloudd.drivers.network.base import (
     DataplaneSpec,
     Difference,
@@ -148,9 +148,10 @@ class SimulatedNetworkDriver(NetworkDriver):
         self.cabled = {port: plug for port, plug in self.existing.subjects["plugged"].items() if port in self.ports}
         for spec in (*wanted.security_groups, *wanted.ports):
             self.existing.put("ports" if isinstance(spec, base.PortSpec) else "security_groups", spec.id, plain(spec))
-        failed = []
+        readable, failed = checked.dataplane(wanted)
+        made = {spec.id for spec in (*readable.networks, *readable.routers)}
         for kind, specs, make in (("network", wanted.networks, self.make_network), ("router", wanted.routers, self.make_router)):
-            failed += [f"{kind} {spec.id}: {why}" for spec in specs if (why := refused(make, spec))]
+            failed += [f"{kind} {spec.id}: {why}" for spec in specs if spec.id in made and (why := refused(make, spec))]
         created = [f"network {s.id}" for s in wanted.networks if s.id not in before.networks]
         created += [f"router {s.id}" for s in wanted.routers if s.id not in before.routers]
         return base.RestoreReport(tuple(created), tuple(removed), tuple(failed))
@@ -212,6 +213,7 @@ class SimulatedNetworkDriver(NetworkDriver):
 
     async def apply_network(self, spec: base.NetworkSpec) -> None:
         self.called("apply_network", spec.id)
+        checked.network_spec(spec)
         self.make_network(spec)
 
     def holds(self, spec: base.NetworkSpec) -> bool:
@@ -238,6 +240,7 @@ class SimulatedNetworkDriver(NetworkDriver):
 
     async def apply_router(self, spec: base.RouterSpec) -> None:
         self.called("apply_router", spec.id)
+        checked.router(spec)
         self.make_router(spec)
 
     def make_router(self, spec: base.RouterSpec) -> None:
@@ -251,6 +254,7 @@ class SimulatedNetworkDriver(NetworkDriver):
 
     async def apply_security_group(self, spec: base.SecurityGroupSpec) -> None:
         self.called("apply_security_group", spec.id)
+        checked.group(spec)
         self.groups[spec.id] = spec
         self.existing.put("security_groups", spec.id, plain(spec))
 
@@ -261,6 +265,7 @@ class SimulatedNetworkDriver(NetworkDriver):
 
     async def apply_port(self, spec: base.PortSpec) -> None:
         self.called("apply_port", spec.id)
+        checked.port(spec)
         self.ports[spec.id] = spec
         self.existing.put("ports", spec.id, plain(spec))
 

@@ -65,22 +65,27 @@ async def _checked(context: Context, tx: AsyncSession, values: Values) -> Values
 
 
 def _protocol(text: str | None) -> str | None:
-    """A protocol as Neutron keeps it: a known name in lower case, or a number as text; `any` is none."""
+    """A protocol as Neutron keeps it: a known name in lower case, or a number in its one spelling; `any` is none."""
     if text is None or text.lower() in ("any", ""):
         return None
     text = text.lower()
     if text in NUMBERS:
         return text
-    if whole(text, 255) is not None:
-        return text
+    if (number := whole(text, 255)) is not None:
+        return str(number)
     raise BadRequest(f"Security group rule protocol {text} not supported. Only protocol values "
                      f"{', '.join(sorted(NUMBERS))} and integer representations [0 to 255] are supported.",
                      type="SecurityGroupRuleInvalidProtocol")
 
 
+def number_of(protocol: str | None) -> int | None:
+    """The number of a protocol as it is kept."""
+    return None if protocol is None else NUMBERS[protocol] if protocol in NUMBERS else int(protocol)
+
+
 def _check_protocol(said: Values) -> None:
     protocol, low, high = said["protocol"], said["port_range_min"], said["port_range_max"]
-    number = None if protocol is None else NUMBERS.get(protocol, int(protocol) if protocol.isdigit() else -1)
+    number = number_of(protocol)
     if number in ONLY_IPV6 and said["ethertype"] == "IPv4":
         raise BadRequest(f"Invalid ethertype IPv4 for protocol {protocol}.", type="SecurityGroupEthertypeConflictWithProtocol")
     if number in ICMP:
@@ -122,8 +127,7 @@ def _key(said: Values) -> tuple[Any, ...]:
     """What a rule means: two with the same are the same, however they were written."""
     prefix = said["remote_ip_prefix"]
     everybody = prefix and ipaddress.ip_network(prefix, strict=False).prefixlen == 0
-    protocol = said["protocol"]
-    return (said["direction"], said["ethertype"], str(NUMBERS.get(protocol, protocol)), said["port_range_min"],
+    return (said["direction"], said["ethertype"], number_of(said["protocol"]), said["port_range_min"],
             said["port_range_max"], None if not prefix or everybody else str(ipaddress.ip_network(prefix, strict=False)),
             said["remote_group_id"])
 

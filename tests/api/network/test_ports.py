@@ -2,6 +2,10 @@
 
 import ipaddress
 
+import pytest
+
+from cloudd import network as face
+from cloudd.drivers.network import checked
 from tests.api.network.conftest import refused
 
 
@@ -116,6 +120,31 @@ async def test_address_pairs_and_dhcp_options(net):
     twice = [{"ip_address": "10.1.0.9"}, {"ip_address": "10.1.0.9"}]
     refused(await net.try_change("port", port, allowed_address_pairs=twice), 400, "DuplicateAddressPairInRequest")
     refused(await net.try_change("port", port, allowed_address_pairs=[{"ip_address": "nine"}]), 400, "HTTPBadRequest", "nine")
+
+
+@pytest.mark.parametrize("address", ["::/0", "::/1", "fe80::/10", "0.0.0.0/0", "0.0.0.0/1", "10.1.0.0/255.255.255.0", "FE80::0001"])
+async def test_an_allowed_address_pair_that_is_taken_reaches_the_firewall(net, address):
+    """`::/0` was taken with 201 and then refused by the kernel: the port went to ERROR and was tried again for ever."""
+    network, _ = await net.lan()
+    port = await net.make("port", network_id=network["id"], allowed_address_pairs=[{"ip_address": address}],
+                          device_owner="compute:nova")
+    await face.wire(net.cloud.parts, port["id"])
+    await net.cloud.settled()
+    told = checked.port(net.driver.ports[port["id"]])
+    assert [pair.address for pair in told.allowed_pairs] == [str(ipaddress.ip_network(address, strict=False))]
+    assert (await net.show(f"/ports/{port['id']}"))["status"] == "ACTIVE"
+
+
+async def test_addresses_with_a_scope_are_refused_wherever_they_stand(net):
+    """What stands behind the `%` may be any text; it came to dnsmasq's files and to rules as it was."""
+    network, subnet = await net.lan("fd00::/64")
+    scoped = "fd00::5%\nserver=192.0.2.1"
+    for values in ({"fixed_ips": [{"ip_address": scoped}]}, {"allowed_address_pairs": [{"ip_address": scoped}]},
+                   {"allowed_address_pairs": [{"ip_address": "fd00::%x/64"}]}):
+        refused(await net.try_make("port", network_id=network["id"], **values), 400, "HTTPBadRequest")
+    for values in ({"gateway_ip": scoped}, {"dns_nameservers": [scoped]}, {"host_routes": [{"destination": "::/0", "nexthop": scoped}]},
+                   {"allocation_pools": [{"start": scoped, "end": "fd00::9"}]}):
+        refused(await net.try_change("subnet", subnet, **values), 400, "HTTPBadRequest")
 
 
 async def test_members_do_not_pose_as_the_network(net, other, admin):

@@ -84,6 +84,31 @@ async def test_rules_that_do(net, group, said):
     assert await net.show(f"/security-group-rules/{made['id']}") == made
 
 
+@pytest.mark.parametrize("said, kept", [("006", "6"), (6, "6"), ("TCP", "tcp"), ("017", "17"), ("0000132", "132"), ("000", "0")])
+async def test_a_protocol_with_zeros_before_it_is_its_number(net, group, said, kept):
+    """`006` with ports 22 to 22 was TCP to the API and every TCP port to the firewall."""
+    ports = {} if kept == "0" else {"port_range_min": 22, "port_range_max": 22}
+    made = await net.make("security_group_rule", security_group_id=group["id"], direction="ingress", protocol=said, **ports)
+    assert made["protocol"] == kept and (await net.show(f"/security-group-rules/{made['id']}"))["protocol"] == kept
+    refused(await net.try_make("security_group_rule", security_group_id=group["id"], direction="ingress", protocol=int(kept)
+                               if kept.isdecimal() else "6", **ports), 409, "SecurityGroupRuleExists", made["id"])
+    await net.cloud.settled()
+    assert kept in [rule.protocol for rule in net.driver.groups[group["id"]].rules]
+
+
+@pytest.mark.parametrize("protocol", ["\u00b2", "\u0666", "+6", "6 ", "0x6", "6\n", "-0", "1e1", "tcp accept", "9" * 5000])
+async def test_a_protocol_in_another_spelling_is_refused(net, group, protocol):
+    refused(await net.try_make("security_group_rule", security_group_id=group["id"], direction="ingress", protocol=protocol), 400,
+            "SecurityGroupRuleInvalidProtocol")
+
+
+async def test_an_address_with_a_scope_is_refused(net, group):
+    """What stands behind the `%` may be any text, and would go on as it is."""
+    rule = {"security_group_id": group["id"], "direction": "ingress", "ethertype": "IPv6"}
+    refused(await net.try_make("security_group_rule", **rule, remote_ip_prefix="fe80::1%} accept/128"), 400, "HTTPBadRequest",
+            "remote_ip_prefix")
+
+
 async def test_both_remotes_are_too_much(net, group):
     refused(await net.try_make("security_group_rule", security_group_id=group["id"], direction="ingress",
                                remote_group_id=group["id"], remote_ip_prefix="10.0.0.0/8"), 400,

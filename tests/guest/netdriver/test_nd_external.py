@@ -122,6 +122,7 @@ async def test_a_vlan_where_the_kernel_has_none_is_refused(make):
         await bridged_guest(cloud, vlan=7)
 
 
+@pytest.mark.timeout(240)
 async def test_the_dataplane_in_the_hosts_own_namespace(cloud):
     """The same tests by a process whose own namespace is the dataplane's: no setting names one."""
     name = cloud.namespace("own")
@@ -136,7 +137,7 @@ def run_tests_in(namespace):
     return subprocess.run(
         ["nsenter", f"--net=/run/netns/{namespace}", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
         env={**os.environ, "ND_OWN_NAMESPACE": "1"},
-        capture_output=True, text=True, check=False, timeout=110, cwd=here.parents[2])
+        capture_output=True, text=True, check=False, timeout=220, cwd=here.parents[2])
 
 
 # What nobody outside could answer

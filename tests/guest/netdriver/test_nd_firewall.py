@@ -11,7 +11,7 @@ import pytest_asyncio
 from nd_cloud import allow, group, mac, network, subnet, until
 
 from cloudd.drivers.network.base import AddressPair, DataplaneSpec, Ethertype
-from cloudd.drivers.network.linux import firewall_rules as rules
+from cloudd.drivers.network.linux import firewall_ports
 
 pytestmark = pytest.mark.asyncio
 
@@ -149,7 +149,7 @@ async def test_guests_cannot_advertise_routers_or_others_addresses(cloud, net):
     client, server = await pair(cloud, net, group())
     raw = client.make_socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD))
     raw.bind(("eth0", 0x86DD))
-    own = rules.link_local(server.port.mac).network_address.packed
+    own = firewall_ports.link_local(server.port.mac).network_address.packed
     assert not seen(raw, server, own, 134, b"\x40" + bytes(11))
     assert not seen(raw, server, own, 136, bytes.fromhex("20000000") + ipv6("fd00:a::1"))
     assert seen(raw, server, own, 136, bytes.fromhex("20000000") + ipv6("fd00:a::20"))

@@ -8,8 +8,11 @@ import pytest
 import pytest_asyncio
 
 from cloudd.drivers.network.base import (
+    AddressPair,
     DataplaneSpec,
     DhcpPort,
+    Direction,
+    Ethertype,
     FloatingIp,
     NetworkConfig,
     NetworkDriverError,
@@ -17,9 +20,11 @@ from cloudd.drivers.network.base import (
     NetworkSpec,
     Part,
     PortSpec,
+    Route,
     RouterGateway,
     RouterInterface,
     RouterSpec,
+    SecurityGroupRule,
     SecurityGroupSpec,
     Subject,
     SubnetSpec,
@@ -159,6 +164,25 @@ async def test_a_subject_that_cannot_be_made_is_reported_by_restore_and_raised_b
     assert len(report.failed) == 1 and report.failed[0].startswith(f"network {bad.id}: ")
     with pytest.raises(Unsupported):
         await driver.apply_network(bad)
+
+
+async def test_a_value_that_cannot_be_read_is_refused_by_name_and_closes_its_subject_only(driver):
+    spec = everything()
+    rule = SecurityGroupRule(Direction.INGRESS, Ethertype.IPV4, "6 accept")
+    bad = DataplaneSpec(
+        (replace(tenant(), dns_domain="x\ny"),), (replace(spec.routers[0], id=new_id(), routes=(Route("::/0", "fe80::1%x"),)),),
+        (SecurityGroupSpec(new_id(), (rule,)),), (port(spec.networks[0], allowed_pairs=(AddressPair("10.0.0.0/8,x"),)),))
+    subjects = (*bad.networks, *bad.routers, *bad.security_groups, *bad.ports)
+    applies = (driver.apply_network, driver.apply_router, driver.apply_security_group, driver.apply_port)
+    for subject, apply in zip(subjects, applies, strict=True):
+        with pytest.raises(NetworkDriverError, match=subject.id):
+            await apply(subject)
+    report = await driver.restore(DataplaneSpec((*spec.networks, *bad.networks), (*spec.routers, *bad.routers),
+                                                (*spec.security_groups, *bad.security_groups), (*spec.ports, *bad.ports)))
+    assert [line.split(":")[0].split()[-1] for line in report.failed] == [subject.id for subject in subjects]
+    there = await driver.list()
+    assert (there.networks, there.routers) == ({network.id for network in spec.networks}, {spec.routers[0].id})
+    assert there.firewall_ports == {spec.ports[0].id, bad.ports[0].id}
 
 
 async def test_a_port_that_was_not_applied_is_not_plugged(driver, make_tap):

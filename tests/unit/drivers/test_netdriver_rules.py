@@ -1,9 +1,11 @@
 """The text that the linux driver writes: nftables rules and changes, dnsmasq's files, names, zones."""
 
+import ipaddress
 from dataclasses import replace
 
 import pytest
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import (
     AddressPair,
     DhcpHost,
@@ -24,9 +26,9 @@ from cloudd.drivers.network.base import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from cloudd.drivers.network.linux import conntrack, dhcp, nat, nft
+from cloudd.drivers.network.linux import dhcp, firewall_ports, nat, nft, rights
 from cloudd.drivers.network.linux import firewall_rules as rules
-from cloudd.drivers.network.linux.conntrack import Flows
+from cloudd.drivers.network.linux.conntrack import Flow, Flows, Selection
 from cloudd.drivers.network.linux.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names, short_cloud
 from cloudd.drivers.network.linux.nft import Chain, Elements
@@ -51,23 +53,91 @@ PORT = PortSpec("p1", "n1", "tap1", "FA:16:3E:00:00:01", ("10.0.0.5", "fd00::5")
     (SecurityGroupRule(IN, V6, "ipv6-icmp", 128, 0), "ether type ip6 icmpv6 type 128 icmpv6 code 0 accept"),
     (SecurityGroupRule(IN, V6, "icmp"), "ether type ip6 meta l4proto 58 accept"),
     (SecurityGroupRule(IN, V4, "vrrp"), "ether type ip meta l4proto 112 accept"),
-    (SecurityGroupRule(IN, V4, "any", remote_group="a-b"), "ether type ip ip saddr @rg4_ab accept"),
+    (SecurityGroupRule(IN, V4, "006", 22, 22), "ether type ip tcp dport 22 accept"),
+    (SecurityGroupRule(IN, V4, "017", 53, 54), "ether type ip udp dport 53-54 accept"),
+    (SecurityGroupRule(IN, V4, "0132", 9, 9), "ether type ip sctp dport 9 accept"),
+    (SecurityGroupRule(IN, V6, "058", 128), "ether type ip6 icmpv6 type 128 accept"),
+    (SecurityGroupRule(IN, V4, "000"), "ether type ip accept"),
+    (SecurityGroupRule(IN, V4, "TCP", 22, 22, remote_cidr="192.0.2.7/255.255.255.0"),
+     "ether type ip ip saddr 192.0.2.0/24 tcp dport 22 accept"),
 ])
 def test_a_rule_as_text(rule, text):
-    assert rules.rule_text(rule) == text
+    assert rules.rule_texts(rule) == [text]
 
 
-def test_spoof_rules_name_all_pairs_and_merge_what_overlaps():
-    port = replace(PORT, allowed_pairs=(AddressPair("10.0.0.0/24"), AddressPair("10.0.0.9", "fa:16:3e:00:00:09")))
-    text = "\n".join(rules.spoof_rules(port))
-    assert "ether saddr != { fa:16:3e:00:00:01, fa:16:3e:00:00:09 } drop" in text
-    assert "ether saddr . ip saddr != { fa:16:3e:00:00:01 . 10.0.0.0/24, fa:16:3e:00:00:09 . 10.0.0.9 } drop" in text
-    assert "fa:16:3e:00:00:01 . fe80::f816:3eff:fe00:1" in text
+def test_a_rule_of_a_remote_group_looks_for_single_addresses_and_where_there_are_any_for_ranges():
+    rule = SecurityGroupRule(IN, V4, "any", remote_group="a-b")
+    assert rules.rule_texts(rule, {("a-b", 6)}) == ["ether type ip ip saddr @rg4_ab accept"]
+    assert rules.rule_texts(rule, {("a-b", 4)}) == ["ether type ip ip saddr @rg4_ab accept", "ether type ip ip saddr @rw4_ab accept"]
 
 
-def test_a_port_that_is_down_drops_and_one_without_security_has_no_chains():
-    assert set(rules.port_chains(replace(PORT, admin_state_up=False), True).values()) == {rules.DROP}
-    assert rules.port_chains(replace(PORT, port_security=False), True) == {}
+def test_rules_follow_when_a_remote_groups_members_come_to_have_ranges():
+    wall = Recorded()
+    wall.set_group("g2", SecurityGroupSpec("g2", (SecurityGroupRule(IN, V4, remote_group="g1"),)))
+    for pairs, there in (((), 1), ((AddressPair("10.0.0.0/24"),), 2), ((), 1), ((AddressPair("0.0.0.0/0"),), 2)):
+        wall.set_ports([replace(PORT, allowed_pairs=pairs)])
+        assert len(wall.ruleset.objects[wall.bridge_table, "sgi_g2"].rules) == there
+        assert ((wall.bridge_table, "rw4_g1") in wall.ruleset.objects) is (there == 2)
+
+
+def test_a_port_sends_from_all_its_pairs_and_what_overlaps_is_merged():
+    port = replace(PORT, allowed_pairs=(AddressPair("10.0.0.0/24"), AddressPair("10.0.0.128/25"),
+                                        AddressPair("10.0.0.9", "fa:16:3e:00:00:09")))
+    part = firewall_ports.elements(port, True)
+    assert set(part["macs"]) == {'"tap1" . fa:16:3e:00:00:01', '"tap1" . fa:16:3e:00:00:09'}
+    assert set(part["wide4"]) == {'"tap1" . fa:16:3e:00:00:01 . 10.0.0.0/24'}
+    assert set(part["own4"]) == {'"tap1" . fa:16:3e:00:00:01 . 10.0.0.5', '"tap1" . fa:16:3e:00:00:09 . 10.0.0.9'}
+    assert '"tap1" . fa:16:3e:00:00:01 . fe80::f816:3eff:fe00:1' in part["own6"]
+
+
+def test_a_port_that_is_down_drops_and_one_without_security_is_not_filtered():
+    down = firewall_ports.elements(replace(PORT, admin_state_up=False), True)
+    assert (set(down["in"].values()), set(down["out"].values())) == ({"drop"}, {"drop"})
+    assert set(firewall_ports.elements(replace(PORT, port_security=False), True)) == {"numbers", "inward"}
+
+
+def test_ports_with_the_same_groups_share_their_chains():
+    wall = Recorded()
+    wall.set_ports([replace(PORT, id=f"p{n}", tap=f"tap{n}", addresses=(f"10.0.0.{n}",)) for n in range(5)])
+    assert len([name for _, name in wall.ruleset.objects if name.startswith(("o_", "i_"))]) == 2
+    wall.set_ports([replace(PORT, id="p1", tap="tap1", security_groups=("g2", "g1"))])
+    assert len([name for _, name in wall.ruleset.objects if name.startswith(("o_", "i_"))]) == 4
+    wall.set_ports([replace(PORT, id="p1", tap="tap1")])
+    assert len([name for _, name in wall.ruleset.objects if name.startswith(("o_", "i_"))]) == 2
+
+
+@pytest.mark.parametrize("change", [
+    {"mac": "fa:16:3e:00:00:01 } accept"}, {"tap": 'tap" accept'}, {"addresses": ("10.0.0.5%x, 0.0.0.0",)},
+    {"addresses": ("fe80::1%a } x",)},
+    {"allowed_pairs": (AddressPair("10.0.0.0/24; drop"),)}, {"allowed_pairs": (AddressPair("10.0.0.1", "x"),)}, {"id": "a b"},
+    {"security_groups": ("g1 accept",)},
+])
+def test_no_spelling_of_a_port_becomes_text_of_a_rule(change):
+    with pytest.raises(NetworkDriverError, match="port "):
+        checked.port(replace(PORT, **change))
+
+
+@pytest.mark.parametrize("change", [
+    {"protocol": "tcp accept"}, {"protocol": "٦"}, {"protocol": "²"}, {"protocol": "256"}, {"protocol": "+6"}, {"protocol": "0x6"},
+    {"protocol": "6", "port_min": "22 accept"}, {"protocol": "6", "port_min": 22, "port_max": 70000},
+    {"remote_cidr": "10.0.0.0/8 accept"}, {"remote_group": "g } accept"}, {"protocol": "1", "port_min": 256},
+])
+def test_no_spelling_of_a_rule_becomes_text_of_a_rule(change):
+    with pytest.raises(NetworkDriverError, match="security group g1"):
+        checked.group(SecurityGroupSpec("g1", (replace(SecurityGroupRule(IN, V4), **change),)))
+
+
+def test_no_spelling_of_a_network_or_router_becomes_a_line_of_a_file_or_command():
+    net = network()
+    for spec in (replace(net, hosts=(replace(net.hosts[0], mac="fa:16:3e:00:00:01\ndhcp-script=x"),)),
+                 replace(net, hosts=(replace(net.hosts[0], addresses=("fd00::5%\nx",)),)),
+                 replace(net, subnets=(replace(net.subnets[0], dns_nameservers=("fd00::5%,x",)),)),
+                 replace(net, subnets=(replace(net.subnets[0], host_routes=(Route("::/0", "fe80::1%eth0"),)),)),
+                 replace(net, dhcp_port=replace(net.dhcp_port, addresses=("10.0.0.2/24,x",)))):
+        with pytest.raises(NetworkDriverError, match="network n1"):
+            checked.network_spec(spec)
+    with pytest.raises(NetworkDriverError, match="router r"):
+        checked.router(RouterSpec("r", floating_ips=(FloatingIp("172.24.4.9 : 10.0.0.1", "10.0.0.5"),)))
 
 
 def test_a_change_of_rules_is_one_small_text():
@@ -81,7 +151,7 @@ def test_a_change_of_rules_is_one_small_text():
         "add chain bridge t new",
         'delete element bridge t m { "t0" : jump old }',
         'add element bridge t m { "t0" : jump new }',
-        "add rule bridge t new accept",
+        f"add rule bridge t new {nft.marked('accept')}",
         "delete element bridge t s { 10.0.0.1 }",
         "flush chain bridge t old",
         "delete chain bridge t old",
@@ -98,8 +168,8 @@ class Recorded(Firewall):
         self.ruleset.apply = self.remember
 
     def remember(self, changes):
-        real = {key: item for key, item in changes.items() if self.ruleset.objects.get(key) != item}
-        self.ruleset.objects = {k: v for k, v in {**self.ruleset.objects, **changes}.items() if v is not None}
+        real = nft.changed(self.ruleset.objects, changes)
+        self.ruleset.objects = {k: v for k, v in {**self.ruleset.objects, **real}.items() if v is not None}
         self.changes.append({name for _, name in real})
         return bool(real)
 
@@ -112,27 +182,72 @@ def test_membership_of_remote_groups_follows_ports():
     assert wall.ruleset.objects[key].elements == {"10.0.0.5": None}
     wall.set_ports([replace(PORT, addresses=("10.0.0.6",))])
     assert wall.ruleset.objects[key].elements == {"10.0.0.6": None}
-    assert wall.changes[-1] == {"rg4_g1", "rg6_g1", "o_p1"}
+    assert wall.changes[-1] == {"rg4_g1", "rg6_g1", "own4", "own6", "target6"}
     wall.set_ports([], ["p1"])
     assert wall.ruleset.objects[key].elements == {}
     wall.set_group("g2", None)
-    assert {name for _, name in wall.ruleset.objects} == {"in", "out"}
+    assert {name for _, name in wall.ruleset.objects} == {
+        *firewall_ports.SETS, "forward", "charge", "spoof", *rules.frame({}, 0)}
 
 
-def test_flows_to_cut_after_changes():
+def flow(source, target, protocol=6, port=22, code=40000, zone=22):
+    packed = [ipaddress.ip_address(one).packed for one in (source, target)]
+    return Flow(zone, *packed, protocol, port, code, False, b"")
+
+
+def test_flows_in_doubt_after_changes():
     zones = {"n1": 11, "n2": 22}
     other = replace(PORT, id="p2", network_id="n2", addresses=("10.9.0.1",), security_groups=("g2",))
     group = SecurityGroupSpec("g2", (SecurityGroupRule(IN, V4, remote_group="g1"), SecurityGroupRule(IN, V4, "tcp", 22, 22)))
     wanted = Wanted({"p1": PORT, "p2": other}, {"g2": group}, {})
-    own = {Flows("10.0.0.5", 11), Flows("fd00::5", 11)}
-    assert conntrack.after_port(wanted, None, PORT, zones) == set()
-    assert conntrack.after_port(wanted, PORT, replace(PORT, security_groups=("g1", "g3")), zones) == set()
-    assert conntrack.after_port(wanted, PORT, replace(PORT, security_groups=()), zones) == \
-        own | {Flows("10.0.0.5", 22), Flows("fd00::5", 22)}
-    assert conntrack.after_port(wanted, PORT, replace(PORT, addresses=("10.0.0.5",)), zones) == \
-        {Flows("fd00::5", 11), Flows("fd00::5", 22)}
-    assert conntrack.after_group(wanted, group, replace(group, rules=group.rules[:1]), zones) == {Flows("10.9.0.1", 22)}
-    assert conntrack.after_group(wanted, replace(group, rules=()), group, zones) == set()
+
+    def after(before, port):
+        wanted.ports = {"p2": other} | ({"p1": port} if port else {})
+        review = rights.after_port(wanted, before, port, zones)
+        return {(one.zone, str(one.source or one.target)) for one in review.doubted}, review.judges, review.gone
+
+    nothing = (set(), set(), set())
+    assert after(None, PORT) == nothing
+    assert after(PORT, replace(PORT, security_groups=("g1", "g3"))) == nothing
+    own = {(zone, f"{one}") for zone in (11, 22) for one in ("10.0.0.5/32", "fd00::5/128")}
+    assert after(PORT, replace(PORT, security_groups=())) == (own, {"p1", "p2"}, set())
+    assert after(PORT, replace(PORT, addresses=("10.0.0.5",))) == ({(22, "fd00::5/128")}, {"p2"}, {Flows("fd00::5/128", 11)})
+    assert after(PORT, None) == ({one for one in own if one[0] == 22}, {"p2"}, {
+        Flows("10.0.0.5/32", 11), Flows("fd00::5/128", 11)})
+    assert after(replace(PORT, port_security=False), PORT)[:2] == ({one for one in own if one[0] == 11}, {"p1"})
+    review = rights.after_group(wanted, group, replace(group, rules=group.rules[:1]), zones)
+    assert review.doubted == {Selection(22, target=ipaddress.ip_network("10.9.0.1"), protocol=6)} and review.judges == {"p2"}
+    assert rights.after_group(wanted, replace(group, rules=()), group, zones).doubted == set()
+
+
+def test_an_address_that_another_port_has_too_keeps_its_flows():
+    shared = (AddressPair("10.0.0.100"),)
+    wanted = Wanted({"p1": PORT, "p2": replace(PORT, id="p2", addresses=("10.0.0.6",), allowed_pairs=shared)}, {}, {})
+    assert rights.after_port(wanted, replace(PORT, allowed_pairs=shared), PORT, {"n1": 11}).gone == set()
+    wanted.ports.pop("p2")
+    assert rights.after_port(wanted, replace(PORT, allowed_pairs=shared), PORT, {"n1": 11}).gone == {Flows("10.0.0.100/32", 11)}
+
+
+@pytest.mark.parametrize("rule, one, fits", [
+    (SecurityGroupRule(IN, V4), flow("10.0.0.9", "10.9.0.1"), True),
+    (SecurityGroupRule(IN, V6), flow("10.0.0.9", "10.9.0.1"), False),
+    (SecurityGroupRule(OUT, V4), flow("10.0.0.9", "10.9.0.1"), False),
+    (SecurityGroupRule(IN, V4, "006", 20, 22), flow("10.0.0.9", "10.9.0.1"), True),
+    (SecurityGroupRule(IN, V4, "tcp", 20, 21), flow("10.0.0.9", "10.9.0.1"), False),
+    (SecurityGroupRule(IN, V4, "udp"), flow("10.0.0.9", "10.9.0.1"), False),
+    (SecurityGroupRule(IN, V4, remote_cidr="10.0.0.0/24"), flow("10.0.0.9", "10.9.0.1"), True),
+    (SecurityGroupRule(IN, V4, remote_cidr="10.0.1.0/24"), flow("10.0.0.9", "10.9.0.1"), False),
+    (SecurityGroupRule(IN, V4, remote_group="g1"), flow("10.0.0.5", "10.9.0.1"), True),
+    (SecurityGroupRule(IN, V4, remote_group="g1"), flow("10.0.0.6", "10.9.0.1"), False),
+    (SecurityGroupRule(IN, V4, "icmp", 8, 0), flow("10.0.0.9", "10.9.0.1", 1, 8, 0), True),
+    (SecurityGroupRule(IN, V4, "icmp", 8, 1), flow("10.0.0.9", "10.9.0.1", 1, 8, 0), False),
+    (SecurityGroupRule(IN, V6, "icmp", 128), flow("fd00::9", "fd09::1", 58, 128, 0), True),
+])
+def test_a_flow_is_judged_as_the_firewall_judges_its_first_packet(rule, one, fits):
+    other = replace(PORT, id="p2", network_id="n2", addresses=("10.9.0.1", "fd09::1"), security_groups=("g2",))
+    wanted = Wanted({"p1": PORT, "p2": other}, {"g2": SecurityGroupSpec("g2", (rule,))}, {})
+    judge = rights.Rights(wanted, {"n1": 11, "n2": 22})
+    assert rights.forbidden(judge, judge.owners(["p2"]), one) is not fits
 
 
 def network(**more):

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 
 from pyroute2 import IPRoute
 
@@ -126,6 +127,10 @@ def counters(namespace: str, taps: dict[str, str]) -> dict[str, PortCounters]:
     with netns.route(namespace) as ip:
         found = {port_id: links.counters(ip, tap) for port_id, tap in taps.items()}
     return {port_id: value for port_id, value in found.items() if value is not None}
+
+
+def with_drops(count: PortCounters, received: int, sent: int) -> PortCounters:
+    return replace(count, rx_drops=count.rx_drops + received, tx_drops=count.tx_drops + sent)
 
 
 def cabling(port: PortSpec) -> tuple[object, ...]:

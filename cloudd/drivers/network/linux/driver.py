@@ -4,6 +4,7 @@ Locks: one per network and per router, taken in this order, and one for the fire
 """
 
 import asyncio
+import builtins
 import os
 import shutil
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from cloudd.core import log
-from cloudd.drivers.network import base
+from cloudd.drivers.network import base, checked
 from cloudd.drivers.network.base import (
     DataplaneSpec,
     Difference,
@@ -29,12 +30,14 @@ from cloudd.drivers.network.linux import (
     dhcp,
     dnsmasq,
     external,
+    firewall,
     inventory,
     metadata_sockets,
     nat,
     netns,
     nft,
     restore,
+    rights,
     routers,
 )
 from cloudd.drivers.network.linux.conntrack import Flows
@@ -44,7 +47,7 @@ from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
 from cloudd.drivers.network.linux.names import Names, short_cloud
-from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.outside import egress, lan, uplinks
 from cloudd.drivers.network.linux.supervisor import Supervisor
 from cloudd.drivers.network.linux.zones import Zones
@@ -60,8 +63,10 @@ class LinuxNetworkDriver(NetworkDriver):
         self.workers = netns.Workers()
         self.supervisor = Supervisor(config, self.workers)
         self.zones = Zones(Path(config.state_dir) / "zones.json")
-        self.firewall = Firewall(self.names, config.namespace)
+        self.firewall = Firewall(self.names, config.namespace, config.connections_per_port)
         self.firewall_lock = asyncio.Lock()
+        self.flows_lock = asyncio.Lock()             # taken right after the other one was let go: reviews come in the changes' order
+        self.cut_zones: set[int] = set()             # where flows are marked as cut
         self.host_rules = external.HostRules(config, self.names)
         self.networks: dict[str, NetworkSpec] = {}
         self.whole: dict[str, NetworkSpec] = {}                # of the networks, those of which nothing failed
@@ -101,6 +106,9 @@ class LinuxNetworkDriver(NetworkDriver):
             self.supervisor.user = "root"
         self.zones.load()
         bridges.prepare(self.config.namespace)
+        if self.firewall.limit and not firewall.can_count(self.config.namespace):
+            LOG.warning("this kernel cannot count connections (nft_connlimit), so guests' ports have no limit of them")
+            self.firewall.limit = 0
         self.vlan = external.vlan_works(self.config.namespace)
         self.ipv6 = Path("/proc/sys/net/ipv6").exists()
 
@@ -112,7 +120,7 @@ class LinuxNetworkDriver(NetworkDriver):
         await asyncio.to_thread(self.workers.close)
 
     async def health(self) -> base.Health:
-        problems = [*await self.workers.run(inventory.problems, self.config.namespace, self.firewall.bridge_table),
+        problems = [*await self.workers.run(inventory.problems, self.config.namespace, self.firewall.ruleset.tables),
                     *self.supervisor.problems()]
         return base.Health(not problems, tuple(problems))
 
@@ -146,7 +154,8 @@ class LinuxNetworkDriver(NetworkDriver):
 
     # Networks
 
-    async def apply_network(self, spec: NetworkSpec) -> None:
+    async def apply_network(self, given: NetworkSpec) -> None:
+        spec = checked.network_spec(given)
         async with self.lock(f"network {spec.id}"):
             before = self.networks.get(spec.id)
             self.whole.pop(spec.id, None)
@@ -157,7 +166,7 @@ class LinuxNetworkDriver(NetworkDriver):
                     await self.workers.run(self.host_rules.apply, list(self.networks.values()))
             remade = changed or before is None or before.mtu != spec.mtu
             await self.follow_network(spec, remade, remade or before.subnets != spec.subnets)
-            self.whole[spec.id] = spec
+            self.whole[spec.id] = given
 
     def holds(self, spec: NetworkSpec) -> bool:
         return self.whole.get(spec.id) == spec
@@ -226,7 +235,8 @@ class LinuxNetworkDriver(NetworkDriver):
 
     # Routers
 
-    async def apply_router(self, spec: RouterSpec) -> None:
+    async def apply_router(self, given: RouterSpec) -> None:
+        spec = checked.router(given)
         async with self.lock(f"router {spec.id}"):
             self.routers[spec.id] = spec
             created = await self.workers.run(routers.ensure, self.config, self.names, spec, dict(self.networks))
@@ -263,7 +273,7 @@ class LinuxNetworkDriver(NetworkDriver):
     # Security groups and ports
 
     async def apply_security_group(self, spec: base.SecurityGroupSpec) -> None:
-        await self.set_group(spec.id, spec)
+        await self.set_group(spec.id, checked.group(spec))
 
     async def remove_security_group(self, group_id: str) -> None:
         await self.set_group(group_id, None)
@@ -273,20 +283,47 @@ class LinuxNetworkDriver(NetworkDriver):
             before = self.firewall.wanted.groups.get(group_id)
             if before == spec:
                 return
-            await self.workers.run(self.firewall.set_group, group_id, spec)
-            await self.cut(conntrack.after_group(self.firewall.wanted, before, spec, self.zones.numbers))
+            review = await self.workers.run(self.put_group, group_id, before, spec)
+        await self.review_flows(*review)
 
-    async def apply_port(self, spec: PortSpec) -> None:
+    def put_group(self, group_id: str, before: base.SecurityGroupSpec | None,
+                  spec: base.SecurityGroupSpec | None) -> tuple[rights.Review, rights.Rights]:
+        self.firewall.set_group(group_id, spec)
+        return rights.after_group(self.firewall.wanted, before, spec, self.zones.numbers), self.judge()
+
+    def judge(self) -> rights.Rights:
+        return rights.Rights(self.firewall.wanted.copy(), dict(self.zones.numbers))
+
+    async def review_flows(self, review: rights.Review, judge: rights.Rights) -> None:
+        """End the flows whose right a change ended. Not under the firewall's lock: a guest may have very many."""
+        async with self.flows_lock:
+            await self.workers.run(rights.carry_out, self.config.namespace, review, judge, self.cut_zones)
+
+    async def mend_firewall(self) -> builtins.list[str]:
+        """Bring back what somebody changed in the kernel, and end the flows that came about meanwhile; what differed."""
+        async with self.firewall_lock:
+            mended = await self.workers.run(self.firewall.mend)
+            judge = self.judge()
+        if mended:
+            await self.review_flows(rights.of_everything(judge.wanted, judge.zones), judge)
+        return mended
+
+    async def apply_port(self, given: PortSpec) -> None:
+        spec = checked.port(given)
         async with self.firewall_lock:
             before = self.firewall.wanted.ports.get(spec.id)
             if before == spec:
                 return
-            await self.workers.run(self.firewall.set_ports, [spec])
-            await self.cut(conntrack.after_port(self.firewall.wanted, before, spec, self.zones.numbers))
+            review = await self.workers.run(self.put_port, before, spec)
+        await self.review_flows(*review)
         if before and bridges.cabling(before) != bridges.cabling(spec):
             if before.tap != spec.tap:
                 await self.workers.run(bridges.unplug, self.names, self.config.namespace, spec.id, before.tap)
             await self.replug(spec)
+
+    def put_port(self, before: PortSpec | None, spec: PortSpec | None) -> tuple[rights.Review, rights.Rights]:
+        self.firewall.set_ports([spec] if spec else [], [before.id] if before and not spec else [])
+        return rights.after_port(self.firewall.wanted, before, spec, self.zones.numbers), self.judge()
 
     async def remove_port(self, port_id: str) -> None:
         await self.unplug(port_id)
@@ -294,11 +331,8 @@ class LinuxNetworkDriver(NetworkDriver):
             before = self.firewall.wanted.ports.get(port_id)
             if before is None:
                 return
-            await self.workers.run(self.firewall.set_ports, [], [port_id])
-            await self.cut(conntrack.after_port(self.firewall.wanted, before, None, self.zones.numbers))
-
-    async def cut(self, flows: Iterable[Flows]) -> None:
-        await self.workers.run(conntrack.cut, self.config.namespace, flows)
+            review = await self.workers.run(self.put_port, before, None)
+        await self.review_flows(*review)
 
     # Taps
 
@@ -328,7 +362,9 @@ class LinuxNetworkDriver(NetworkDriver):
     async def counters(self, port_ids: Iterable[str]) -> dict[str, base.PortCounters]:
         ports = self.firewall.wanted.ports
         taps = {port_id: ports[port_id].tap for port_id in port_ids if port_id in ports}
-        return await self.workers.run(bridges.counters, self.config.namespace, taps)
+        found = await self.workers.run(bridges.counters, self.config.namespace, taps)
+        refused = await self.workers.run(self.firewall.refused) if found else {}
+        return {port_id: bridges.with_drops(count, *refused.get(port_id, (0, 0))) for port_id, count in found.items()}
 
     async def refused(self) -> dict[str, int]:
         return await self.workers.run(self.count_refused, [spec.id for spec in self.routers.values() if spec.gateway])

@@ -16,7 +16,8 @@ from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec,
 from cloudd.drivers.network.linux import bridges, dhcp, links, netns
 from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
-from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Ruleset
+from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object
+from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.outside import egress, uplinks
 
 UNANSWERABLE = "jump unanswerable"                   # not only what would leave: answers of the host would, too

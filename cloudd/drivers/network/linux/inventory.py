@@ -1,23 +1,25 @@
 """What of ours is in the kernel, told from names and aliases alone. Blocking: for worker threads."""
 
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from cloudd.drivers.network.base import Inventory, NetworkConfig, NetworkDriverError
-from cloudd.drivers.network.linux import dnsmasq, links, netns, nft
+from cloudd.drivers.network.linux import dnsmasq, firewall_ports, links, netns, nft_state
 from cloudd.drivers.network.linux.names import Names
 
 
 def take(config: NetworkConfig, names: Names, table: str) -> Inventory:
     owned = owners(config.namespace, names)
-    chains = nft.chains(config.namespace, table) if netns.exists(config.namespace) else frozenset()
+    objects = nft_state.read(config.namespace, [table]).get(table, {}) if netns.exists(config.namespace) else {}
+    filtered = objects.get((table, "out"))
     return Inventory(
         networks=frozenset(owner for _, kind, owner in owned if kind == "network"),
         routers=frozenset(owner for kind, owner in namespaces(names) if kind == "router"),
         dhcp=frozenset(folder.name for folder in folders(config, "dhcp") if dnsmasq.running(folder)),
         ports=frozenset(owner for link, kind, owner in owned if kind == "port" and link.master),
-        firewall_ports=frozenset(unhexed(name[2:]) for name in chains if name.startswith("i_")),
-        security_groups=frozenset(unhexed(name[4:]) for name in chains if name.startswith("sgi_")),
+        firewall_ports=frozenset(firewall_ports.taps(filtered.elements).values() if filtered else ()),
+        security_groups=frozenset(unhexed(name[4:]) for _, name in objects if name.startswith("sgi_")),
     )
 
 
@@ -48,14 +50,15 @@ def unhexed(name: str) -> str:
         return name
 
 
-def problems(namespace: str, table: str) -> list[str]:
+def problems(namespace: str, tables: Iterable[str]) -> list[str]:
     """What is wrong with the frame that all networks stand in."""
     if not netns.exists(namespace):
         return [f"the dataplane's namespace {namespace} is gone"]
     found = settings(namespace)
     try:
-        if "forward" not in nft.chains(namespace, table):
-            found.append(f"nftables table {table} is gone, guests are cut off")
+        gone = [table for table in tables if table not in nft_state.names(namespace)]
+        if gone:
+            found.append(f"of nftables {' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone, so guests are cut off")
     except NetworkDriverError as exc:
         found.append(str(exc))
     return found

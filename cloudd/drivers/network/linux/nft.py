@@ -1,16 +1,18 @@
 """nftables as data: tables of chains, sets and maps, and the text that takes the kernel from one state to another.
 
 Text goes through libnftables inside this process (2-9 ms a change), or through the `nft` command where the library is
-missing. One text is one transaction: all of it or nothing.
+missing. One text is one transaction: all of it or nothing. Each rule bears a mark of its text as its comment, by which
+it is known again when the kernel is read (nft_state.py).
 """
 
 import ctypes
 import ctypes.util
-import json
+import dataclasses
+import hashlib
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cloudd.drivers.network.base import NetworkDriverError
@@ -27,27 +29,58 @@ class Chain:
 
 @dataclass(frozen=True)
 class Elements:
-    """A set, or a map where elements have values."""
+    """A set, or a map where elements have values. Elements are written as nftables writes them itself."""
 
     type: str                                        # "ipv4_addr", "ifname : verdict"
     elements: Mapping[str, str | None]
-    flags: str = ""
+    flags: str = ""                                  # with "dynamic", the kernel's own rules fill it
+    more: str = ""                                   # "size 65535; timeout 1s;"
+    typeof: str = ""                                 # instead of the type, for what no type is there: "@th,64,128"
 
     @property
     def kind(self) -> str:
         return "map" if ":" in self.type else "set"
 
     def head(self) -> str:
-        return f"type {self.type};" + (f" flags {self.flags};" if self.flags else "")
+        head = f"typeof {self.typeof};" if self.typeof else f"type {self.type};"
+        return head + (f" flags {self.flags};" if self.flags else "") + (f" {self.more}" if self.more else "")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A change of some elements of a set that is there."""
+
+    gone: Mapping[str, str | None]
+    new: Mapping[str, str | None]
+
+    def of(self, item: Elements) -> Elements:
+        return dataclasses.replace(item, elements={key: value for key, value in item.elements.items() if key not in self.gone}
+                                   | dict(self.new))
 
 
 Object = Chain | Elements
 Key = tuple[str, str]                                # ("bridge cloudd_ab12cd34", "forward")
 Objects = Mapping[Key, Object]
-Changes = Mapping[Key, Object | None]                # None: it goes
+Changes = Mapping[Key, Object | Patch | None]        # None: it goes
+
+# In a set of several fields nftables reads no prefix of 0, though it writes one.
+WHOLE = ((" . 0.0.0.0/0", " . 0.0.0.0-255.255.255.255"), (" . ::/0", " . ::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"))
+
+
+@lru_cache(1 << 16)
+def mark(rule: str) -> str:
+    """By which a rule of this text is known again."""
+    return hashlib.sha256(rule.encode()).hexdigest()[:12]
+
+
+def marked(rule: str) -> str:
+    return f'{rule} comment "{mark(rule)}"'
 
 
 def element(key: str, value: str | None) -> str:
+    for short, long in WHOLE:
+        if key.endswith(short):
+            key = key.removesuffix(short) + long
     return key if value is None else f"{key} : {value}"
 
 
@@ -75,14 +108,26 @@ def declared(name: str, item: Elements) -> list[str]:
 
 def chain_block(name: str, chain: Chain) -> list[str]:
     hook = [f"    {chain.hook}"] if chain.hook else []
-    return [f"  chain {name} {{", *hook, *(f"    {rule}" for rule in chain.rules), "  }"]
+    return [f"  chain {name} {{", *hook, *(f"    {marked(rule)}" for rule in chain.rules), "  }"]
 
 
-def change(current: Objects, changes: Changes) -> str:
+def changed(current: Objects, changes: Changes) -> dict[Key, Object | None]:
+    """The changes as whole objects, without those that change nothing."""
+    real: dict[Key, Object | None] = {}
+    for key, item in changes.items():
+        before = current.get(key)
+        if isinstance(item, Patch):
+            item = item.of(before) if isinstance(before, Elements) and (item.gone or item.new) else before
+        if before != item:
+            real[key] = item
+    return real
+
+
+def change(current: Objects, changes: Mapping[Key, Object | None]) -> str:
     """Text that takes the kernel from `current` to what `changes` says of some of its objects; empty when alike."""
     real = {key: item for key, item in changes.items() if current.get(key) != item}
     made, filled, taken, ended = [], [], [], []
-    for (table, name), item in sorted(real.items()):
+    for (table, name), item in sorted(real.items(), key=lambda one: one[0]):
         before = current.get((table, name))
         if item is None:
             taken += removed(table, name, before)
@@ -90,7 +135,7 @@ def change(current: Objects, changes: Changes) -> str:
         elif isinstance(item, Chain):
             made += [] if before else [f"add chain {table} {name}" + (f" {{ {item.hook} }}" if item.hook else "")]
             filled += [f"flush chain {table} {name}"] if before else []
-            filled += [f"add rule {table} {name} {rule}" for rule in item.rules]
+            filled += [f"add rule {table} {name} {marked(rule)}" for rule in item.rules]
         else:
             made += [] if before else [f"add {item.kind} {table} {name} {{ {item.head()} }}"]
             filled += refilled(table, name, before.elements if before else {}, item.elements)
@@ -99,8 +144,10 @@ def change(current: Objects, changes: Changes) -> str:
 
 
 def removed(table: str, name: str, before: Object | None) -> list[str]:
-    """Chains are emptied first, since they may hold each other."""
-    return [f"flush chain {table} {name}"] if isinstance(before, Chain) else []
+    """Chains are emptied first, since they may hold each other; maps too, since they hold chains."""
+    if isinstance(before, Chain):
+        return [f"flush chain {table} {name}"]
+    return [f"flush {before.kind} {table} {name}"] if before and before.kind == "map" else []
 
 
 def refilled(table: str, name: str, before: Mapping[str, str | None], after: Mapping[str, str | None]) -> list[str]:
@@ -168,44 +215,6 @@ def by_command(text: str, flags: int, dry: bool) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def chains(namespace: str, table: str) -> frozenset[str]:
-    """The names of a table's chains as the kernel has them."""
-    family, name = table.split()
-    listing = json.loads(run(namespace, f"list chains {family}", JSON) or "{}")
-    return frozenset(item["chain"]["name"] for item in listing.get("nftables", ())
-                     if "chain" in item and item["chain"]["table"] == name)
-
-
-class Ruleset:
-    """The tables that we own in one namespace, and what they hold as far as we know."""
-
-    def __init__(self, namespace: str, tables: tuple[str, ...]):
-        self.namespace = namespace
-        self.tables = tables
-        self.objects: dict[Key, Object] = {}
-        self.known = False                           # False: the kernel may hold anything, replace it
-
-    def remove(self) -> None:
-        """The tables themselves."""
-        run(self.namespace, "".join(f"table {table}\ndelete table {table}\n" for table in self.tables))
-        self.known = False
-
-    def apply(self, changes: Changes) -> bool:
-        """Change some objects (blocking). When the kernel is not as we thought, everything is replaced at once."""
-        after = {key: item for key, item in {**self.objects, **changes}.items() if item is not None}
-        text = change(self.objects, changes) if self.known else ""
-        if self.known and not text:
-            return False
-        try:
-            run(self.namespace, text or replace(self.tables, after))
-        except NetworkDriverError:
-            if not text:
-                raise
-            run(self.namespace, replace(self.tables, after))
-        self.objects, self.known = after, True
-        return True
-
-    def replace(self, objects: Objects) -> bool:
-        """Make the tables hold exactly these objects."""
-        gone: dict[Key, Object | None] = {key: None for key in self.objects if key not in objects}
-        return self.apply({**gone, **objects})
+@lru_cache(1 << 16)
+def quoted(name: str) -> str:
+    return f'"{name}"'

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
+from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import (
     DataplaneSpec,
     Inventory,
@@ -19,10 +20,10 @@ from cloudd.drivers.network.base import (
     RestoreReport,
     RouterSpec,
 )
-from cloudd.drivers.network.linux import bridges, external, inventory, links, netns
+from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, rights
 from cloudd.drivers.network.linux.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names
-from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.outside import uplinks
 from cloudd.drivers.network.linux.zones import Zones
 
@@ -44,6 +45,10 @@ class Dataplane(Protocol):
     router_rules: dict[str, Ruleset]
     cabled: dict[str, int]
 
+    cut_zones: set[int]
+
+    def judge(self) -> rights.Rights: ...
+    async def review_flows(self, review: rights.Review, judge: rights.Rights) -> None: ...
     async def list(self) -> Inventory: ...
     async def make_network(self, spec: NetworkSpec) -> bool: ...
     async def apply_router(self, spec: RouterSpec) -> None: ...
@@ -55,7 +60,8 @@ class Dataplane(Protocol):
 async def restore(driver: Dataplane, wanted: DataplaneSpec) -> RestoreReport:
     await driver.workers.run(bridges.prepare, driver.config.namespace)
     before = await driver.list()
-    failed = await filter_first(driver, wanted)
+    wanted, failed = checked.dataplane(wanted)
+    failed += await filter_first(driver, wanted)
     removed = await sweep(driver, wanted)
     driver.networks, driver.routers, driver.router_rules, driver.cabled = {}, {}, {}, {}
     failed += await each("network", wanted.networks, driver.make_network)
@@ -70,7 +76,12 @@ async def filter_first(driver: Dataplane, wanted: DataplaneSpec) -> list[str]:
     zones = {driver.names.bridge(spec.id): driver.zones.claim(spec) for spec in wanted.networks}
     state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones)
     async with driver.firewall_lock:
-        return await driver.workers.run(driver.firewall.restore, state)
+        changed, refused = await driver.workers.run(driver.firewall.restore, state)
+        judge = driver.judge()
+    driver.cut_zones.update(driver.zones.numbers.values())
+    review = rights.of_everything(judge.wanted, judge.zones) if changed else rights.Review()
+    await driver.review_flows(review, judge)
+    return refused
 
 
 async def each(kind: str, specs: Iterable[T], apply: Callable[[T], Awaitable[object]]) -> list[str]:

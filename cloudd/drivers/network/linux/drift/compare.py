@@ -18,13 +18,12 @@ from cloudd.drivers.network.base import (
     RouterSpec,
     Subject,
 )
-from cloudd.drivers.network.linux import bridges, external, inventory, netns, nft
-from cloudd.drivers.network.linux.drift import checks, seals
+from cloudd.drivers.network.linux import bridges, external, inventory, netns
+from cloudd.drivers.network.linux.drift import checks
 from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
-from cloudd.drivers.network.linux.firewall_rules import FORWARD
 from cloudd.drivers.network.linux.names import Names
-from cloudd.drivers.network.linux.nft import Chain, Ruleset
+from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.zones import Zones
 
 HOST, FIREWALL = Subject(Part.HOST), Subject(Part.FIREWALL)
@@ -52,6 +51,7 @@ class Dataplane(Protocol):
     async def apply_network(self, spec: NetworkSpec) -> None: ...
     async def apply_router(self, spec: RouterSpec) -> None: ...
     async def plug(self, port_id: str) -> None: ...
+    async def mend_firewall(self) -> list[str]: ...
 
 
 # Comparing
@@ -126,14 +126,8 @@ def host(driver: Dataplane, _: str, view: checks.View) -> Iterator[str]:
 
 
 def firewall(driver: Dataplane, _: str, view: checks.View) -> Iterator[str]:
-    """The presence of our chains, and the one that all frames pass."""
-    ruleset = driver.firewall.ruleset
-    for table in ruleset.tables if ruleset.known else ():
-        right = {name for (owner, name), item in ruleset.objects.items() if owner == table and isinstance(item, Chain)}
-        if missing := right - nft.chains(ruleset.namespace, table):
-            yield f"table {table} lacks {len(missing)} of {len(right)} chains"
-        elif table == driver.firewall.bridge_table and seals.length(ruleset.namespace, table, "forward") != len(FORWARD.rules):
-            yield f"table {table} does not judge what is forwarded"
+    for what in driver.firewall.compare():
+        yield f"{what} differs in the firewall"
 
 
 def network(driver: Dataplane, network_id: str, view: checks.View) -> Iterator[str]:
@@ -161,10 +155,7 @@ async def mend(driver: Dataplane, subject: Subject) -> None:
     if subject.part is Part.HOST:
         await mend_host(driver)
     elif subject.part is Part.FIREWALL:
-        async with driver.firewall_lock:
-            failed = await driver.workers.run(driver.firewall.restore, driver.firewall.wanted)
-        if failed:
-            raise NetworkDriverError("; ".join(failed))
+        await driver.mend_firewall()
     elif not wanted(driver, subject):
         return
     elif subject.part is Part.NETWORK:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 
 from cloudd.drivers.network.linux import nft
-from cloudd.drivers.network.linux.nft import Key, Object, Ruleset
+from cloudd.drivers.network.linux.nft import Key, Object
+from cloudd.drivers.network.linux.nft_state import Ruleset
 
 
 class Seals:
@@ -32,8 +33,3 @@ def shown(namespace: str, table: str) -> str:
         return ""
     return nft.run(namespace, f"list table {table}", nft.STATELESS)
 
-
-def length(namespace: str, table: str, chain: str) -> int:
-    """How many rules a chain has."""
-    listing = json.loads(nft.run(namespace, f"list chain {table} {chain}", nft.JSON))["nftables"]
-    return sum("rule" in item for item in listing)
