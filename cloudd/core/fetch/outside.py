@@ -87,7 +87,10 @@ def plain(host: str) -> str:
     if not NAME.fullmatch(ascii_name):
         raise ValueError(f"{host} is neither a name nor an address")
     if NUMBER.fullmatch(ascii_name.rpartition(".")[2]):           # as browsers decide (WHATWG): it is meant as an IPv4 address
-        return str(ipaddress.IPv4Address(ascii_name))
+        try:
+            return str(ipaddress.IPv4Address(ascii_name))
+        except ValueError as exc:
+            raise ValueError(f"{ascii_name} is not a canonical IPv4 address") from exc
     return ascii_name
 
 

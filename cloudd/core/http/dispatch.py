@@ -108,7 +108,8 @@ class Dispatcher:
     def _refuse(self, raw: web.Request, api: Api | None, error: CloudError, request_id: str) -> web.Response:
         dialect = api.dialect if api else None
         status = dialect.status(error) if dialect else error.status
-        body, headers = dialect.error(error, request_id) if dialect else ({"error": {
+        accept = ",".join(raw.headers.getall("Accept", ()))
+        body, headers = dialect.refusal(accept, error, request_id) if dialect else ({"error": {
             "code": status, "title": error.title, "message": error.message}}, {})
         if status == 401:
             headers = {**headers, "WWW-Authenticate": f'Keystone uri="{base_url(raw, self.parts.settings)}/identity"'}
@@ -139,7 +140,7 @@ class Dispatcher:
             context = await self.authenticate(raw, anonymous, api.service)
         raw[CONTEXT] = context
         if found is None:
-            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
+            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.", type="NoSuchOperation")
         node, values = found
         candidates = self._candidates(raw, node)
         if any(operation.body or operation.action for operation in candidates):
@@ -160,7 +161,7 @@ class Dispatcher:
     def _candidates(self, raw: web.Request, node: Any) -> list[Operation]:
         method = _method(raw, node)
         if method not in node.operations and raw.path.endswith("/"):      # an id was left out, it seems
-            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
+            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.", type="NoSuchOperation")
         if method not in node.operations:
             error = MethodNotAllowed(f"{raw.method} is not possible at {raw.path}; possible: "
                                      f"{', '.join(sorted(node.operations))}.")

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from cloudd.core.errors import BadRequest, CloudError, OverQuota
 from cloudd.core.http import Api, Page, Request
+from cloudd.core.http.accept import chosen, written
 from cloudd.core.http.dialects import Dialect, ListQuery
 from cloudd.image.images import find
 from cloudd.image.metadefs_policies import POLICIES as METADEF_POLICIES
@@ -26,6 +27,12 @@ class Glance(Dialect):
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
         status = self.status(error)
         return {"message": error.message, "code": f"{status} {error.title}", "title": error.title}, {}
+
+    def refusal(self, accept: str, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        """HTML for those who take anything: clients that expect Nova's errors everywhere trip over Glance's in JSON."""
+        document, headers = self.error(error, request_id)
+        body, more = written(chosen(accept), self.status(error), error, document)
+        return body, {**headers, **more}
 
     def read_list(self, request: Request) -> ListQuery:
         query = super().read_list(request)
