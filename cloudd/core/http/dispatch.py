@@ -4,6 +4,7 @@ The one place that turns exceptions into answers; each in the form of the API th
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ Authenticator = Callable[[web.Request, Context, str], Awaitable[Context]]
 JSON = "application/json"
 REQUEST_ID = web.RequestKey("request_id", str)
 CONTEXT = web.RequestKey("context", Context)
+HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 VERSION_HEADERS = web.RequestKey("version_headers", dict)
 
 
@@ -125,6 +127,7 @@ class Dispatcher:
                             remote_address=raw.remote)
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
+        base = base_url(raw, self.parts.settings)
         project, segments = self._project(api, segments)
         found = api.router.find(segments)
         if segments and raw.path.endswith("/") and not api.trailing_slash:
@@ -150,7 +153,7 @@ class Dispatcher:
             raise BadRequest(f"Malformed request URL: the project {project} in it is not the token's ({context.project_id}).")
         request = Request(raw=raw, api=api, operation=operation, parts=self.parts, context=context, version=version,
                           prefix=prefix + (f"/{project}" if project else ""), sent=sent,
-                          base_url=base_url(raw, self.parts.settings), path=dict(zip(operation.names, values, strict=True)))
+                          base_url=base, path=dict(zip(operation.names, values, strict=True)))
         return await self._run(request)
 
     def _project(self, api: Api, segments: list[str]) -> tuple[str | None, list[str]]:
@@ -252,13 +255,15 @@ def dress(request: Request, shape: Shape, result: Any) -> Any:
 
 
 def base_url(raw: web.Request, settings: Any) -> str:
-    """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request."""
+    """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request. Raises BadRequest."""
     if settings.server.public_url:
         return settings.server.public_url.rstrip("/")
     scheme, host = raw.scheme, raw.host
     if raw.remote in settings.server.trusted_proxies:
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
+    if not HOST.fullmatch(host):                              # it goes into links and headers as it stands
+        raise BadRequest(f"Malformed request: Host is {host.encode(errors='backslashreplace').decode()!r}, which is no HOST or HOST:PORT.")
     return f"{scheme}://{host}"
 
 

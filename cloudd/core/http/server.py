@@ -60,7 +60,7 @@ class Front:
 
     async def start(self, listen: list[tuple[str, int]], tls: ssl.SSLContext | None = None) -> None:
         """Open the sockets. Raises OSError when an address is taken."""
-        self.app.router.add_route("*", "/{path:.*}", self._logged(self.dispatcher.handle))
+        self.app.router.add_route("*", r"/{path:[\s\S]*}", self._logged(self.dispatcher.handle))
         self._runner = web.AppRunner(self.app, access_log=None, handle_signals=False, shutdown_timeout=5, auto_decompress=False)
         await self._runner.setup()
         if self.parts.settings.server.classic_ports:

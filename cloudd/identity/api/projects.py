@@ -178,7 +178,7 @@ async def add_tag(request, project, tag):
     """Tag a project."""
     TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone
     project.retag([*project.tags, tag])
-    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{tag}")})
+    return Reply(None, headers={"Location": request.link("/projects/{}/tags/{}", project.id, tag)})
 
 
 @resource.delete("/{project}/tags/{tag}", policy="identity:delete_project_tag")

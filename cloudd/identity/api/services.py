@@ -39,7 +39,7 @@ async def region_before_create(request: Request, tx: Any, values: dict[str, Any]
 
 async def region_before_update(request: Request, tx: Any, row: Region, values: dict[str, Any]) -> dict[str, Any]:
     await _parent(tx, values, row.id)
-    return values
+    return {**values, "description": values["description"] or ""} if "description" in values else values
 
 
 async def _parent(tx: Any, values: dict[str, Any], region_id: str | None = None) -> None:

@@ -96,7 +96,7 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make a namespace, with what was sent in it."""
     row = await metadefs.create(tx, request.context, body)
-    location = request.link(f"/metadefs/namespaces/{row.namespace}")
+    location = request.link("/metadefs/namespaces/{}", row.namespace)
     return Reply(await _whole(tx, row, body), headers={"Location": location})
 
 
