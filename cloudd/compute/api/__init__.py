@@ -38,7 +38,7 @@ class Nova(Dialect):
         document, headers = self.error(error, request_id)
         if error.type != "NoSuchOperation":
             return document, headers
-        return written(chosen(accept), self.status(error), error, document)
+        return written(chosen(accept), f"{self.status(error)} {error.title}", error.message, document)
 
     def limit(self, request: Request) -> int | None:
         """The page size; 0 asks for an empty page."""

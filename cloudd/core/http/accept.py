@@ -4,8 +4,6 @@ import html
 import re
 from typing import Any
 
-from cloudd.core.errors import CloudError
-
 HTML, JSON, TEXT = "text/html", "application/json", "text/plain"
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf'({_TOKEN})/({_TOKEN})((?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"[^"]*"))*)')
@@ -46,12 +44,11 @@ def _weight(ranges: dict[str, float], offer: str) -> float:
     return next((ranges[one] for one in (offer, f"{offer.partition('/')[0]}/*", "*/*") if one in ranges), 0.0)
 
 
-def written(form: str, status: int, error: CloudError, document: Any) -> tuple[Any, dict[str, str]]:
-    """An error in the form that was chosen: its body and headers. `document` is what JSON has of it."""
-    line = f"{status} {error.title}"
+def written(form: str, status: str, message: str, document: Any) -> tuple[Any, dict[str, str]]:
+    """An error in the form that was chosen: its body and headers. `status` is its line, `document` what JSON has of it."""
     if form == HTML:
-        page = _PAGE.format(status=line, words=html.escape(error.message, quote=False))
+        page = _PAGE.format(status=status, words=html.escape(message, quote=False))
         return page.encode(errors="replace"), {"Content-Type": "text/html; charset=UTF-8"}
     if form == TEXT:
-        return f"{line}\n\n{error.message}\n\n".encode(errors="replace"), {"Content-Type": "text/plain; charset=UTF-8"}
+        return f"{status}\n\n{message}\n\n".encode(errors="replace"), {"Content-Type": "text/plain; charset=UTF-8"}
     return document, {"Content-Type": JSON}

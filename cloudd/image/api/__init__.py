@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from cloudd.core.errors import BadRequest, CloudError, OverQuota
+from cloudd.core.errors import BadRequest, CloudError, OverQuota, TooLarge
 from cloudd.core.http import Api, Page, Request
 from cloudd.core.http.accept import chosen, written
 from cloudd.core.http.dialects import Dialect, ListQuery
@@ -25,13 +25,13 @@ class Glance(Dialect):
         return 413 if isinstance(error, OverQuota) else error.status
 
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
-        status = self.status(error)
-        return {"message": error.message, "code": f"{status} {error.title}", "title": error.title}, {}
+        title = _title(error)
+        return {"message": error.message, "code": f"{self.status(error)} {title}", "title": title}, {}
 
     def refusal(self, accept: str, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
         """HTML for those who take anything: clients that expect Nova's errors everywhere trip over Glance's in JSON."""
         document, headers = self.error(error, request_id)
-        body, more = written(chosen(accept), self.status(error), error, document)
+        body, more = written(chosen(accept), f"{self.status(error)} {_title(error)}", error.message, document)
         return body, {**headers, **more}
 
     def read_list(self, request: Request) -> ListQuery:
@@ -62,6 +62,10 @@ class Glance(Dialect):
         if page.more and page.last is not None:
             body["next"] = _link(path, {**pairs, "marker": page.last})
         return body
+
+
+def _title(error: CloudError) -> str:
+    return TooLarge.title if isinstance(error, OverQuota) else error.title
 
 
 def _with_sorts(query: ListQuery, sorts: tuple[tuple[str, str], ...]) -> ListQuery:

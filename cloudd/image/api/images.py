@@ -13,7 +13,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
-from cloudd.image import images, locations, patches, quotas
+from cloudd.image import images, limits, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
@@ -31,7 +31,7 @@ MEMBERS = (
     Field("disk_format", t.Enum(*images.DISKS, null=True)),
     Field("min_disk", t.Int(0, 2**31 - 1)),
     Field("min_ram", t.Int(0, 2**31 - 1)),
-    Field("tags", t.List(t.Text(1, 255), high=128)),
+    Field("tags", t.List(t.Text(1, 255))),
 )
 IMAGE = Shape(None, *MEMBERS, extra=True)
 
@@ -187,7 +187,9 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
         raise Forbidden("It's not allowed to add locations if locations are invisible.", type="Forbidden")
     _may_show(request, body.get("visibility"), request.own())
     await quotas.require(tx, request.context, request.settings.server.region, image_count_total=1)
+    limits.tags(request.settings, body.get("tags", []))
     image = await images.create(tx, request.context, body)
+    limits.properties(request.settings, image)
     return Reply(view(request, image), headers={"Location": request.link(f"/images/{image.id}"),
                                        "OpenStack-image-import-methods": ",".join(METHODS),
                                        "OpenStack-image-store-ids": ",".join(request.service(Stores).writable_names())})
@@ -225,6 +227,8 @@ async def update(request: Request, image: Image, body: Any) -> dict[str, Any]:
         patch = patches.read(request.raw.content_type, body, image)
         if patch.locations:
             await locations.patch(tx, request.context, image, patch.locations, places, request.service(Stores))
+            if any(operation != "remove" for operation, _, _ in patch.locations):
+                limits.locations(request.settings, len(image.locations))
         return view(request, await _update(request, tx, image, patch))
 
 
@@ -235,7 +239,11 @@ async def _update(request: Request, tx: Any, image: Image, patch: patches.Patch)
         _may_show(request, values.get("visibility"), target(request))
     if "owner" in values and values["owner"] != image.project_id and not request.context.is_admin:
         raise Forbidden("Only an administrator may change the owner of an image.", type="Forbidden")
-    return await images.update(tx, request.context, image, values, patch.removed)
+    limits.tags(request.settings, values.get("tags", []))
+    before = set(image.properties)
+    changed = await images.update(tx, request.context, image, values, patch.removed)
+    limits.properties(request.settings, changed, before)
+    return changed
 
 
 async def _look(request: Request, patch: patches.Patch) -> dict[str, locations.Place]:
@@ -270,6 +278,7 @@ async def reactivate(request: Request, tx: Any, image: Image) -> None:
 @ONE.put("/tags/{tag}", policy="modify_image", status=204)
 async def add_tag(request: Request, tx: Any, image: Image, tag: str) -> None:
     """Add a tag."""
+    limits.tags(request.settings, [*image.tags, tag])
     await images.update(tx, request.context, image, {"tags": [*image.tags, tag]}, set())
 
 

@@ -11,7 +11,7 @@ from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.drivers.store.base import Store
-from cloudd.image import data, images, imports, quotas, states
+from cloudd.image import data, images, imports, limits, quotas, states
 from cloudd.image.api import API, target
 from cloudd.image.api.data import PIECE, STORE_HEADER
 from cloudd.image.api.images import IMAGE
@@ -129,7 +129,10 @@ async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     asked, settings = body["input"], request.settings
     members = asked["image_properties"] or {"disk_format": "qcow2", "container_format": "bare"}
     await quotas.require(tx, request.context, settings.server.region, image_size_total=0, image_count_total=1)
-    image = await images.create(tx, request.context, IMAGE.read(members, request.version))
+    values = IMAGE.read(members, request.version)
+    limits.tags(settings, values.get("tags", []))
+    image = await images.create(tx, request.context, values)
+    limits.properties(settings, image)
     asked_import = {"method": {"name": "web-download", "uri": asked["import_from"]}, "input": asked}
     task = await imports.begin(tx, request.context, image, asked_import, [request.driver(Store).name], settings.image.import_hosts,
                                kind="import")
