@@ -45,7 +45,7 @@ class Dialect:
         keys, directions = query.getall("sort_key", []), query.getall("sort_dir", [])
         sorts = tuple((key, (directions[number] if number < len(directions) else "asc").lower())
                       for number, key in enumerate(keys))
-        if bad := [direction for _, direction in sorts if direction not in ("asc", "desc")]:
+        if bad := [direction for direction in directions if direction.lower() not in ("asc", "desc")]:
             raise BadRequest(f"Invalid sort_dir '{bad[0]}': use asc or desc.")
         filters = tuple((name, tuple(query.getall(name))) for name in dict.fromkeys(query) if name not in self.paging)
         fields = frozenset(part for value in query.getall("fields", []) for part in value.split(",") if part)

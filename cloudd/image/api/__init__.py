@@ -38,12 +38,11 @@ class Glance(Dialect):
         query = super().read_list(request)
         sort, directions = request.query.get("sort"), request.query.getall("sort_dir", [])
         if sort is None:
-            if len(directions) == 1 and query.sorts:          # one direction goes for all keys
-                return _with_sorts(query, tuple((key, directions[0]) for key, _ in query.sorts))
-            return query if query.sorts or not directions else _with_sorts(query, (("created_at", directions[0]),))
+            return _with_sorts(query, _classic(tuple(key.strip() for key, _ in query.sorts),
+                                               [direction.lower() for direction in directions]))
         if query.sorts or directions:
             raise BadRequest("The sort parameter cannot stand beside sort_key and sort_dir.")
-        pairs = [part.partition(":") for part in sort.split(",")]
+        pairs = [tuple(word.strip() for word in part.partition(":")) for part in sort.split(",")]
         if bad := [direction for _, _, direction in pairs if direction not in ("", "asc", "desc")]:
             raise BadRequest(f"Unknown sort direction {bad[0]!r}: it must be asc or desc.")
         return _with_sorts(query, tuple((key, direction or "desc") for key, _, direction in pairs))
@@ -62,6 +61,16 @@ class Glance(Dialect):
         if page.more and page.last is not None:
             body["next"] = _link(path, {**pairs, "marker": page.last})
         return body
+
+
+def _classic(keys: tuple[str, ...], directions: list[str]) -> tuple[tuple[str, str], ...]:
+    """Keys and directions as sent: one direction goes for all keys, none is `desc`. Raises BadRequest."""
+    if not directions:
+        return tuple((key, "desc") for key in keys)
+    if len(directions) > 1 and len(directions) != len(keys):
+        raise BadRequest("Number of sort dirs does not match the number of sort keys.")
+    keys = keys or ("created_at",)
+    return tuple(zip(keys, directions * len(keys) if len(directions) == 1 else directions, strict=True))
 
 
 def _title(error: CloudError) -> str:

@@ -1,5 +1,6 @@
 """Image records: list, show, create, patch, delete, deactivate, reactivate, tags."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,15 +62,18 @@ def _locations(request: Request, image: Image) -> dict[str, Any]:
             **({"direct_url": listed[0]["url"]} if listed and request.settings.image.show_image_direct_url else {})}
 
 
+COMPARE = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__", "neq": "__ne__", "eq": "__eq__"}
+
+
 def _text(column: InstrumentedAttribute[Any]) -> Any:
-    """A filter that knows Glance's `in:a,b` and `neq:` operators."""
+    """A filter that knows Glance's `in:a,b`; the operators of moments are refused."""
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
-        value = values[-1]
-        if value.startswith("in:"):
-            return column.in_(_split(value[3:]))
-        if value.startswith("neq:"):
-            return column != value[4:]
-        return column == value.removeprefix("eq:")
+        head, colon, rest = values[-1].partition(":")
+        if colon and head == "in":
+            return column.in_(_split(rest))
+        if colon and head in COMPARE and head != "eq":
+            raise BadRequest(f"Unable to filter by unknown operator '{head}': {column.key} takes in: and eq:.")
+        return column == (rest if colon and head == "eq" else values[-1])
     return clause
 
 
@@ -90,7 +94,7 @@ def _split(text: str) -> list[str]:
 
 def _number(column: InstrumentedAttribute[Any], name: str, compare: str = "__eq__") -> Any:
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
-        if not values[-1].isdigit():
+        if not re.fullmatch("-?[0-9]{1,18}", values[-1]):
             raise BadRequest(f"Cannot convert the value '{values[-1]}' of the filter {name} to a number.")
         return getattr(column, compare)(int(values[-1]))
     return clause
@@ -107,14 +111,13 @@ def _flag(column: InstrumentedAttribute[Any], name: str) -> Any:
 def _moment(column: InstrumentedAttribute[Any], name: str) -> Any:
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
         head, colon, rest = values[-1].partition(":")
-        compare = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__", "neq": "__ne__", "eq": "__eq__"}
-        known = colon and head in compare
+        known = colon and head in COMPARE
         try:
             moment = clock.parse(rest if known else values[-1])
         except ValueError as exc:
             raise BadRequest(f"The filter {name} is OPERATOR:MOMENT (gt, gte, eq, neq, lt, lte; ISO 8601), "
                              f"not '{values[-1]}'.") from exc
-        return getattr(column, compare[head] if known else "__eq__")(moment)
+        return getattr(column, COMPARE[head] if known else "__eq__")(moment)
     return clause
 
 
@@ -126,7 +129,8 @@ FILTERS: dict[str, Any] = {
     **{name: _text(getattr(Image, name)) for name in ("name", "id", "status", "container_format", "disk_format", "checksum",
                                                       "os_hash_value", "os_hash_algo")},
     "owner": _text(Image.project_id), "tag": _tags, "protected": _flag(Image.protected, "protected"),
-    "size_min": _number(Image.size, "size_min", "__ge__"), "size_max": _number(Image.size, "size_max", "__le__"),
+    **{f"{name}_{end}": _number(getattr(Image, name), f"{name}_{end}", how) for end, how in (("min", "__ge__"), ("max", "__le__"))
+       for name in ("size", "virtual_size", "min_disk", "min_ram")},
     **{name: _number(getattr(Image, name), name) for name in ("min_disk", "min_ram", "size", "virtual_size")},
     **{name: _moment(getattr(Image, name), name) for name in ("created_at", "updated_at")},
 }
@@ -170,6 +174,8 @@ def _properties(asked: ListQuery) -> list[ColumnElement[bool]]:
 @API.resource("/images").get(policy="get_images")
 async def index(request: Request, tx: Any) -> dict[str, Any]:
     """List the images that the caller may use."""
+    if "changes-since" in request.query:
+        raise BadRequest('The "changes-since" filter is not available in v2: use updated_at=gte:MOMENT.')
     asked = API.dialect.read_list(request)
     query = select(Image).where(_seen(request), *_properties(asked))
     known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)

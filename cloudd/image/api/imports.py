@@ -97,6 +97,8 @@ def task_brief(row: ImageTask) -> dict[str, Any]:
     return {**brief, "expires_at": clock.iso(row.expires_at)} if row.expires_at else brief
 
 
+STATUSES = ("pending", "processing", "success", "failure")
+TYPES = ("import", "api_image_import", "location_import")
 TASKS = Listing(ImageTask, {"type": ImageTask.type, "status": ImageTask.status},
                 {name: getattr(ImageTask, name) for name in ("type", "status", "created_at", "updated_at", "expires_at", "id")},
                 (("created_at", "desc"), ("id", "desc")))
@@ -105,6 +107,9 @@ TASKS = Listing(ImageTask, {"type": ImageTask.type, "status": ImageTask.status},
 @API.resource("/tasks").get(policy="tasks_api_access")
 async def tasks(request: Request, tx: Any) -> dict[str, Any]:
     """List the tasks."""
+    for name, known in (("status", STATUSES), ("type", TYPES)):
+        if request.query.get(name, known[0]) not in known:
+            raise BadRequest(f"Invalid {name} value: {request.query[name]}. It is one of {', '.join(known)}.")
     page = await TASKS.page(request, tx, select(ImageTask))
     return API.dialect.page(request, "tasks", [task_brief(row) for row in page.rows], page)
 

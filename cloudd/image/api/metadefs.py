@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from cloudd.core import clock
+from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
@@ -98,6 +99,8 @@ SPACES = API.resource("/metadefs/namespaces")
 @SPACES.get(policy="get_metadef_namespaces")
 async def index(request: Request, tx: Any) -> dict[str, Any]:
     """List the namespaces of metadata definitions."""
+    if request.query.get("visibility", "public") not in ("public", "private"):
+        raise BadRequest(f"Invalid visibility value: {request.query['visibility']}. It is public or private.")
     page: Page = await LISTING.page(request, tx, metadefs.visible(request.context))
     associated = await metadefs.associations(tx, page.rows)
     body = API.dialect.page(request, "namespaces", [view(row, associated.get(row.id, ())) for row in page.rows], page)
