@@ -245,6 +245,12 @@ class Image:
     max_image_size: int = option(1 << 40, "Largest image in bytes.", least=1)
     max_virtual_size: int = option(1 << 43, "Largest disk in bytes that an image may claim to hold, however small it is itself.",
                                    least=1)
+    image_property_quota: int = option(128, "Most properties of one image; -1: no limit.", least=-1)
+    image_tag_quota: int = option(128, "Most tags of one image; -1: no limit.", least=-1)
+    image_member_quota: int = option(128, "Most projects that one image is shared with; -1: no limit.", least=-1)
+    image_location_quota: int = option(10, "Most locations that are given to one image by PATCH; -1: no limit.", least=-1)
+    metadef_quota: int = option(128, "Most objects, properties, tags and resource types each in one namespace of metadata definitions, "
+                                     "and properties in one object; -1: no limit.", least=-1)
     require_format_match: bool = option(True, "Refuse data that is of another format than the disk_format of its image.")
     check_partitions: bool = option(True, "Refuse raw images whose partition table is not one that firmware would believe.")
     import_hosts: tuple[str, ...] = option((), "Hosts (HOST or HOST:PORT) that web-download may fetch from although they are "

@@ -22,7 +22,7 @@ class Session:
     """One caller of one cloud. `project_id` and `user_id` are of the token's scope."""
 
     def __init__(self, http: aiohttp.ClientSession, auth_url: str, token: str, body: dict[str, Any]):
-        self._http, self.auth_url, self._headers = http, auth_url, {"X-Auth-Token": token}
+        self._http, self.auth_url, self._headers = http, auth_url, {"X-Auth-Token": token, "Accept": "application/json"}
         self.project_id, self.user_id = body["project"]["id"], body["user"]["id"]
         self._urls = {service["type"]: endpoint["url"].rstrip("/") for service in body["catalog"]
                       for endpoint in service["endpoints"] if endpoint["interface"] == "public"}

@@ -21,6 +21,7 @@ READONLY = frozenset({"created_at", "updated_at", "status", "checksum", "os_hash
 BASE = READONLY | {"name", "visibility", "protected", "os_hidden", "container_format", "disk_format", "min_disk", "min_ram",
                    "tags", "owner", "locations"}
 RESERVED = ("os_glance_",)
+NULLABLE = frozenset({"kernel_id", "ramdisk_id"})             # the properties that may be null, as Glance's schema has them
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def check_properties(properties: Mapping[str, Any]) -> None:
     for name, value in properties.items():
         if name.startswith(RESERVED):
             raise Forbidden(f"Attribute '{name}' is reserved.", type="ReservedProperty")
-        if value is not None and not isinstance(value, str):
+        if not isinstance(value, str) and (value is not None or name not in NULLABLE):
             raise BadRequest(f"The value of the property {name} is not text: {value!r}. Custom properties are text.")
         if not name or len(name) > 255:
             raise BadRequest(f"A property's name has 1 to 255 characters: {name[:60]!r}.")
@@ -85,8 +86,6 @@ def check_properties(properties: Mapping[str, Any]) -> None:
 async def set_tags(tx: AsyncSession, image: Image, tags: list[str]) -> None:
     """Replace the tags; doubles count once."""
     wanted = list(dict.fromkeys(tags))
-    if len(wanted) > 128:
-        raise BadRequest(f"An image has at most 128 tags, not {len(wanted)}.")
     if bad := [tag for tag in wanted if not isinstance(tag, str) or not 0 < len(tag) <= 255]:
         raise BadRequest(f"A tag is text of 1 to 255 characters, not {bad[0]!r}.")
     await tx.execute(ImageTag.__table__.delete().where(ImageTag.image_id == image.id))

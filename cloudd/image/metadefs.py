@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from sqlalchemy import Select, delete, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import ids
@@ -101,6 +101,11 @@ async def get(tx: AsyncSession, row: Namespace, kind: type[Kind], name: str) -> 
         raise NotFound(f"The metadata definition {KINDS[kind]} with name={name} was not found in namespace={row.namespace}.",
                        type="MetadefNotFound")
     return found
+
+
+async def count(tx: AsyncSession, row: Namespace, kind: type[Kind]) -> int:
+    """How many definitions of a kind a namespace has."""
+    return int((await tx.execute(select(func.count(kind.id)).where(kind.namespace_id == row.id))).scalar() or 0)
 
 
 async def add(tx: AsyncSession, context: Context, row: Namespace, kind: type[Kind], name: str, **columns: Any) -> Kind:

@@ -45,7 +45,7 @@ class Client:
     user_id: str | None = None
 
     async def request(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> Answer:
-        merged = {**self.headers, **(headers or {})}
+        merged = {"Accept": "application/json", **self.headers, **(headers or {})}      # as OpenStack's own clients send it
         async with self.session.request(method, self.url + path, headers=merged, **options) as response:
             return Answer(response.status, response.headers, await response.read())
 

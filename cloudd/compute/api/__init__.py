@@ -8,13 +8,14 @@ from cloudd.compute.models import Server
 from cloudd.compute.policies import POLICIES
 from cloudd.compute.servers.change import find
 from cloudd.compute.versions import HISTORY
-from cloudd.core.errors import BadRequest, CloudError, NotFound
+from cloudd.core.errors import BadRequest, CloudError, NotFound, Unauthorized
 from cloudd.core.http import Api, Request
+from cloudd.core.http.accept import chosen, written
 from cloudd.core.http.dialects import Dialect
 from cloudd.core.http.microversions import Negotiation
 from cloudd.core.ids import ANY, whole
 
-FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
+FAULTS = {400: "badRequest", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
           409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
           503: "serviceUnavailable"}
 PRINTABLE = r"^[^\p{C}\p{Zl}\p{Zp}]*$"
@@ -26,6 +27,8 @@ class Nova(Dialect):
     """Nova's errors: one member named for the status; and its list parameters."""
 
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        if isinstance(error, Unauthorized):                   # said by keystonemiddleware, in Keystone's words
+            return {"error": {"code": 401, "title": error.title, "message": error.message}}, {}
         status = self.status(error)
         fault = {"code": status, "message": error.message}
         headers = {"Retry-After": "0"} if status in (413, 429) else {}
@@ -37,6 +40,13 @@ class Nova(Dialect):
         fault = {"type": "object", "required": ["code", "message"], "properties": {
             "code": {"type": "integer"}, "message": {"type": "string"}, "retryAfter": {"type": "string"}}}
         return {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": fault}
+
+    def refusal(self, accept: str, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        """JSON for everybody, but for what no operation of Nova has answered."""
+        document, headers = self.error(error, request_id)
+        if error.type != "NoSuchOperation":
+            return document, headers
+        return written(chosen(accept), f"{self.status(error)} {error.title}", error.message, document)
 
     def limit(self, request: Request) -> int | None:
         """The page size; 0 asks for an empty page."""

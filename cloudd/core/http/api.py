@@ -24,6 +24,12 @@ class Reply:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """A header that cannot be sent is an error while the transaction can still be undone."""
+        for name, value in self.headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise ValueError(f"the header {name} was made of unquoted text: {value!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

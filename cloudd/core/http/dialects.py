@@ -41,6 +41,10 @@ class Dialect:
         body = {"code": self.status(error), "title": error.title, "message": error.message}
         return {"error": body}, {}
 
+    def refusal(self, accept: str, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        """The body (JSON value or bytes) and headers of an error for a caller who accepts this: JSON, unless upstream lets him choose."""
+        return self.error(error, request_id)
+
     def read_list(self, request: Request) -> ListQuery:
         query = request.query
         keys, directions = query.getall("sort_key", []), query.getall("sort_dir", [])

@@ -139,7 +139,8 @@ class Dispatcher:
     def _refuse(self, raw: web.Request, api: Api | None, error: CloudError, request_id: str) -> web.Response:
         dialect = api.dialect if api else None
         status = dialect.status(error) if dialect else error.status
-        body, headers = dialect.error(error, request_id) if dialect else ({"error": {
+        accept = ",".join(raw.headers.getall("Accept", ()))
+        body, headers = dialect.refusal(accept, error, request_id) if dialect else ({"error": {
             "code": status, "title": error.title, "message": error.message}}, {})
         if status == 401:
             headers = {**headers, "WWW-Authenticate": f'Keystone uri="{base_url(raw, self.parts.settings)}/identity"'}
@@ -174,7 +175,7 @@ class Dispatcher:
             context = await self._caller(raw, anonymous, api.service, inside)
         raw[CONTEXT] = context
         if found is None:
-            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
+            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.", type="NoSuchOperation")
         node, values = found
         candidates = self._candidates(raw, node)
         if any(operation.body or operation.action for operation in candidates):
@@ -201,7 +202,7 @@ class Dispatcher:
     def _candidates(self, raw: web.Request, node: Any) -> list[Operation]:
         method = _method(raw, node)
         if method not in node.operations and raw.path.endswith("/"):      # an id was left out, it seems
-            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.")
+            raise NotFound(f"The resource {raw.path} could not be found: there is no such operation.", type="NoSuchOperation")
         if method not in node.operations:
             error = MethodNotAllowed(f"{raw.method} is not possible at {raw.path}; possible: "
                                      f"{', '.join(sorted(node.operations))}.")
@@ -315,7 +316,7 @@ def forget_frames(exc: BaseException | None) -> None:
 
 
 def base_url(raw: web.Request, settings: Any) -> str:
-    """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request."""
+    """`scheme://host` as the caller sees us: pinned by the settings, told by a trusted proxy, or from the request. Raises BadRequest."""
     if settings.server.public_url:
         return settings.server.public_url.rstrip("/")
     scheme, host = raw.scheme, raw.host

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from cloudd.core.http.api import Api, Operation
 
 T = TypeVar("T")
+
+
+def quoted(name: str) -> str:
+    """Any text as one segment of a path (RFC 3986, pchar)."""
+    return quote(name, safe=":@!$&'()*+,;=~")
 
 
 @dataclass
@@ -54,9 +60,12 @@ class Request:
     def service(self, kind: type[T]) -> T:
         return self.parts.service(kind)
 
-    def link(self, path: str = "") -> str:
-        """The address of `path` below this API, on the host, scheme and mount point that the caller used."""
-        return f"{self.base_url}{self.prefix}{path}"
+    def link(self, path: str = "", *names: str) -> str:
+        """The address of `path` below this API, on the host, scheme and mount point that the caller used.
+
+        Texts that users chose go into the holes `{}` of the path, quoted: a header may be made of the address.
+        """
+        return f"{self.base_url}{self.prefix}{path.format(*map(quoted, names)) if names else path}"
 
     def host_link(self, path: str) -> str:
         """The address of an absolute path on the host that the caller used."""

@@ -87,7 +87,7 @@ async def create(request, tx, user, body):
     tx.add(row)
     await events.emit(tx, request.context, DelegationChanged(row.id, "ec2 credential", "created", user.id))
     return Reply({"credential": _view(request, row)}, headers={"Location": request.link(
-        f"/users/{user.id}/credentials/OS-EC2/{access}")})
+        "/users/{}/credentials/OS-EC2/{}", user.id, access)})
 
 
 @users.get("", policy="identity:ec2_list_credentials", target=_user_target)

@@ -1,7 +1,6 @@
 """/projects and /domains, and the tags of projects."""
 
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import func, not_, select
 
@@ -193,7 +192,7 @@ async def add_tag(request, project, tag):
     """Tag a project."""
     TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone
     project.retag([*project.tags, tag])
-    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{quote(tag, safe='')}")})
+    return Reply(None, headers={"Location": request.link("/projects/{}/tags/{}", project.id, tag)})
 
 
 @resource.delete("/{project}/tags/{tag}", policy="identity:delete_project_tag")

@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from lxml import etree
 
 LIFETIME = datetime.timedelta(hours=1)
 DAYS = 3650
@@ -85,6 +84,13 @@ class Signer:
         return "".join(line for line in self.pems()[1].decode().splitlines() if not line.startswith("-----"))
 
 
+def _xml() -> Any:
+    """lxml, which only SAML needs: it is imported with the first document."""
+    from lxml import etree
+
+    return etree
+
+
 def _new_id() -> str:
     return f"_{secrets.token_hex(16)}"                        # an XML id begins with no digit
 
@@ -94,7 +100,7 @@ def _moment(value: datetime.datetime) -> str:
 
 
 def _add(parent: Any, space: str, name: str, text: str | None = None, /, **attributes: str) -> Any:
-    element = etree.SubElement(parent, f"{{{space}}}{name}", attributes)
+    element = _xml().SubElement(parent, f"{{{space}}}{name}", attributes)
     element.text = text
     return element
 
@@ -106,10 +112,10 @@ def _issuer(parent: Any, issuer: str) -> None:
 def assertion(said: Statement) -> Any:
     """The assertion, with a place for the signature. Texts are data: lxml quotes them, and refuses what XML cannot hold."""
     now, until = _moment(said.now), _moment(said.until)
-    root = etree.Element(f"{{{SAML}}}Assertion", {"ID": said.ids[0], "IssueInstant": now, "Version": "2.0"},
+    root = _xml().Element(f"{{{SAML}}}Assertion", {"ID": said.ids[0], "IssueInstant": now, "Version": "2.0"},
                          nsmap={"saml": SAML})
     _issuer(root, said.issuer)
-    etree.SubElement(root, f"{{{SIGNATURE}}}Signature", {"Id": "placeholder"}, nsmap=SIGNED)
+    _xml().SubElement(root, f"{{{SIGNATURE}}}Signature", {"Id": "placeholder"}, nsmap=SIGNED)
     subject = _add(root, SAML, "Subject")
     _add(subject, SAML, "NameID", said.subject)
     confirmation = _add(subject, SAML, "SubjectConfirmation", Method="urn:oasis:names:tc:SAML:2.0:cm:bearer")
@@ -129,7 +135,7 @@ def assertion(said: Statement) -> Any:
 
 def response(said: Statement, signer: Signer) -> Any:
     """A SAML response that says it, its assertion signed."""
-    root = etree.Element(f"{{{PROTOCOL}}}Response", {
+    root = _xml().Element(f"{{{PROTOCOL}}}Response", {
         "ID": said.ids[1], "IssueInstant": _moment(said.now), "Version": "2.0", "Destination": said.recipient}, nsmap=PREFIXES)
     _issuer(root, said.issuer)
     status = _add(root, PROTOCOL, "Status")
@@ -140,7 +146,7 @@ def response(said: Statement, signer: Signer) -> Any:
 
 def envelope(answer: Any, relay_state: str) -> Any:
     """A response as a client of the ECP profile hands it on, in SOAP."""
-    root = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "ecp": ECP})
+    root = _xml().Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "ecp": ECP})
     header = _add(root, SOAP, "Header")
     _add(header, ECP, "RelayState", relay_state, **{f"{{{SOAP}}}actor": "http://schemas.xmlsoap.org/soap/actor/next",
                                                     f"{{{SOAP}}}mustUnderstand": "1"})
@@ -150,7 +156,7 @@ def envelope(answer: Any, relay_state: str) -> Any:
 
 def metadata(issuer: str, sso: str, certificate: str) -> Any:
     """What other clouds must know of this one as an identity provider."""
-    root = etree.Element(f"{{{METADATA}}}EntityDescriptor", {"entityID": issuer}, nsmap={"md": METADATA, "ds": SIGNATURE})
+    root = _xml().Element(f"{{{METADATA}}}EntityDescriptor", {"entityID": issuer}, nsmap={"md": METADATA, "ds": SIGNATURE})
     role = _add(root, METADATA, "IDPSSODescriptor", protocolSupportEnumeration=PROTOCOL)
     key = _add(_add(role, METADATA, "KeyDescriptor", use="signing"), SIGNATURE, "KeyInfo")
     _add(_add(key, SIGNATURE, "X509Data"), SIGNATURE, "X509Certificate", certificate)
@@ -160,4 +166,4 @@ def metadata(issuer: str, sso: str, certificate: str) -> Any:
 
 
 def text(element: Any) -> bytes:
-    return etree.tostring(element, xml_declaration=True, encoding="UTF-8")
+    return _xml().tostring(element, xml_declaration=True, encoding="UTF-8")

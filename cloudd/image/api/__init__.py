@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from cloudd.core.errors import BadRequest, CloudError, OverQuota
+from cloudd.core.errors import BadRequest, CloudError, OverQuota, TooLarge
 from cloudd.core.http import Api, Page, Request
+from cloudd.core.http.accept import chosen, written
 from cloudd.core.http.dialects import Dialect, ListQuery
 from cloudd.image.images import find
 from cloudd.image.metadefs_policies import POLICIES as METADEF_POLICIES
@@ -24,19 +25,24 @@ class Glance(Dialect):
         return 413 if isinstance(error, OverQuota) else error.status
 
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
-        status = self.status(error)
-        return {"message": error.message, "code": f"{status} {error.title}", "title": error.title}, {}
+        title = _title(error)
+        return {"message": error.message, "code": f"{self.status(error)} {title}", "title": title}, {}
+
+    def refusal(self, accept: str, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
+        """HTML for those who take anything: clients that expect Nova's errors everywhere trip over Glance's in JSON."""
+        document, headers = self.error(error, request_id)
+        body, more = written(chosen(accept), f"{self.status(error)} {_title(error)}", error.message, document)
+        return body, {**headers, **more}
 
     def read_list(self, request: Request) -> ListQuery:
         query = super().read_list(request)
         sort, directions = request.query.get("sort"), request.query.getall("sort_dir", [])
         if sort is None:
-            if len(directions) == 1 and query.sorts:          # one direction goes for all keys
-                return _with_sorts(query, tuple((key, directions[0]) for key, _ in query.sorts))
-            return query if query.sorts or not directions else _with_sorts(query, (("created_at", directions[0]),))
+            return _with_sorts(query, _classic(tuple(key.strip() for key, _ in query.sorts),
+                                               [direction.lower() for direction in directions]))
         if query.sorts or directions:
             raise BadRequest("The sort parameter cannot stand beside sort_key and sort_dir.")
-        pairs = [part.partition(":") for part in sort.split(",")]
+        pairs = [tuple(word.strip() for word in part.partition(":")) for part in sort.split(",")]
         if bad := [direction for _, _, direction in pairs if direction not in ("", "asc", "desc")]:
             raise BadRequest(f"Unknown sort direction {bad[0]!r}: it must be asc or desc.")
         return _with_sorts(query, tuple((key, direction or "desc") for key, _, direction in pairs))
@@ -56,7 +62,6 @@ class Glance(Dialect):
             body["next"] = _link(path, {**pairs, "marker": page.last})
         return body
 
-
     def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
         text = {"type": "string"}
         return {plural: {"type": "array", "items": item}, "first": text, "next": text, "schema": text}
@@ -67,6 +72,20 @@ class Glance(Dialect):
     def error_schema(self) -> dict[str, Any]:
         words = {name: {"type": "string"} for name in ("message", "code", "title")}
         return {"type": "object", "properties": words, "required": list(words)}
+
+
+def _classic(keys: tuple[str, ...], directions: list[str]) -> tuple[tuple[str, str], ...]:
+    """Keys and directions as sent: one direction goes for all keys, none is `desc`. Raises BadRequest."""
+    if not directions:
+        return tuple((key, "desc") for key in keys)
+    if len(directions) > 1 and len(directions) != len(keys):
+        raise BadRequest("Number of sort dirs does not match the number of sort keys.")
+    keys = keys or ("created_at",)
+    return tuple(zip(keys, directions * len(keys) if len(directions) == 1 else directions, strict=True))
+
+
+def _title(error: CloudError) -> str:
+    return TooLarge.title if isinstance(error, OverQuota) else error.title
 
 
 def _with_sorts(query: ListQuery, sorts: tuple[tuple[str, str], ...]) -> ListQuery:

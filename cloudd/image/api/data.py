@@ -1,6 +1,7 @@
 """Image data in and out. Streams: no transaction is held while bytes move."""
 
 import re
+from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
@@ -16,8 +17,9 @@ from cloudd.image.stores import Stores
 FILE = API.resource("/images/{image}/file", target=target, stream=True)
 PIECE = 256 * 1024
 STORE_HEADER = "X-Image-Meta-Store"
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+_SEVERAL = re.compile(r"bytes=[\d\s,-]*,[\d\s,-]*", re.ASCII | re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d+|\*)", re.ASCII)
 
 
 @FILE.put(policy="upload_image", status=204)
@@ -57,11 +59,22 @@ async def download(request: Request, image: Image) -> web.StreamResponse:
     await response.prepare(request.raw)
     if request.raw.method != "HEAD":
         whole = status == 200 and cache.wanted(request.parts, image, source)
-        async for chunk in (cache.keep_while_reading(request.parts, image, source) if whole else
-                            source.store.read(source.key, start, end - start)):
-            await response.write(chunk)
+        chunks = cache.keep_while_reading(request.parts, image, source) if whole else source.store.read(source.key, start, end - start)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if not await _taken(response, chunk):
+                    return response
     await response.write_eof()
     return response
+
+
+async def _taken(response: web.StreamResponse, chunk: bytes) -> bool:
+    """Send a part; whether the client is still there. One that has left is nobody's failure: the access log has its line."""
+    try:
+        await response.write(chunk)
+    except ConnectionError:
+        return False
+    return True
 
 
 def _headers(image: Image, start: int, end: int, size: int, status: int) -> dict[str, Any]:
@@ -76,7 +89,8 @@ def _headers(image: Image, start: int, end: int, size: int, status: int) -> dict
 def _range(raw: web.Request, size: int) -> tuple[int, int, int]:
     """(start, end, status) that a Range header asks for; Glance took Content-Range for the same once.
 
-    With If-Range all is sent (RFC 9110, 13.1.5): no validator is ever given out that could be meant by it.
+    What cannot be read is ignored (RFC 9110, 14.2), several ranges are refused as in Glance. With If-Range all is sent (13.1.5): no
+    validator is ever given out that could be meant by it.
     """
     text = raw.headers.get("Range") or raw.headers.get("Content-Range")
     if not text or "If-Range" in raw.headers:
@@ -86,8 +100,12 @@ def _range(raw: web.Request, size: int) -> tuple[int, int, int]:
     elif (found := _RANGE.fullmatch(text)) and (found[1] or found[2]):
         start = int(found[1]) if found[1] else max(0, size - int(found[2]))
         end = int(found[2]) + 1 if found[1] and found[2] else size
+    elif _SEVERAL.fullmatch(text):
+        raise BadRequest(f"Requests with multiple ranges are not supported: {text!r}. One range is served, as in bytes=0-1023.")
     else:
-        raise RangeNotSatisfiable(f"The range {text!r} cannot be read: one range is served, as in bytes=0-1023.")
+        return 0, size, 200
+    if end <= start < size and found[1]:
+        return 0, size, 200                                   # the end before the beginning: not a range
     if start >= size or end <= start:
         error = RangeNotSatisfiable(f"The range {text!r} is not within the image's {size} bytes.")
         error.headers["Content-Range"] = f"bytes */{size}"

@@ -13,8 +13,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
-from cloudd.core.ids import whole
-from cloudd.image import images, locations, patches, quotas
+from cloudd.image import images, limits, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag, visible
@@ -32,7 +31,7 @@ MEMBERS = (
     Field("disk_format", t.Enum(*images.DISKS, null=True)),
     Field("min_disk", t.Int(0, 2**31 - 1)),
     Field("min_ram", t.Int(0, 2**31 - 1)),
-    Field("tags", t.List(t.Text(1, 255), high=128)),
+    Field("tags", t.List(t.Text(1, 255))),
 )
 IMAGE = Shape(None, *MEMBERS, extra=True)
 
@@ -62,15 +61,18 @@ def _locations(request: Request, image: Image) -> dict[str, Any]:
             **({"direct_url": listed[0]["url"]} if listed and request.settings.image.show_image_direct_url else {})}
 
 
+COMPARE = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__", "neq": "__ne__", "eq": "__eq__"}
+
+
 def _text(column: InstrumentedAttribute[Any]) -> Any:
-    """A filter that knows Glance's `in:a,b` and `neq:` operators."""
+    """A filter that knows Glance's `in:a,b`; the operators of moments are refused."""
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
-        value = values[-1]
-        if value.startswith("in:"):
-            return column.in_(_split(value[3:]))
-        if value.startswith("neq:"):
-            return column != value[4:]
-        return column == value.removeprefix("eq:")
+        head, colon, rest = values[-1].partition(":")
+        if colon and head == "in":
+            return column.in_(_split(rest))
+        if colon and head in COMPARE and head != "eq":
+            raise BadRequest(f"Unable to filter by unknown operator '{head}': {column.key} takes in: and eq:.")
+        return column == (rest if colon and head == "eq" else values[-1])
     return clause
 
 
@@ -91,9 +93,9 @@ def _split(text: str) -> list[str]:
 
 def _number(column: InstrumentedAttribute[Any], name: str, compare: str = "__eq__") -> Any:
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
-        if (number := whole(values[-1])) is None:
+        if not re.fullmatch("-?[0-9]{1,18}", values[-1]):
             raise BadRequest(f"Cannot convert the value '{values[-1]}' of the filter {name} to a number.")
-        return getattr(column, compare)(number)
+        return getattr(column, compare)(int(values[-1]))
     return clause
 
 
@@ -108,14 +110,13 @@ def _flag(column: InstrumentedAttribute[Any], name: str) -> Any:
 def _moment(column: InstrumentedAttribute[Any], name: str) -> Any:
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
         head, colon, rest = values[-1].partition(":")
-        compare = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__", "neq": "__ne__", "eq": "__eq__"}
-        known = colon and head in compare
+        known = colon and head in COMPARE
         try:
             moment = clock.parse(rest if known else values[-1])
         except ValueError as exc:
             raise BadRequest(f"The filter {name} is OPERATOR:MOMENT (gt, gte, eq, neq, lt, lte; ISO 8601), "
                              f"not '{values[-1]}'.") from exc
-        return getattr(column, compare[head] if known else "__eq__")(moment)
+        return getattr(column, COMPARE[head] if known else "__eq__")(moment)
     return clause
 
 
@@ -127,7 +128,8 @@ FILTERS: dict[str, Any] = {
     **{name: _text(getattr(Image, name)) for name in ("name", "id", "status", "container_format", "disk_format", "checksum",
                                                       "os_hash_value", "os_hash_algo")},
     "owner": _text(Image.project_id), "tag": _tags, "protected": _flag(Image.protected, "protected"),
-    "size_min": _number(Image.size, "size_min", "__ge__"), "size_max": _number(Image.size, "size_max", "__le__"),
+    **{f"{name}_{end}": _number(getattr(Image, name), f"{name}_{end}", how) for end, how in (("min", "__ge__"), ("max", "__le__"))
+       for name in ("size", "virtual_size", "min_disk", "min_ram")},
     **{name: _number(getattr(Image, name), name) for name in ("min_disk", "min_ram", "size", "virtual_size")},
     **{name: _moment(getattr(Image, name), name) for name in ("created_at", "updated_at")},
 }
@@ -171,6 +173,8 @@ def _properties(asked: ListQuery) -> list[ColumnElement[bool]]:
 @API.resource("/images").get(policy="get_images")
 async def index(request: Request, tx: Any) -> dict[str, Any]:
     """List the images that the caller may use."""
+    if "changes-since" in request.query:
+        raise BadRequest('The "changes-since" filter is not available in v2: use updated_at=gte:MOMENT.')
     asked = API.dialect.read_list(request)
     query = select(Image).where(_seen(request), *_properties(asked))
     known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)
@@ -188,7 +192,9 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
         raise Forbidden("It's not allowed to add locations if locations are invisible.", type="Forbidden")
     _may_show(request, body.get("visibility"), request.own())
     await quotas.require(tx, request.context, request.settings.server.region, image_count_total=1)
+    limits.tags(request.settings, body.get("tags", []))
     image = await images.create(tx, request.context, body)
+    limits.properties(request.settings, image)
     return Reply(view(request, image), headers={"Location": request.link(f"/images/{image.id}"),
                                        "OpenStack-image-import-methods": ",".join(METHODS),
                                        "OpenStack-image-store-ids": ",".join(request.service(Stores).writable_names())})
@@ -226,6 +232,8 @@ async def update(request: Request, image: Image, body: Any) -> dict[str, Any]:
         patch = patches.read(request.raw.content_type, body, image)
         if patch.locations:
             await locations.patch(tx, request.context, image, patch.locations, places, request.service(Stores))
+            if any(operation != "remove" for operation, _, _ in patch.locations):
+                limits.locations(request.settings, len(image.locations))
         return view(request, await _update(request, tx, image, patch))
 
 
@@ -236,7 +244,11 @@ async def _update(request: Request, tx: Any, image: Image, patch: patches.Patch)
         _may_show(request, values.get("visibility"), target(request))
     if "owner" in values and values["owner"] != image.project_id and not request.context.is_admin:
         raise Forbidden("Only an administrator may change the owner of an image.", type="Forbidden")
-    return await images.update(tx, request.context, image, values, patch.removed)
+    limits.tags(request.settings, values.get("tags", []))
+    before = set(image.properties)
+    changed = await images.update(tx, request.context, image, values, patch.removed)
+    limits.properties(request.settings, changed, before)
+    return changed
 
 
 async def _look(request: Request, patch: patches.Patch) -> dict[str, locations.Place]:
@@ -271,6 +283,7 @@ async def reactivate(request: Request, tx: Any, image: Image) -> None:
 @ONE.put("/tags/{tag}", policy="modify_image", status=204)
 async def add_tag(request: Request, tx: Any, image: Image, tag: str) -> None:
     """Add a tag."""
+    limits.tags(request.settings, [*image.tags, tag])
     await images.update(tx, request.context, image, {"tags": [*image.tags, tag]}, set())
 
 

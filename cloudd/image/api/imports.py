@@ -11,7 +11,7 @@ from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.drivers.store.base import Store
-from cloudd.image import data, images, imports, quotas, states
+from cloudd.image import data, images, imports, limits, quotas, states
 from cloudd.image.api import API, target
 from cloudd.image.api.data import PIECE, STORE_HEADER
 from cloudd.image.api.images import IMAGE
@@ -104,6 +104,8 @@ def task_brief(row: ImageTask) -> dict[str, Any]:
     return {**brief, "expires_at": clock.iso(row.expires_at)} if row.expires_at else brief
 
 
+STATUSES = ("pending", "processing", "success", "failure")
+TYPES = ("import", "api_image_import", "location_import")
 TASKS = Listing(ImageTask, {"type": ImageTask.type, "status": ImageTask.status},
                 {name: getattr(ImageTask, name) for name in ("type", "status", "created_at", "updated_at", "expires_at", "id")},
                 (("created_at", "desc"), ("id", "desc")))
@@ -112,6 +114,9 @@ TASKS = Listing(ImageTask, {"type": ImageTask.type, "status": ImageTask.status},
 @API.resource("/tasks").get(policy="tasks_api_access")
 async def tasks(request: Request, tx: Any) -> dict[str, Any]:
     """List the tasks."""
+    for name, known in (("status", STATUSES), ("type", TYPES)):
+        if request.query.get(name, known[0]) not in known:
+            raise BadRequest(f"Invalid {name} value: {request.query[name]}. It is one of {', '.join(known)}.")
     page = await TASKS.page(request, tx, select(ImageTask))
     return API.dialect.page(request, "tasks", [task_brief(row) for row in page.rows], page)
 
@@ -136,7 +141,10 @@ async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     asked, settings = body["input"], request.settings
     members = asked["image_properties"] or {"disk_format": "qcow2", "container_format": "bare"}
     await quotas.require(tx, request.context, settings.server.region, image_size_total=0, image_count_total=1)
-    image = await images.create(tx, request.context, IMAGE.read(members, request.version))
+    values = IMAGE.read(members, request.version)
+    limits.tags(settings, values.get("tags", []))
+    image = await images.create(tx, request.context, values)
+    limits.properties(settings, image)
     asked_import = {"method": {"name": "web-download", "uri": asked["import_from"]}, "input": asked}
     task = await imports.begin(tx, request.context, image, asked_import, [request.driver(Store).name], settings.image.import_hosts,
                                kind="import")

@@ -8,13 +8,13 @@ from cloudd.core import clock
 from cloudd.core.errors import Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.image import images
+from cloudd.image import images, limits
 from cloudd.image.api import API, target
 from cloudd.image.models import Image, ImageMember
 
 STATUSES = ("pending", "accepted", "rejected")
-NEW = Shape(None, Field("member", t.Text(1, 255), required=True))
-STATUS = Shape(None, Field("status", t.Enum(*STATUSES), required=True))
+NEW = Shape(None, Field("member", t.Text(1, 36), required=True), extra=True)
+STATUS = Shape(None, Field("status", t.Enum(*STATUSES), required=True), extra=True)
 MEMBERS = API.resource("/images/{image}/members", target=target)
 
 
@@ -50,6 +50,7 @@ async def create(request: Request, tx: Any, image: Image, body: dict[str, Any]) 
         raise Forbidden(f"Only shared images have members; image {image.id} is {image.visibility}.", type="Forbidden")
     if await tx.get(ImageMember, (image.id, body["member"])) is not None:
         raise Conflict(f"The target member {body['member']} is already associated with image {image.id}.", type="Duplicate")
+    limits.members(request.settings, len(await images.members_of(tx, image)) + 1)
     moment = request.context.now()
     member = ImageMember(image_id=image.id, member_id=body["member"], status="pending", created_at=moment, updated_at=moment)
     tx.add(member)

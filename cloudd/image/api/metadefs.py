@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from cloudd.core import clock
+from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.image import metadefs
+from cloudd.image import limits, metadefs
 from cloudd.image.api import API
 from cloudd.image.metadefs_models import Association, MetaObject, MetaProperty, MetaTag, Namespace, ResourceType
 
@@ -66,6 +67,18 @@ def tag_view(row: MetaTag) -> dict[str, Any]:
     return {"name": row.name, **moments(row)}
 
 
+async def has_room(request: Request, tx: Any, namespace: Namespace, kind: Any, more: int = 1) -> None:
+    """Raise OverQuota when a namespace would have too many definitions of a kind."""
+    limits.definitions(request.settings, f"{metadefs.KINDS[kind]}s", await metadefs.count(tx, namespace, kind) + more)
+
+
+def small(request: Request, *objects: dict[str, Any]) -> None:
+    """Raise OverQuota when an object has too many properties."""
+    for item in objects:
+        limits.definitions(request.settings, "properties of an object",
+                           max(len(item.get("properties", ())), len(item.get("required", ()))))
+
+
 @API.loader("namespace")
 async def load_namespace(request: Request, tx: Any, name: str) -> Namespace:
     return await metadefs.find(tx, request.context, name)
@@ -86,6 +99,8 @@ SPACES = API.resource("/metadefs/namespaces")
 @SPACES.get(policy="get_metadef_namespaces")
 async def index(request: Request, tx: Any) -> dict[str, Any]:
     """List the namespaces of metadata definitions."""
+    if request.query.get("visibility", "public") not in ("public", "private"):
+        raise BadRequest(f"Invalid visibility value: {request.query['visibility']}. It is public or private.")
     page: Page = await LISTING.page(request, tx, metadefs.visible(request.context))
     associated = await metadefs.associations(tx, page.rows)
     body = API.dialect.page(request, "namespaces", [view(row, associated.get(row.id, ())) for row in page.rows], page)
@@ -95,8 +110,11 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
 @SPACES.post(policy="add_metadef_namespace", body=NAMESPACE, status=201)
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make a namespace, with what was sent in it."""
+    for what in ("objects", "properties", "tags", "resource_type_associations"):
+        limits.definitions(request.settings, what.replace("_", " "), len(body.get(what, ())))
+    small(request, *body.get("objects", ()))
     row = await metadefs.create(tx, request.context, body)
-    location = request.link(f"/metadefs/namespaces/{row.namespace}")
+    location = request.link("/metadefs/namespaces/{}", row.namespace)
     return Reply(await _whole(tx, row, body), headers={"Location": location})
 
 
@@ -156,6 +174,7 @@ async def associations(request: Request, tx: Any, namespace: Namespace) -> dict[
 @TYPES.post(policy="add_metadef_resource_type_association", body=ASSOCIATION, status=201)
 async def associate(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """Say that a namespace is for a resource type."""
+    await has_room(request, tx, namespace, Association)
     return association_view(await metadefs.associate(tx, request.context, namespace, body))
 
 

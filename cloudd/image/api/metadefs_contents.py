@@ -6,7 +6,7 @@ from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.image import metadefs
 from cloudd.image.api import API
-from cloudd.image.api.metadefs import DEFINITION, NAME, OBJECT_MEMBERS, object_view, tag_view
+from cloudd.image.api.metadefs import DEFINITION, NAME, OBJECT_MEMBERS, has_room, object_view, small, tag_view
 from cloudd.image.metadefs_models import MetaObject, MetaProperty, MetaTag, Namespace
 
 OBJECT = Shape(None, *(Field(name, kind, required=name == "name") for name, kind in OBJECT_MEMBERS.items()), extra=True)
@@ -40,6 +40,8 @@ async def objects(request: Request, tx: Any, namespace: Namespace) -> dict[str, 
 @OBJECTS.post(policy="add_metadef_object", body=OBJECT, status=201)
 async def add_object(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """Make an object."""
+    await has_room(request, tx, namespace, MetaObject)
+    small(request, body)
     columns = metadefs.object_columns(body)
     return object_view(namespace, await metadefs.add(tx, request.context, namespace, MetaObject, body["name"], **columns))
 
@@ -54,6 +56,7 @@ async def show_object(request: Request, tx: Any, namespace: Namespace, name: str
 async def change_object(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Replace an object."""
     row = await metadefs.get(tx, namespace, MetaObject, name)
+    small(request, body)
     columns = metadefs.object_columns(body)
     return object_view(namespace, await metadefs.change(tx, request.context, namespace, row, body["name"], **columns))
 
@@ -80,6 +83,7 @@ async def properties(request: Request, tx: Any, namespace: Namespace) -> dict[st
 @PROPS.post(policy="add_metadef_property", body=PROPERTY, status=201)
 async def add_property(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """Make a property."""
+    await has_room(request, tx, namespace, MetaProperty)
     definition = _definition(body)
     return property_view(await metadefs.add(tx, request.context, namespace, MetaProperty, body["name"], definition=definition))
 
@@ -127,6 +131,7 @@ async def replace_tags(request: Request, tx: Any, namespace: Namespace, body: di
     """Replace all tags, or with `X-Openstack-Append` add to them."""
     if request.raw.headers.get("X-Openstack-Append", "").lower() not in ("true", "1", "yes", "on"):
         await metadefs.drop_all(tx, namespace, MetaTag)
+    await has_room(request, tx, namespace, MetaTag, len(body["tags"]))
     for item in body["tags"]:
         await metadefs.add(tx, request.context, namespace, MetaTag, item["name"])
     return {"tags": [{"name": row.name} for row in await metadefs.listed(tx, namespace, MetaTag)]}
@@ -141,6 +146,7 @@ async def delete_tags(request: Request, tx: Any, namespace: Namespace) -> None:
 @LABELS.post("/{name}", policy="add_metadef_tag", status=201)
 async def add_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
     """Make a tag."""
+    await has_room(request, tx, namespace, MetaTag)
     return tag_view(await metadefs.add(tx, request.context, namespace, MetaTag, TAG.read({"name": name}, request.version)["name"]))
 
 

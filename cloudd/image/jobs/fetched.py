@@ -8,7 +8,7 @@ import orjson
 from cloudd.core import fetch
 from cloudd.core.errors import BadRequest, NotFound, Unavailable
 from cloudd.core.jobs import Run
-from cloudd.image import data, imports, progress
+from cloudd.image import data, imports, limits, progress
 from cloudd.image.imports import Tokens
 from cloudd.image.models import Image
 from cloudd.image.staging import Staging
@@ -78,7 +78,9 @@ async def _take_over(run: Run, facts: dict[str, Any]) -> None:
         run.memory.setdefault("before", {"disk_format": image.disk_format, "container_format": image.container_format,
                                          "properties": image.properties})
         image.disk_format, image.container_format = facts["disk_format"], facts["container_format"]
+        before = set(image.properties)
         image.set_properties({**image.properties, **facts["properties"]})
+        limits.properties(run.parts.settings, image, before)
 
 
 async def give_back(run: Run) -> None:

@@ -8,6 +8,7 @@ from cloudd.core.http.dialects import Dialect, page_link
 from cloudd.network.policies import POLICIES
 
 PLAIN_TYPES = {"ValidationError": "HTTPBadRequest", "MalformedRequestBody": "HTTPBadRequest", "NotFound": "HTTPNotFound",
+               "NoSuchOperation": "HTTPNotFound",
                "MarkerNotFound": "HTTPBadRequest"}
 PARENTS = ("network:project_id", "security_group:project_id", "ext_parent:project_id")
 

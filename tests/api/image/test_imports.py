@@ -110,3 +110,15 @@ async def test_data_is_fetched_from_an_allowed_address_only(tmp_path, mirror):
         await cloud.demo.post(f"/image/v2/images/{missing}/import", body)
         assert (await ended(cloud.demo, missing))["status"] == "queued"
         assert "answered 404" in (await tasks(cloud.demo, missing))[0]["message"]
+
+
+@pytest.mark.parametrize("host", ["①②⑦.⓪.⓪.①", "１２７.1", "127。0。0。1", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "127.0.0.1.",
+                                  "0x7f.1"])
+async def test_a_member_does_not_read_the_hosts_own_services_by_spelling_them_otherwise(tmp_path, mirror, host):
+    async for cloud in run_cloud(make_settings(tmp_path)):
+        image = await make(cloud.demo)
+        body = {"method": {"name": "web-download", "uri": f"http://{host}:{mirror.partition(':')[2]}/disk.img"}}
+        answer = await cloud.demo.post(f"/image/v2/images/{image}/import", body)
+        assert answer.status == 400, answer.content
+        assert any(words in answer.body["message"] for words in ("inside this cloud", "not an address")), answer.content
+        assert (await ended(cloud.demo, image))["status"] == "queued"

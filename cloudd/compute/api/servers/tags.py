@@ -44,7 +44,7 @@ async def show(tx: AsyncSession, server: Server, tag: str) -> None:
 async def update(request: Request, tx: AsyncSession, server: Server, tag: str) -> Reply:
     """Give a server a tag."""
     new = await server_tags.add(request.context, tx, server, tag)
-    where = {"Location": request.link(f"/servers/{server.id}/tags/{tag}")} if new else {}
+    where = {"Location": request.link("/servers/{}/tags/{}", server.id, tag)} if new else {}
     return Reply(status=201 if new else 204, headers=where)
 
 
