@@ -1,7 +1,9 @@
 """One request on its way through an API: caller, version, path, query; and the links that answer it."""
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from cloudd.core.http.api import Api, Operation
 
 T = TypeVar("T")
+_MARKS = "/%:?#[]@!$&'()*+,;=~"
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.\-/%:?#\[\]@!$&'()*+,;=~]")
 
 
 @dataclass
@@ -56,11 +60,11 @@ class Request:
 
     def link(self, path: str = "") -> str:
         """The address of `path` below this API, on the host, scheme and mount point that the caller used."""
-        return f"{self.base_url}{self.prefix}{path}"
+        return f"{self.base_url}{self.prefix}{as_path(path)}"
 
     def host_link(self, path: str) -> str:
         """The address of an absolute path on the host that the caller used."""
-        return f"{self.base_url}{path}"
+        return f"{self.base_url}{as_path(path)}"
 
     def allows(self, rule: str, target: Any = None) -> bool:
         """Whether policy lets the caller; the target defaults to the caller's own project."""
@@ -79,3 +83,9 @@ class Request:
         """Run the loader of a path name that the operation did not load by itself."""
         self.loaded[name] = await self.api.loaders[name](self, tx, self.path[name])
         return self.loaded[name]
+
+
+def as_path(path: str) -> str:
+    """A path as it may stand in a header or a link: what cannot is percent-encoded. What separates parts of an address is left, so
+    names that may hold it are quoted by whoever puts them in."""
+    return quote(path, safe=_MARKS) if _FOREIGN.search(path) else path

@@ -2,6 +2,7 @@
 choice."""
 
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -54,7 +55,7 @@ PROTOCOL = Shape(
     Field("remote_id_attribute", t.Text(0, 255, null=True)),
     Field("links", readonly=True, of=lambda row, request: {
         "self": request.link(f"{PATH}/identity_providers/{row.idp_id}/protocols/{row.id}"),
-        "identity_provider": request.link(f"{PATH}/identity_providers/{row.idp_id}")}))
+        "identity_provider": request.link(f"{PATH}/identity_providers/{quote(row.idp_id, safe='')}")}))
 MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, required=True),
                 Field("schema_version", t.Text(1, 8, null=True), default="1.0"), links_below(f"{PATH}/mappings"))
 SERVICE = Shape(

@@ -1,6 +1,7 @@
 """/projects and /domains, and the tags of projects."""
 
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import func, not_, select
 
@@ -178,7 +179,7 @@ async def add_tag(request, project, tag):
     """Tag a project."""
     TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone
     project.retag([*project.tags, tag])
-    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{tag}")})
+    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{quote(tag, safe='')}")})
 
 
 @resource.delete("/{project}/tags/{tag}", policy="identity:delete_project_tag")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, select
 
@@ -96,7 +97,7 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make a namespace, with what was sent in it."""
     row = await metadefs.create(tx, request.context, body)
-    location = request.link(f"/metadefs/namespaces/{row.namespace}")
+    location = request.link(f"/metadefs/namespaces/{quote(row.namespace, safe='')}")
     return Reply(await _whole(tx, row, body), headers={"Location": location})
 
 

@@ -1,6 +1,7 @@
 """Tags of servers over HTTP."""
 
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,7 +45,7 @@ async def show(tx: AsyncSession, server: Server, tag: str) -> None:
 async def update(request: Request, tx: AsyncSession, server: Server, tag: str) -> Reply:
     """Give a server a tag."""
     new = await server_tags.add(request.context, tx, server, tag)
-    where = {"Location": request.link(f"/servers/{server.id}/tags/{tag}")} if new else {}
+    where = {"Location": request.link(f"/servers/{server.id}/tags/{quote(tag, safe='')}")} if new else {}
     return Reply(status=201 if new else 204, headers=where)
 
 
