@@ -2,7 +2,6 @@
 choice."""
 
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +11,7 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import Records, records
+from cloudd.core.http.request import segment
 from cloudd.identity.api import API, flag
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.federation import mapping_rules
@@ -55,7 +55,7 @@ PROTOCOL = Shape(
     Field("remote_id_attribute", t.Text(0, 255, null=True)),
     Field("links", readonly=True, of=lambda row, request: {
         "self": request.link(f"{PATH}/identity_providers/{row.idp_id}/protocols/{row.id}"),
-        "identity_provider": request.link(f"{PATH}/identity_providers/{quote(row.idp_id, safe='')}")}))
+        "identity_provider": request.link(f"{PATH}/identity_providers/{segment(row.idp_id)}")}))
 MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, required=True),
                 Field("schema_version", t.Text(1, 8, null=True), default="1.0"), links_below(f"{PATH}/mappings"))
 SERVICE = Shape(

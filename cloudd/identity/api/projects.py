@@ -1,7 +1,6 @@
 """/projects and /domains, and the tags of projects."""
 
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import func, not_, select
 
@@ -9,6 +8,7 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
+from cloudd.core.http.request import segment
 from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
 from cloudd.identity.models import Project, ProjectTag
 from cloudd.identity.people import effective, projects
@@ -179,7 +179,7 @@ async def add_tag(request, project, tag):
     """Tag a project."""
     TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone
     project.retag([*project.tags, tag])
-    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{quote(tag, safe='')}")})
+    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{segment(tag)}")})
 
 
 @resource.delete("/{project}/tags/{tag}", policy="identity:delete_project_tag")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, select
 
@@ -10,6 +9,7 @@ from cloudd.core import clock
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
+from cloudd.core.http.request import segment
 from cloudd.image import metadefs
 from cloudd.image.api import API
 from cloudd.image.metadefs_models import Association, MetaObject, MetaProperty, MetaTag, Namespace, ResourceType
@@ -97,7 +97,7 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make a namespace, with what was sent in it."""
     row = await metadefs.create(tx, request.context, body)
-    location = request.link(f"/metadefs/namespaces/{quote(row.namespace, safe='')}")
+    location = request.link(f"/metadefs/namespaces/{segment(row.namespace)}")
     return Reply(await _whole(tx, row, body), headers={"Location": location})
 
 

@@ -1,7 +1,6 @@
 """Tags of servers over HTTP."""
 
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,6 +9,7 @@ from cloudd.compute.models import Server
 from cloudd.compute.servers import tags as server_tags
 from cloudd.compute.versions import SERVER_TAGS
 from cloudd.core.http import Field, Reply, Request, Shape
+from cloudd.core.http.request import segment
 from cloudd.core.http.types import List, Text
 
 RULE = "os_compute_api:os-server-tags:{}"
@@ -45,7 +45,7 @@ async def show(tx: AsyncSession, server: Server, tag: str) -> None:
 async def update(request: Request, tx: AsyncSession, server: Server, tag: str) -> Reply:
     """Give a server a tag."""
     new = await server_tags.add(request.context, tx, server, tag)
-    where = {"Location": request.link(f"/servers/{server.id}/tags/{quote(tag, safe='')}")} if new else {}
+    where = {"Location": request.link(f"/servers/{server.id}/tags/{segment(tag)}")} if new else {}
     return Reply(status=201 if new else 204, headers=where)
 
 
