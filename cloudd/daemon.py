@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
 import gc
 import os
@@ -36,6 +37,9 @@ LOG = log.get("cloudd.daemon")
 MODULES: tuple[type[Module], ...] = (IdentityModule, ImageModule, NetworkModule, ComputeModule)
 HOUSEKEEPING_SECONDS = 3600
 THREADS = 8                             # for calls that block and belong to nobody's own pool: files, hashes
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3                   # malloc.h
+LARGE = 128 * 1024
+MEMORY_SECONDS = 30
 COLLECT = (10_000, 20, 20)              # a request makes some thousand objects, and they die by themselves
 
 
@@ -154,6 +158,28 @@ def collect_seldom() -> None:
     gc.enable()
 
 
+class Memory:
+    """Gives back to the system what a burst of requests needed. glibc keeps it: it raises by itself the size from which on memory is
+    given back at once, and of the rest only what lies at the very end."""
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL(None)
+        self._trim = getattr(libc, "malloc_trim", None)       # musl has none, and gives all back
+        self._usual = 0
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD) if self._trim else ():
+            libc.mallopt(option, LARGE)
+
+    async def give_back(self) -> None:
+        """When there is more than the last time."""
+        if self._trim and resident_pages() > 1.05 * self._usual:
+            await asyncio.to_thread(self._trim, 0)
+            self._usual = resident_pages()
+
+
+def resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
     stopping = asyncio.Event()
@@ -162,6 +188,7 @@ async def serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stopping.set)
     async with Daemon(settings).running() as daemon:
         collect_seldom()
+        tasks.repeat("memory", Memory().give_back, lambda: MEMORY_SECONDS)
         LOG.info("cloudd is ready", listen=settings.server.listen, state_dir=settings.server.state_dir)
         systemd.ready()
         watchdog = tasks.start("watchdog", systemd.watchdog(daemon.alive))

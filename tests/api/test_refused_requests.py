@@ -3,8 +3,10 @@
 import gc
 import types
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+import yarl
 
 import cloudd
 from cloudd.core.errors import CloudError
@@ -105,3 +107,15 @@ async def test_what_the_declarations_do_not_require_breaks_no_handler(cloud):
         assert (await cloud.admin.request("POST", "/identity/v3/regions", data=b'{"region":' * depth + b"1" + b"}" * depth, headers={
             "Content-Type": "application/json"})).status == 400
 
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r\nX-Forged: yes", "a b", "\u00e9", "a/b", "50%", "OS::X"])
+async def test_what_somebody_named_stands_quoted_in_a_location(cloud, name):
+    made = await cloud.admin.post("/image/v2/metadefs/namespaces", {"namespace": name})
+    assert made.status in (201, 400), made.content
+    if made.status == 201:
+        assert made.headers["Location"].endswith("/image/v2/metadefs/namespaces/" + quote(name, safe=":"))
+        assert "X-Forged" not in made.headers
+        if "/" not in name:
+            async with cloud.session.delete(yarl.URL(made.headers["Location"], encoded=True), headers=cloud.admin.headers) as answer:
+                assert answer.status == 204

@@ -9,13 +9,14 @@ import compileall
 import os
 from collections.abc import Callable
 
-from tests.bench import figures, firewall, guest, identity, idle, images, jobs, lists, memory, servers, start
+from tests.bench import figures, firewall, guest, identity, idle, images, jobs, lists, memory, refused, servers, start
 from tests.bench.process import ROOT
 
 RESULTS = ROOT / "build" / "bench"
 SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
     "start": start.figures, "idle": idle.figures, "identity": identity.figures, "lists": lists.figures, "servers": servers.figures,
-    "images": images.figures, "jobs": jobs.figures, "firewall": firewall.figures, "memory": memory.figures, "guest": guest.figures,
+    "images": images.figures, "jobs": jobs.figures, "firewall": firewall.figures, "memory": memory.figures, "refused": refused.figures,
+    "guest": guest.figures,
 }
 
 

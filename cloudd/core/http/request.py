@@ -1,5 +1,6 @@
 """One request on its way through an API: caller, version, path, query; and the links that answer it."""
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cloudd.core.http.api import Api, Operation
 
 T = TypeVar("T")
+_MARKS = "/%:?#[]@!$&'()*+,;=~"
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.\-/%:?#\[\]@!$&'()*+,;=~]")
 
 
 def quoted(name: str) -> str:
@@ -65,11 +68,11 @@ class Request:
 
         Texts that users chose go into the holes `{}` of the path, quoted: a header may be made of the address.
         """
-        return f"{self.base_url}{self.prefix}{path.format(*map(quoted, names)) if names else path}"
+        return f"{self.base_url}{self.prefix}{as_path(path.format(*map(quoted, names)) if names else path)}"
 
     def host_link(self, path: str) -> str:
         """The address of an absolute path on the host that the caller used."""
-        return f"{self.base_url}{path}"
+        return f"{self.base_url}{as_path(path)}"
 
     def allows(self, rule: str, target: Any = None) -> bool:
         """Whether policy lets the caller; the target defaults to the caller's own project."""
@@ -88,3 +91,14 @@ class Request:
         """Run the loader of a path name that the operation did not load by itself."""
         self.loaded[name] = await self.api.loaders[name](self, tx, self.path[name])
         return self.loaded[name]
+
+
+def as_path(path: str) -> str:
+    """A path as it may stand in a header or a link: what cannot is percent-encoded. What separates parts of an address is left, so
+    names that may hold it are quoted by whoever puts them in."""
+    return quote(path, safe=_MARKS) if _FOREIGN.search(path) else path
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="!$&'()*+,;=:@")

@@ -25,6 +25,8 @@ NAME = "cloudd"
 """What the Server header says: no versions."""
 LINGER_SECONDS = 5.0
 """How long the rest of a refused body is read, so that its sender sees the answer."""
+READ_AHEAD = 1 << 16
+"""Bytes of a body that are taken before somebody wants them; twice as much stops the sender."""
 LONGEST_SHOWN = 1000
 Health = Callable[[], Awaitable[None]]
 CORS_HEADERS = ("X-Auth-Token, X-Subject-Token, Content-Type, OpenStack-API-Version, X-OpenStack-Nova-API-Version, "
@@ -72,7 +74,7 @@ class Front:
         """Open the sockets. Raises OSError when an address is taken."""
         self.app.router.add_route("*", r"/{path:[\s\S]*}", self._logged(self.dispatcher.handle))
         self._runner = Runner(self.app, house=self._house(), access_log=None, handle_signals=False, shutdown_timeout=5,
-                              auto_decompress=False, lingering_time=LINGER_SECONDS)
+                              auto_decompress=False, lingering_time=LINGER_SECONDS, read_bufsize=READ_AHEAD)
         await self._runner.setup()
         if self.parts.settings.server.classic_ports:
             self.dispatcher.aliases = dict(CLASSIC_PORTS)

@@ -53,8 +53,8 @@ PROTOCOL = Shape(
     "protocol", ID, Field("mapping_id", t.Text(1, 64), required=True),
     Field("remote_id_attribute", t.Text(0, 255, null=True)),
     Field("links", readonly=True, of=lambda row, request: {
-        "self": request.link(f"{PATH}/identity_providers/{row.idp_id}/protocols/{row.id}"),
-        "identity_provider": request.link(f"{PATH}/identity_providers/{row.idp_id}")}))
+        "self": request.link(f"{PATH}/identity_providers/{{}}/protocols/{{}}", row.idp_id, row.id),
+        "identity_provider": request.link(f"{PATH}/identity_providers/{{}}", row.idp_id)}))
 MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, required=True),
                 Field("schema_version", t.Text(1, 8, null=True), default="1.0"), links_below(f"{PATH}/mappings"))
 SERVICE = Shape(

@@ -1,5 +1,6 @@
 """Image records: list, show, create, patch, delete, deactivate, reactivate, tags."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
