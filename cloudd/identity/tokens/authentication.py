@@ -171,14 +171,12 @@ async def _to_project(tx: AsyncSession, payload: Payload, asked: Mapping[str, An
         raise expecting("id or name", "project")
     if not isinstance(asked.get("domain"), Mapping):
         raise expecting("domain", "project")
-    domain = await domain_of(tx, asked["domain"])
-    query = select(Project.id).where(Project.name == asked["name"], Project.domain_id == (domain.id if domain else ""))
+    query = select(Project.id).where(Project.name == asked["name"], Project.domain_id == await domain_of(tx, asked["domain"]))
     return replace(payload, scope="project", scope_id=(await tx.execute(query)).scalar() or "")
 
 
 async def _to_domain(tx: AsyncSession, payload: Payload, asked: Mapping[str, Any]) -> Payload:
-    domain = await domain_of(tx, asked)
-    return replace(payload, scope="domain", scope_id=domain.id if domain else "")
+    return replace(payload, scope="domain", scope_id=await domain_of(tx, asked))
 
 
 async def _to_system(tx: AsyncSession, payload: Payload, asked: Mapping[str, Any]) -> Payload:
