@@ -30,6 +30,8 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
     await tokens.heed()
     serial = tokens.revocations.serial                        # what is revoked from here on voids the new token, too
     earlier = receipts.read(tokens.ring, receipt) if receipt else None
+    if earlier is not None and tokens.revocations.since(earlier.serial, "user", earlier.user_id):
+        raise Unauthorized("The auth receipt is not valid any more.")
     async with telling(login, login.identity["methods"]) as known:
         proof = await _prove(login)
         known["user_id"] = proof.user_id
@@ -37,7 +39,7 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
             if earlier.user_id != proof.user_id:
                 raise Unauthorized(REFUSED, reason="the receipt is another user's")
             proof.methods = tuple(dict.fromkeys((*earlier.methods, *proof.methods)))
-        await _enough(tokens, proof)
+        await _enough(tokens, proof, serial if earlier is None else earlier.serial)
         text, subject = await _issue(tokens, proof, wanted, serial)
     if proof.parent is None:
         await _tell(login, proof, subject)
@@ -47,7 +49,7 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
 async def let_in(login: Login, proof: Proof) -> tuple[str, Subject]:
     """An unscoped token for somebody whom an identity provider vouches for."""
     serial = login.tokens.revocations.serial
-    await _enough(login.tokens, proof)
+    await _enough(login.tokens, proof, serial)
     text, subject = await _issue(login.tokens, proof, "unscoped", serial)
     await _tell(login, proof, subject)
     return text, subject
@@ -110,14 +112,14 @@ async def _issue(tokens: Tokens, proof: Proof, wanted: Any, serial: int) -> tupl
     return text, subject
 
 
-async def _enough(tokens: Tokens, proof: Proof) -> None:
+async def _enough(tokens: Tokens, proof: Proof, serial: int) -> None:
     """Raise MoreNeeded, with a receipt, when the user's rules ask for further methods."""
     user = await tokens.person(proof.user_id)
     rules = receipts.rules_of(user.options if user else {}, frozenset(METHODS))
     if user is None or not rules or any(rule <= set(proof.methods) for rule in rules):
         return
     moment = now()
-    receipt = receipts.Receipt(proof.user_id, proof.methods, moment, moment + receipts.LIFETIME)
+    receipt = receipts.Receipt(proof.user_id, proof.methods, moment, moment + receipts.LIFETIME, serial)
     raise receipts.MoreNeeded(receipt, receipts.write(tokens.ring, receipt), rules, user)
 
 
