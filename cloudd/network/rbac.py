@@ -10,7 +10,7 @@ from cloudd.core.errors import BadRequest, Conflict, NotFound
 from cloudd.network import changes, standard
 from cloudd.network.config import QUOTAS
 from cloudd.network.l2 import networks
-from cloudd.network.models import AddressScope, Network, Port, PortGroup, Rbac, Router, SecurityGroup, SubnetPool
+from cloudd.network.models import AddressScope, Network, Port, PortGroup, Rbac, Router, SecurityGroup, Subnet, SubnetPool
 
 KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "network": (Network, ("access_as_shared", "access_as_external")),
@@ -83,6 +83,8 @@ async def _require_unused(tx: AsyncSession, entry: Rbac) -> None:
             await _require_no_gateways(tx, entry)
         elif entry.object_type == "security_group":
             await _require_no_ports(tx, entry)
+        else:
+            await _require_not_drawn_from(tx, entry)
     except Conflict as exc:
         raise Conflict(f"RBAC policy on object {entry.object_id} cannot be removed because other objects depend on it.\nDetails: "
                        f"{exc.message}", type="RbacPolicyInUse") from exc
@@ -94,6 +96,18 @@ async def _require_no_gateways(tx: AsyncSession, entry: Rbac) -> None:
         query = query.where(Router.project_id == entry.target_project)
     if router := (await tx.execute(query.limit(1))).scalar():
         raise Conflict(f"router {router} has its gateway in the network.")
+
+
+async def _require_not_drawn_from(tx: AsyncSession, entry: Rbac) -> None:
+    """A subnet pool that others have subnets of, an address scope that others have pools in."""
+    shared, model, column = (SubnetPool, Subnet, Subnet.subnetpool_id) if entry.object_type == "subnetpool" else (
+        AddressScope, SubnetPool, SubnetPool.address_scope_id)
+    owner = select(shared.project_id).where(shared.id == entry.object_id).scalar_subquery()
+    query = select(model.id).where(column == entry.object_id, model.project_id != owner)
+    if entry.target_project != "*":
+        query = query.where(model.project_id == entry.target_project)
+    if user := (await tx.execute(query.limit(1))).scalar():
+        raise Conflict(f"{'subnet' if model is Subnet else 'subnet pool'} {user} is from the {entry.object_type.replace('_', ' ')}.")
 
 
 async def _require_no_ports(tx: AsyncSession, entry: Rbac) -> None:

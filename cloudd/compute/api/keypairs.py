@@ -79,7 +79,8 @@ async def index(request: Request, tx: AsyncSession) -> dict[str, Any]:
     asked = request.api.dialect.read_list(request) if request.has(KEYPAIR_PAGES) else ListQuery()
     if asked.marker:
         await keypairs.find(tx, whose(request), asked.marker)
-    page = await LISTING.paged(tx, keypairs.of_user(whose(request)), asked)
+    query = keypairs.of_user(whose(request))
+    page = await LISTING.paged(tx, query, asked, query)
     views = [{"keypair": BRIEF.view(row, request)} for row in page.rows]
     return request.api.dialect.page(request, "keypairs", views, Page(page.rows, page.limit, page.more, page.last))
 

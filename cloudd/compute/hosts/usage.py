@@ -52,7 +52,7 @@ async def used(tx: AsyncSession, start: datetime, stop: datetime, now: datetime,
         query = query.where(Server.project_id == project_id)
     if marker is not None:
         last = await tx.get(Server, marker)
-        if last is None:
+        if last is None or project_id not in (None, last.project_id):
             raise BadRequest(f"marker [{marker}] not found", type="MarkerNotFound")
         query = query.where(or_(Server.project_id > last.project_id,
                                 (Server.project_id == last.project_id) & (Server.id > last.id)))

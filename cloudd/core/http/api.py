@@ -8,6 +8,7 @@ from typing import Any
 from cloudd.core.http.microversions import Change, Negotiation, V, Version
 from cloudd.core.http.router import Router, names
 from cloudd.core.http.shapes import LAST, Shape
+from cloudd.core.http.types import Type
 from cloudd.core.policy import Rule
 
 Handler = Callable[..., Awaitable[Any]]
@@ -41,6 +42,8 @@ class Page:
 class Operation:
     """One operation as the outside sees it. Made by the decorators of Resource, never by hand.
 
+    `reply` is the shape that a returned row, list or Page is dressed in; `answer` says what a body is that the handler makes itself.
+    `listing` is what a list may be filtered and sorted by.
     `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself;
     both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
     `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
@@ -57,6 +60,9 @@ class Operation:
     query: Shape | None = None
     policy: str | None = None
     reply: Shape | None = None
+    answer: Type | None = None
+    listing: Any = None
+    many: bool = False
     since: Version = (0, 0)
     until: Version = LAST
     write: bool = True
@@ -82,15 +88,15 @@ class Api:
 
     `prefixes`: mount points, the first is the one in links made without a request. `project_in_path`: the project id may
     stand behind the prefix. `trailing_slash`: whether `/images/` is `/images` (not for Glance). `negotiation`: None for a
-    service of one version.
+    service of one version. `suffix`: what a path may end in beside its own words (Neutron's `.json`).
     """
 
     def __init__(self, service: str, *, prefixes: Iterable[str], dialect: Any, policies: Iterable[Rule] = (),
                  negotiation: Negotiation | None = None, project_in_path: bool = False, title: str = "",
-                 trailing_slash: bool = True):
+                 trailing_slash: bool = True, suffix: str = ""):
         self.service, self.prefixes, self.dialect = service, tuple(prefixes), dialect
         self.policies, self.negotiation, self.project_in_path = tuple(policies), negotiation, project_in_path
-        self.title, self.trailing_slash = title or service, trailing_slash
+        self.title, self.trailing_slash, self.suffix = title or service, trailing_slash, suffix
         self.router = Router()
         self.operations: list[Operation] = []
         self.loaders: dict[str, Loader] = {}
@@ -114,6 +120,7 @@ class Api:
         if options.get("auth", True) and not options.get("policy"):
             raise TypeError(f"{method} {path}: an operation needs a policy, or auth=False")
         options.setdefault("write", method not in READS)
+        options.setdefault("many", method == "GET" and not path.endswith("}"))
         wants = tuple(inspect.signature(handler).parameters)
         operation = Operation(api=self, method=method, path=path, handler=handler, names=tuple(names(path)), wants=wants,
                               **options)
@@ -137,7 +144,8 @@ class Resource:
 
     def _method(self, method: str, path: str, options: dict[str, Any]) -> Callable[[Handler], Handler]:
         def keep(handler: Handler) -> Handler:
-            self.api.declare(method, self.path + path, handler, {**self.defaults, **options})
+            usual = {"PUT": {"use": "update"}, "PATCH": {"use": "update"}, "DELETE": {"status": 204}}.get(method, {})
+            self.api.declare(method, self.path + path, handler, {**usual, **self.defaults, **options})
             return handler
         return keep
 
@@ -151,10 +159,10 @@ class Resource:
         return self._method("POST", path, options)
 
     def put(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("PUT", path, {"use": "update", **options})
+        return self._method("PUT", path, options)
 
     def patch(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("PATCH", path, {"use": "update", **options})
+        return self._method("PATCH", path, options)
 
     def delete(self, path: str = "", **options: Any) -> Callable[[Handler], Handler]:
-        return self._method("DELETE", path, {"status": 204, **options})
+        return self._method("DELETE", path, options)

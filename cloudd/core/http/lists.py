@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from cloudd.core import clock
 from cloudd.core.database import Moment
-from cloudd.core.errors import BadRequest, NotFound
+from cloudd.core.errors import BadRequest, CloudError
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.request import Request
@@ -22,7 +22,8 @@ FilterFunction = Callable[[Sequence[str]], ColumnElement[bool]]
 @dataclass(frozen=True)
 class Listing:
     """What may be asked of a list of `model`: `filters` (a column, or a function from the values sent to a clause),
-    `sorts` (columns by public name), the default order, and the `key` column that markers name.
+    `sorts` (columns by public name), the `default` order (else that of creation, where rows say when), and the `key` column that
+    markers name.
 
     `unknown`: an unknown filter is ignored (`ignore`) or refused (`refuse`); the dialect's services differ.
     """
@@ -33,13 +34,19 @@ class Listing:
     default: tuple[tuple[str, str], ...] = ()
     key: str = "id"
     unknown: str = "ignore"
-    missing_marker: type[Exception] = BadRequest
 
-    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None) -> Page:
-        """Run the list: `query` selects what the caller may see; the request says the rest."""
+    def names(self) -> set[str]:
+        """What it may be filtered by."""
+        return set(self.filters)
+
+    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None,
+                   seen: Select[Any] | None = None) -> Page:
+        """Run the list: `query` selects what the caller may see; the request says the rest.
+
+        Among `seen` the marker is looked up: all that the caller may see, where `query` is less already.
+        """
         asked = asked or request.api.dialect.read_list(request)
-        query = self.filtered(query, asked)
-        return await self.paged(tx, query, asked)
+        return await self.paged(tx, self.filtered(query, asked), asked, query if seen is None else seen)
 
     def filtered(self, query: Select[Any], asked: ListQuery) -> Select[Any]:
         for name, values in asked.filters:
@@ -50,10 +57,10 @@ class Listing:
                 raise BadRequest(f"Invalid filter '{name}': use one of {', '.join(sorted(self.filters))}.")
         return query
 
-    async def paged(self, tx: AsyncSession, query: Select[Any], asked: ListQuery) -> Page:
+    async def paged(self, tx: AsyncSession, query: Select[Any], asked: ListQuery, seen: Select[Any]) -> Page:
         order = self._order(asked)
         if asked.marker is not None:
-            query = query.where(_after(order, await self._marker(tx, asked.marker)))
+            query = query.where(_after(order, await self._marker(tx, asked.marker, seen)))
         for column, direction in order:
             query = query.order_by(_ordered(column, direction))
         if asked.limit is not None:
@@ -68,20 +75,30 @@ class Listing:
 
     def _order(self, asked: ListQuery) -> list[tuple[Column, str]]:
         order: dict[str, str] = {}
-        for name, direction in asked.sorts or self.default:
-            if name not in self.sorts and name != self.key:
+        for name, direction in asked.sorts or self._usual():
+            if name not in self.sorts and name != self.key and asked.sorts:
                 raise BadRequest(f"Invalid sort key '{name}': use one of {', '.join(sorted({*self.sorts, self.key}))}.")
+            if direction not in ("asc", "desc"):
+                raise BadRequest(f"Invalid sort direction '{direction}': use asc or desc.")
             order.setdefault(name, direction)
         order.setdefault(self.key, list(order.values())[-1] if order else "asc")
         turn = {"asc": "desc", "desc": "asc"} if asked.reverse else {"asc": "asc", "desc": "desc"}
         return [(self.sorts.get(name) or getattr(self.model, name), turn[direction]) for name, direction in order.items()]
 
-    async def _marker(self, tx: AsyncSession, marker: str) -> Any:
-        row = (await tx.execute(select(self.model).where(getattr(self.model, self.key) == marker))).unique().scalar()
+    def _usual(self) -> tuple[tuple[str, str], ...]:
+        if self.default or "created_at" not in self.model.__mapper__.columns:
+            return self.default
+        return (("created_at", "asc"),)
+
+    async def _marker(self, tx: AsyncSession, marker: str, seen: Select[Any]) -> Any:
+        """The row that a marker names, as this caller sees it: one that he may not see is not there."""
+        row = (await tx.execute(seen.where(getattr(self.model, self.key) == marker))).unique().scalar()
         if row is None:
-            error = BadRequest if self.missing_marker is BadRequest else NotFound
-            raise error(f"marker [{marker}] not found", type="MarkerNotFound")
+            raise self.no_marker(marker)
         return row
+
+    def no_marker(self, marker: str) -> CloudError:
+        return BadRequest(f"marker [{marker}] not found", type="MarkerNotFound")
 
 
 def equals(column: Column, values: Sequence[str]) -> ColumnElement[bool]:

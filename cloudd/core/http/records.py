@@ -19,7 +19,7 @@ from cloudd.core.errors import TooLarge
 from cloudd.core.http.api import Api, Page
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.request import Request
-from cloudd.core.http.shapes import Shape
+from cloudd.core.http.shapes import UNSET, Shape
 
 Visible = Callable[[Request, Select[Any]], Select[Any]]
 MOST_EXTRA, EXTRA_BYTES = 128, 65_535
@@ -116,7 +116,15 @@ class Records:
         columns = self.model.__mapper__.attrs.keys()
         named = self.shape.columns({key: value for key, value in values.items() if key in self.shape.names()})
         own = {key: value for key, value in values.items() if key not in self.shape.names() and key in columns}
-        return {key: value for key, value in named.items() if hasattr(self.model, key)} | own
+        return self._without_null({key: value for key, value in named.items() if hasattr(self.model, key)} | own)
+
+    def _without_null(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Null for a column that holds none is the member's default, or, where it has none, as if it were not sent."""
+        never = {name for name, value in columns.items() if value is None and (column := self.model.__table__.columns.get(name)) is not None
+                 and not column.nullable}
+        defaults = {item.column: item.default for item in self.shape.fields if item.default is not UNSET and not callable(item.default)}
+        return {name: defaults[name] if name in never else value for name, value in columns.items()
+                if name not in never or name in defaults}
 
     def _owned(self, request: Request, values: dict[str, Any]) -> dict[str, Any]:
         """Fill what every new row has: id, owner, time of birth."""
@@ -158,7 +166,7 @@ def records(api: Api, path: str, model: type, shape: Shape, *, policy: str | Cal
     def rule(verb: str) -> str:
         return policy(verb) if callable(policy) else policy.format(verb=api.dialect.verb(verb, shape))
 
-    declared = {"list": (resource.get, "", made.index, {"reply": shape}),
+    declared = {"list": (resource.get, "", made.index, {"reply": shape, "listing": listing, "many": True}),
                 "show": (resource.get, item, made.show, {"reply": shape}),
                 "create": (resource.post, "", made.create, {"reply": shape, "body": shape, "status": 201}),
                 "update": (getattr(resource, update_method), item, made.update, {"reply": shape, "body": shape}),

@@ -43,6 +43,14 @@ class Keystone(Dialect):
         return {plural: views, **page.extra,
                 "links": {"next": following, "self": page_link(request), "previous": None}}
 
+    def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"]}
+        return {plural: {"type": "array", "items": item}, "truncated": {"type": "boolean"}, "links": {
+            "type": "object", "properties": {"next": link, "self": link, "previous": link}, "required": ["next", "self", "previous"]}}
+
+    def always(self, plural: str) -> list[str]:
+        return [plural, "links"]
+
     def missing(self, kind: str, value: str) -> NotFound:
         return NotFound(f"Could not find {kind.replace('_', ' ')}: {value}.", type=f"{kind}NotFound")
 

@@ -157,7 +157,9 @@ def _list_rule(request: Request) -> str:
 async def index(request, tx) -> Page:
     """Trusts: one's own by trustor or trustee, all for administrators."""
     request.require(_list_rule(request), _list_target(request))
-    return await LISTING.page(request, tx, select(Trust).where(Trust.deleted_at.is_(None)))
+    asked = request.api.dialect.read_list(request)
+    query = LISTING.filtered(select(Trust).where(Trust.deleted_at.is_(None)), asked)      # the filters are what one may see
+    return await LISTING.paged(tx, query, asked, query)
 
 
 @trusts.get("/{trust}", policy="identity:get_trust")

@@ -47,10 +47,11 @@ FEDERATED = t.List(t.Obj({"idp_id": t.Text(1), "protocols": t.List(t.Obj({"proto
 USER = Shape(
     "user", Field("id", readonly=True), Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
     Field("domain_id", t.Text(0, 64, null=True)), Field("enabled", t.Bool(), default=True),
-    Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET),
+    Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET, sometimes=True),
     Field("password", t.Text(0, None, null=True), reply=False), Field("options", OPTIONS, default=dict),
     Field("password_expires_at", readonly=True, of=lambda row, request: naive(row.password_expires_at)),
-    Field("federated", FEDERATED, of=lambda row, request: federated_users.view(row.__dict__.get("federated_rows", ())) or UNSET),
+    Field("federated", FEDERATED, of=lambda row, request: federated_users.view(row.__dict__.get("federated_rows", ())) or UNSET,
+          sometimes=True),
     links("/users"), extra=True)
 GROUP = Shape("group", Field("id", readonly=True), Field("name", t.Text(1, 64, pattern=r"\S"), required=True),
               Field("domain_id", t.Text(0, 64, null=True)), Field("description", t.Text(0, None, null=True), default=""),

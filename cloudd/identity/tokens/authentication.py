@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import events
 from cloudd.core.clock import now
 from cloudd.core.errors import BadRequest, CloudError, Forbidden, NotFound, Unauthorized
+from cloudd.core.outage import for_the_record
 from cloudd.core.refusals import Allowance
 from cloudd.identity.audit import LoggedIn, LoginFailed
 from cloudd.identity.models import Project, Trust
@@ -74,22 +75,26 @@ async def _tell_refusal(login: Login, method: str, known: Mapping[str, str], ref
         return
     user_id = refusal.facts.get("user_id", known.get("user_id", ""))
     outcome = "pending" if isinstance(refusal, receipts.MoreNeeded) else "failure"
-    async with parts.database.write() as tx:
-        await events.emit(tx, context, LoginFailed(user_id, method, refusal.facts.get("reason", refusal.message)[:200], untold, outcome))
+    reason = refusal.facts.get("reason", refusal.message)[:200]
+    with for_the_record("a refused login", user=user_id, address=context.remote_address, why=reason):
+        async with parts.database.write() as tx:
+            await events.emit(tx, context, LoginFailed(user_id, method, reason, untold, outcome))
 
 
 async def _tell(login: Login, proof: Proof, subject: Subject) -> None:
-    async with login.tokens.parts.database.write() as tx:
-        await compliance.record_success(tx, proof.user_id, now())
-        await events.emit(tx, replace(login.context, user_id=proof.user_id, project_id=subject.context.project_id),
-                          LoggedIn(proof.user_id, list(proof.methods)))
+    context = replace(login.context, user_id=proof.user_id, project_id=subject.context.project_id)
+    with for_the_record("a login", user=proof.user_id, address=context.remote_address):
+        async with login.tokens.parts.database.write() as tx:
+            await compliance.record_success(tx, proof.user_id, now())
+            await events.emit(tx, context, LoggedIn(proof.user_id, list(proof.methods)))
 
 
 async def log_in_with(login: Login, user_id: str, methods: tuple[str, ...], wanted: Any) -> tuple[str, Subject]:
     """A token for somebody who proved himself by other means than a method of /auth/tokens, to a service that asks for him."""
     text, subject = await _issue(login.tokens, Proof(user_id, methods), wanted, login.tokens.revocations.serial)
-    async with login.tokens.parts.database.write() as tx:
-        await events.emit(tx, login.context, LoggedIn(user_id, list(methods)), project_id=subject.context.project_id)
+    with for_the_record("a login", user=user_id, address=login.context.remote_address):
+        async with login.tokens.parts.database.write() as tx:
+            await events.emit(tx, login.context, LoggedIn(user_id, list(methods)), project_id=subject.context.project_id)
     return text, subject
 
 

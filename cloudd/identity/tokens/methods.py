@@ -12,6 +12,7 @@ from cloudd.core import events
 from cloudd.core.clock import now
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Forbidden, Unauthorized
+from cloudd.core.outage import for_the_record
 from cloudd.identity import oauth1
 from cloudd.identity.audit import LoginFailed
 from cloudd.identity.keys import CredentialRing
@@ -93,10 +94,11 @@ class Login:
         """Count and tell a failure; what to raise."""
         self.tokens.parts.service(Attempts).failed(self.context.remote_address, who or (user.id if user else None))
         self.told.append(method)
-        async with self.tokens.parts.database.write() as tx:
-            if user is not None and reason == "wrong secret":
-                await compliance.record_failure(tx, self.rules, user.id, now())
-            await events.emit(tx, self.context, LoginFailed(user.id if user else "", method, reason))
+        with for_the_record("a failed login", user=user.id if user else None, address=self.context.remote_address, why=reason):
+            async with self.tokens.parts.database.write() as tx:
+                if user is not None and reason == "wrong secret":
+                    await compliance.record_failure(tx, self.rules, user.id, now())
+                await events.emit(tx, self.context, LoginFailed(user.id if user else "", method, reason))
         return Unauthorized(REFUSED)
 
 

@@ -13,10 +13,11 @@ from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
+from cloudd.core.ids import whole
 from cloudd.image import images, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
-from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag
+from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag, visible
 from cloudd.image.progress import PROPERTY, Progress
 from cloudd.image.stores import Stores
 
@@ -90,9 +91,9 @@ def _split(text: str) -> list[str]:
 
 def _number(column: InstrumentedAttribute[Any], name: str, compare: str = "__eq__") -> Any:
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
-        if not values[-1].isdigit():
+        if (number := whole(values[-1])) is None:
             raise BadRequest(f"Cannot convert the value '{values[-1]}' of the filter {name} to a number.")
-        return getattr(column, compare)(int(values[-1]))
+        return getattr(column, compare)(number)
     return clause
 
 
@@ -173,7 +174,7 @@ async def index(request: Request, tx: Any) -> dict[str, Any]:
     asked = API.dialect.read_list(request)
     query = select(Image).where(_seen(request), *_properties(asked))
     known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)
-    page: Page = await LISTING.page(request, tx, query, known)
+    page: Page = await LISTING.page(request, tx, query, known, visible(request.context))
     return API.dialect.page(request, "images", [view(request, image) for image in page.rows], page)
 
 

@@ -6,7 +6,7 @@ from cloudd.core.http import Field, Page, Shape
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
-from cloudd.network.api.collections import filtered
+from cloudd.network.api.collections import filtered, matching
 from cloudd.network.api.networks import NETWORK
 from cloudd.network.api.routers import ROUTER
 from cloudd.network.api.shapes import BOOL, NeutronShape
@@ -47,10 +47,7 @@ async def index(request, tx):
     if not request.allows("get_agent"):
         return Page([])
     rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
-    for name in FILTERS:
-        if wanted := [text.lower() for text in request.query.getall(name, [])]:
-            rows = [row for row in rows if str(getattr(row, name)).lower() in wanted]
-    return Page(rows)
+    return Page(matching(request, rows, FILTERS, getattr))
 
 
 @resource.get("/{agent}", policy="get_agent", reply=AGENT)
@@ -90,6 +87,7 @@ async def add_network(request, tx, agent, body):
     """Give a network to the DHCP agent."""
     network = await standard.network(request.context, tx, body["network_id"])
     await agents.serve_network(request.context, tx, network, agent, True)
+    return b"null"
 
 
 @resource.post("/{agent}/l3-routers", policy="create_l3-router", body=ROUTER_ID, status=201)
@@ -97,6 +95,7 @@ async def add_router(request, tx, agent, body):
     """Give a router to the L3 agent."""
     router = await standard.owned(request.context, tx, Router, body["router_id"], "Router")
     await agents.serve_router(request.context, tx, router, agent, True)
+    return b"null"
 
 
 @resource.delete("/{agent}/dhcp-networks/{network}", policy="delete_dhcp-network")

@@ -6,28 +6,33 @@ filters by any attribute, by tags and by sharing, and `If-Match` on the revision
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Collection as Collection_
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock
 from cloudd.core.context import Context
-from cloudd.core.errors import BadRequest, NotFound, PreconditionFailed
+from cloudd.core.errors import BadRequest, CloudError, PreconditionFailed
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import FilterFunction, Listing
 from cloudd.core.http.records import Records
 from cloudd.core.http.request import Request
+from cloudd.core.http.types import Ip, Type
 from cloudd.network.api import API, of_row, own
+from cloudd.network.api.conversions import CONVERTED, lenient
 from cloudd.network.api.shapes import NeutronShape
 from cloudd.network.models import Standard, Tag
 
+T = TypeVar("T")
 Visible = Callable[[Context, Select[Any]], Select[Any]]
 ByCaller = Callable[[Request], FilterFunction]
 Parent = Callable[[Request, AsyncSession, dict[str, Any]], Awaitable[dict[str, Any]]]
-REVISION = re.compile(r"revision_number=(\d+)")
+ETAG = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"]+)')
+REVISION = "revision_number="
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,37 @@ class Logic:
 
 @dataclass(frozen=True)
 class NeutronListing(Listing):
-    """`by_caller`: filters whose meaning depends on who asks."""
+    """`by_caller`: filters whose meaning depends on who asks; `kind`: what a row is called."""
 
-    missing_marker: type[Exception] = NotFound
+    kind: str = ""
     by_caller: Mapping[str, ByCaller] = field(default_factory=dict)
 
-    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None) -> Page:
+    def names(self) -> set[str]:
+        return {*self.filters, *self.by_caller}
+
+    def no_marker(self, marker: str) -> CloudError:
+        return API.dialect.missing(self.kind, marker)
+
+    async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None,
+                   seen: Select[Any] | None = None) -> Page:
         asked = asked or request.api.dialect.read_list(request)
         known = {**self.filters, **{name: make(request) for name, make in self.by_caller.items()}}
-        if unknown := [name for name, _ in asked.filters if name not in known]:
-            raise BadRequest(f"{unknown} is invalid attribute for filtering; there are: {', '.join(sorted(known))}",
-                             type="HTTPBadRequest")
-        return await super(NeutronListing, replace(self, filters=known, by_caller={})).page(request, tx, query, asked)
+        require_known(asked, known)
+        return await super(NeutronListing, replace(self, filters=known, by_caller={})).page(request, tx, query, asked, seen)
+
+
+def require_known(asked: ListQuery, known: Collection_[str]) -> None:
+    if unknown := [name for name, _ in asked.filters if name not in known]:
+        raise BadRequest(f"{unknown} is invalid attribute for filtering; there are: {', '.join(sorted(known))}",
+                         type="HTTPBadRequest")
+
+
+def matching(request: Request, rows: Sequence[T], names: Sequence[str], get: Callable[[T, str], Any]) -> list[T]:
+    """Rows of no table that a list's filters let through; one that there is not is refused, as with tables."""
+    asked = request.api.dialect.read_list(request)
+    require_known(asked, names)
+    return [row for row in rows
+            if all(str(get(row, name)).lower() in [value.lower() for value in values] for name, values in asked.filters)]
 
 
 @dataclass
@@ -141,11 +165,14 @@ def check_revision(request: Request, row: Any) -> None:
     wanted = request.raw.headers.get("If-Match")
     if not wanted:
         return
-    form = REVISION.fullmatch(wanted.strip().strip('"'))
-    if form is None:
-        raise BadRequest(f"Invalid If-Match: {wanted!r}; it must be revision_number=N.", type="HTTPBadRequest")
-    if int(form.group(1)) != row.revision_number:
-        raise PreconditionFailed(f"Constrained to {form.group(1)}, but current revision is {row.revision_number}",
+    tags = [quoted or bare for quoted, bare in ETAG.findall(wanted)]
+    asked = [tag.removeprefix(REVISION) for tag in tags if tag.startswith(REVISION)]     # other tags are no constraint
+    if len(asked) > 1:
+        raise BadRequest("Multiple revision_number constraints are not supported.", type="HTTPBadRequest")
+    if asked and re.fullmatch(r"[+-]?\d{1,18}", asked[0]) is None:
+        raise BadRequest(f"Revision number constraint incorrect. Must be an integer, not '{asked[0][:60]}'.", type="HTTPBadRequest")
+    if asked and int(asked[0]) != row.revision_number:
+        raise PreconditionFailed(f"Constrained to {int(asked[0])}, but current revision is {row.revision_number}",
                                  type="RevisionNumberConstraintFailed")
 
 
@@ -174,6 +201,12 @@ def since_filter(model: type[Standard]) -> FilterFunction:
     return since
 
 
+def _converted(column: Any, type_: Type) -> FilterFunction:
+    """A filter whose values may be spelt in all the ways that the attribute's may."""
+    convert = lenient(type_)
+    return lambda values: column.in_([convert(value) for value in values])
+
+
 def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, visible: Visible,
                filters: Mapping[str, Any] | None = None, by_caller: Mapping[str, ByCaller] | None = None,
                parent: Parent | None = None, before_list: Any = None, loader: str | None = None) -> Collection:
@@ -183,16 +216,18 @@ def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, vis
     filters that depend on who asks, `parent(request, tx, values)` finds the policy target's part that lies in another row.
     """
     columns = {item.name: getattr(model, item.column) for item in shape.fields if item.column in model.__mapper__.columns}
-    known = {**columns, **(filters or {})}
+    known = {**columns, **{item.name: _converted(columns[item.name], item.type) for item in shape.fields
+                           if item.name in columns and (item.type in CONVERTED or isinstance(item.type, Ip))}, **(filters or {})}
     if issubclass(model, Standard):
         known |= {**tag_filters(model), "changed_since": since_filter(model)}
-    listing = NeutronListing(model, known, columns, (), "id", by_caller=by_caller or {})
+    listing = NeutronListing(model, known, columns, (), "id", by_caller=by_caller or {}, kind=shape.name or "")
     made = Collection(API, path, model, shape, listing, "id", lambda request, query: visible(request.context, query), None,
                       logic=logic, parent=parent, before_list=before_list)
     name = loader or shape.name or ""
     API.loaders[name] = made.load
     resource, item = API.resource(path), f"/{{{name}}}"
-    resource.get("", policy=f"get_{shape.name}", reply=shape, write=before_list is not None, guard=filtered)(made.index)
+    resource.get("", policy=f"get_{shape.name}", reply=shape, listing=listing, many=True,
+                 write=before_list is not None, guard=filtered)(made.index)
     resource.get(item, policy=f"get_{shape.name}", reply=shape)(made.show)
     if logic.create:
         resource.post("", policy=f"create_{shape.name}", reply=shape, body=shape, status=201, guard=made.may_create)(made.create)

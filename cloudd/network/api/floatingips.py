@@ -6,11 +6,12 @@ from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
-from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.collections import Logic, collection, matching
 from cloudd.network.api.shapes import IP_OR_NULL, TEXT, UUID, UUID_OR_NULL, NeutronShape, standard_fields
 from cloudd.network.l3 import floatingips
 from cloudd.network.models import FloatingIp, Network, Subnet
 
+POOL_MEMBERS = ("network_id", "subnet_id", "subnet_name", "cidr", "project_id", "tenant_id")
 DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
 
 
@@ -47,6 +48,6 @@ async def list_pools(request, tx):
                                 .where(Network.external).order_by(Subnet.network_id, Subnet.id))
     project = request.context.project_id
     rows = (await tx.execute(query)).scalars()
-    return {"floatingip_pools": [{
-        "network_id": row.network_id, "subnet_id": row.id, "subnet_name": row.name, "cidr": row.cidr, "project_id": project,
-        "tenant_id": project} for row in rows]}
+    found = [{"network_id": row.network_id, "subnet_id": row.id, "subnet_name": row.name, "cidr": row.cidr, "project_id": project,
+              "tenant_id": project} for row in rows]
+    return {"floatingip_pools": matching(request, found, POOL_MEMBERS, dict.get)}

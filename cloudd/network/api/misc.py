@@ -9,6 +9,7 @@ from sqlalchemy import select
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Api, Request
 from cloudd.network.api import API, NEUTRON
+from cloudd.network.api.collections import matching, require_known
 from cloudd.network.config import CONFIG
 from cloudd.network.l2 import auto_topology, subnets
 from cloudd.network.l2.pools import size
@@ -45,16 +46,14 @@ def _resource(request: Request, name: str) -> dict[str, Any]:
 async def list_zones(request):
     """List the availability zones of networks and routers."""
     found = [{"name": CONFIG.zone, "resource": kind, "state": "available"} for kind in ("network", "router")]
-    for name in ("name", "resource", "state"):
-        if wanted := request.query.getall(name, []):
-            found = [zone for zone in found if zone[name] in wanted]
-    return {"availability_zones": found}
+    return {"availability_zones": matching(request, found, ("name", "resource", "state"), dict.get)}
 
 
 @providers.get("", policy="get_service_provider")
 async def list_providers(request):
     """List the providers of network services."""
-    return {"service_providers": [{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}]}
+    found = [{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}]
+    return {"service_providers": matching(request, found, ("service_type", "name", "default"), dict.get)}
 
 
 async def _availabilities(tx, query) -> list[dict[str, Any]]:
@@ -77,17 +76,19 @@ def _subnet_use(row: Subnet, used: int) -> dict[str, Any]:
             "used_ips": used}
 
 
+USE_FILTERS = {"network_id": Network.id.in_, "network_name": Network.name.in_, "project_id": Network.project_id.in_,
+               "tenant_id": Network.project_id.in_,
+               "ip_version": lambda values: Network.subnets.any(ip_version=_number(values[-1]))}
+
+
 @use.get("")
 async def list_use(request, tx):
     """List how many addresses of each network are in use."""
     query = select(Network)
-    names = {"network_id": Network.id, "network_name": Network.name, "project_id": Network.project_id,
-             "tenant_id": Network.project_id}
-    for name, column in names.items():
-        if wanted := request.query.getall(name, []):
-            query = query.where(column.in_(wanted))
-    if versions_wanted := request.query.getall("ip_version", []):
-        query = query.where(Network.subnets.any(ip_version=_number(versions_wanted[-1])))
+    asked = request.api.dialect.read_list(request)
+    require_known(asked, USE_FILTERS)
+    for name, values in asked.filters:
+        query = query.where(USE_FILTERS[name](values))
     return _large({"network_ip_availabilities": await _availabilities(tx, query)})
 
 

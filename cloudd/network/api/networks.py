@@ -4,7 +4,8 @@ from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api.collections import Logic, collection
-from cloudd.network.api.shapes import BOOL, LOOSE_INT, TEXT, NeutronShape, is_shared, standard_fields
+from cloudd.network.api.conversions import MOST
+from cloudd.network.api.shapes import BOOL, INT, LOOSE_INT, TEXT, NeutronShape, is_shared, standard_fields
 from cloudd.network.config import CONFIG
 from cloudd.network.l2 import networks
 from cloudd.network.models import Network
@@ -19,12 +20,12 @@ NETWORK = NeutronShape(
     Field("router:external", BOOL, default=False, column="external"),
     Field("is_default", BOOL, default=False),
     Field("port_security_enabled", BOOL),
-    Field("mtu", LOOSE_INT),
+    Field("mtu", INT),
     Field("dns_domain", TEXT, default=""),
     Field("provider:network_type", TEXT, column="network_type"),
     Field("provider:physical_network", t.Text(0, 64, null=True), column="physical_network"),
     Field("provider:segmentation_id", LOOSE_INT, column="segmentation_id"),
-    Field("availability_zone_hints", t.List(t.Text(0, 255)), update=False),
+    Field("availability_zone_hints", t.List(t.Text(0, 255), 0, MOST), update=False),
     Field("availability_zones", readonly=True, of=lambda row, request: [CONFIG.zone] if row.subnets else []),
     Field("ipv4_address_scope", readonly=True, of=lambda row, request: None),
     Field("ipv6_address_scope", readonly=True, of=lambda row, request: None),

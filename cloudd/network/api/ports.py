@@ -9,6 +9,8 @@ from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.conversions import MAC_OR_NULL, MOST, ONE_LINE, Emptied, Map
+from cloudd.network.api.conversions import Text as EmptiedText
 from cloudd.network.api.shapes import BOOL, IP, TEXT, UUID, NeutronShape, standard_fields
 from cloudd.network.api.subnets import network_of
 from cloudd.network.config import CONFIG
@@ -20,8 +22,8 @@ VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "vi
               "vdpa", "accelerator-direct", "accelerator-direct-physical")
 FIXED_IP = t.Obj({"subnet_id": UUID, "ip_address": IP})
 ADDRESS_OR_CIDR = t.Raw({"type": "string", "anyOf": [{"format": "ip-address"}, {"format": "cidr"}]})
-PAIR = t.Obj({"ip_address": ADDRESS_OR_CIDR, "mac_address": t.Text(0, 32, format="mac-address", null=True)}, ("ip_address",))
-DHCP_OPTION = t.Obj({"opt_name": t.Text(1, 64), "opt_value": t.Text(1, 255, null=True),
+PAIR = t.Obj({"ip_address": ADDRESS_OR_CIDR, "mac_address": MAC_OR_NULL}, ("ip_address",))
+DHCP_OPTION = t.Obj({"opt_name": t.Text(1, 64, pattern=ONE_LINE), "opt_value": t.Text(1, 255, pattern=ONE_LINE, null=True),
                      "ip_version": t.Raw({"enum": [4, 6, "4", "6"]}, int)}, ("opt_name", "opt_value"))
 DNS_LABEL = t.Text(0, 255, pattern="^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.?)*$")
 FILTERS_OF_ADDRESSES = ("ip_address", "subnet_id", "ip_address_substr")
@@ -51,23 +53,23 @@ PORT = NeutronShape(
     "port",
     *standard_fields(),
     Field("network_id", UUID, required=True, update=False),
-    Field("mac_address", t.Text(0, 32, format="mac-address", null=True)),
-    Field("fixed_ips", t.List(FIXED_IP, null=True),
+    Field("mac_address", MAC_OR_NULL),
+    Field("fixed_ips", t.List(FIXED_IP, 0, MOST),
           of=lambda row, request: [{"subnet_id": one.subnet_id, "ip_address": one.ip_address} for one in row.fixed_ips]),
     Field("admin_state_up", BOOL, default=True),
     Field("status", readonly=True),
     Field("device_id", TEXT, default=""),
     Field("device_owner", TEXT, default=""),
-    Field("security_groups", t.List(UUID, null=True)),
+    Field("security_groups", t.List(UUID, 0, MOST, null=True)),
     Field("port_security_enabled", BOOL),
-    Field("allowed_address_pairs", t.List(PAIR, 0, 10, null=True)),
-    Field("extra_dhcp_opts", t.List(DHCP_OPTION, null=True)),
+    Field("allowed_address_pairs", Emptied(PAIR, MOST)),
+    Field("extra_dhcp_opts", t.List(DHCP_OPTION, 0, MOST, null=True)),
     Field("dns_name", DNS_LABEL, default=""),
     Field("dns_domain", TEXT, default=""),
     Field("dns_assignment", readonly=True, of=assignment),
-    Field("binding:host_id", t.Text(0, 255, null=True), column="host_id"),
+    Field("binding:host_id", EmptiedText(), column="host_id"),
     Field("binding:vnic_type", t.Enum(*VNIC_TYPES), default="normal", column="vnic_type"),
-    Field("binding:profile", t.Map(null=True), column="profile"),
+    Field("binding:profile", Map(), column="profile"),
     Field("binding:vif_type", readonly=True, of=vif_type),
     Field("binding:vif_details", readonly=True, of=vif_details),
     Field("ip_allocation", readonly=True, of=lambda row, request: "immediate"),

@@ -54,7 +54,6 @@ async def default(request, tx, project):
 
 
 @quotas.get("/{project}/details", policy="get_quota", target=of_project)
-@quotas.get("/{project}/details.json", policy="get_quota", target=of_project)
 async def details(request, tx, project):
     """Show the quotas of a project and what it uses."""
     used = await usage.count(tx, project)

@@ -5,6 +5,7 @@ from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.conversions import MOST, Emptied
 from cloudd.network.api.shapes import BOOL, IP, ROUTE, UUID, NeutronShape, standard_fields
 from cloudd.network.config import CONFIG
 from cloudd.network.l3 import router_interfaces, routers
@@ -12,7 +13,7 @@ from cloudd.network.models import Router
 
 EXTERNAL_IP = t.Obj({"subnet_id": UUID, "ip_address": IP})
 GATEWAY = t.Obj({"network_id": t.Text(0, 36, pattern=t.UUID_PATTERN, null=True), "enable_snat": BOOL,
-                 "external_fixed_ips": t.List(EXTERNAL_IP, null=True)}, null=True)
+                 "external_fixed_ips": t.List(EXTERNAL_IP, 0, MOST, null=True)}, null=True)
 
 
 def gateway(row, request):
@@ -28,15 +29,15 @@ ROUTER = NeutronShape(
     Field("admin_state_up", BOOL, default=True),
     Field("status", readonly=True),
     Field("external_gateway_info", GATEWAY, of=gateway),
-    Field("routes", t.List(ROUTE, null=True), create=False),
+    Field("routes", Emptied(ROUTE, MOST), create=False),
     Field("distributed", BOOL, of=lambda row, request: False),
     Field("ha", BOOL, of=lambda row, request: False),
-    Field("availability_zone_hints", t.List(t.Text(0, 255)), update=False),
+    Field("availability_zone_hints", t.List(t.Text(0, 255), 0, MOST), update=False),
     Field("availability_zones", readonly=True, of=lambda row, request: [CONFIG.zone] if row.gw_port_id else []),
     Field("flavor_id", readonly=True, of=lambda row, request: None),
 )
 INTERFACE = Shape(None, Field("subnet_id", UUID), Field("port_id", UUID), extra=True)
-ROUTES = NeutronShape("router", Field("routes", t.List(ROUTE), required=True))
+ROUTES = NeutronShape("router", Field("routes", t.List(ROUTE, 0, MOST), required=True))
 
 ROUTERS = collection("/routers", Router, ROUTER, Logic(routers.create, routers.update, routers.delete),
                      visible=lambda context, query: query if standard.sees_all(context)

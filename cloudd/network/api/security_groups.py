@@ -6,9 +6,9 @@ from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.conversions import PREFIX
 from cloudd.network.api.shapes import (
     BOOL,
-    CIDR_OR_NULL,
     LOOSE_INT,
     TEXT,
     NeutronShape,
@@ -31,7 +31,7 @@ RULE = NeutronShape(
     Field("protocol", PROTOCOL),
     Field("port_range_min", LOOSE_INT),
     Field("port_range_max", LOOSE_INT),
-    Field("remote_ip_prefix", CIDR_OR_NULL),
+    Field("remote_ip_prefix", PREFIX),
     Field("normalized_cidr", readonly=True, of=lambda row, request: group_rules.normalized(row)),
     Field("remote_group_id", t.Text(0, 255, null=True)),
     Field("remote_address_group_id", readonly=True, of=lambda row, request: None),
@@ -47,9 +47,11 @@ GROUP = NeutronShape(
 
 
 async def with_default(request, tx):
-    """A project that looks at its groups has one."""
-    if request.context.project_id:
-        await groups.default_id(request.context, tx, request.context.project_id)
+    """A project whose groups are looked at has one; an administrator may look at another's."""
+    asked = [request.query[name] for name in ("project_id", "tenant_id") if request.query.get(name)]
+    project = asked[0] if asked and standard.sees_all(request.context) else request.context.project_id
+    if project:
+        await groups.default_id(request.context, tx, project[:36])
 
 
 async def group_of(request, tx, values):

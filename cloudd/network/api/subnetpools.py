@@ -1,14 +1,15 @@
 """/subnetpools and /address-scopes"""
 
-from cloudd.core.http import Field
+from cloudd.core.http import Field, Shape
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.conversions import MOST
 from cloudd.network.api.shapes import (
     BOOL,
     CIDR,
-    LOOSE_INT,
+    INT,
     TEXT,
     UUID_OR_NULL,
     NeutronShape,
@@ -22,12 +23,12 @@ from cloudd.network.models import AddressScope, SubnetPool
 POOL = NeutronShape(
     "subnetpool",
     *standard_fields(name_required=True),
-    Field("prefixes", t.List(CIDR), required=True),
+    Field("prefixes", t.List(CIDR, 0, MOST), required=True),
     Field("ip_version", readonly=True),
-    Field("min_prefixlen", LOOSE_INT),
-    Field("max_prefixlen", LOOSE_INT),
-    Field("default_prefixlen", LOOSE_INT),
-    Field("default_quota", LOOSE_INT),
+    Field("min_prefixlen", INT),
+    Field("max_prefixlen", INT),
+    Field("default_prefixlen", INT),
+    Field("default_quota", INT),
     Field("address_scope_id", UUID_OR_NULL),
     Field("is_default", BOOL, default=False),
     Field("shared", BOOL, default=False, update=False, of=is_shared),
@@ -40,7 +41,17 @@ SCOPE = NeutronShape(
     Field("ip_version", t.Raw({"enum": [4, 6, "4", "6"]}, int), default=4, update=False),
     Field("shared", BOOL, default=False, of=is_shared),
 )
-PREFIXES = NeutronShape("subnetpool", Field("prefixes", t.List(CIDR), required=True))
+
+
+class Prefixes(Shape):
+    """`{"prefixes": [...]}`, as clients send it; in the pool's wrapper as well."""
+
+    def read(self, body, version, use="create"):
+        wrapped = body.get("subnetpool") if isinstance(body, dict) and body.keys() == {"subnetpool"} else None
+        return super().read(wrapped if isinstance(wrapped, dict) else body, version, use)
+
+
+PREFIXES = Prefixes(None, Field("prefixes", t.List(CIDR, 1, MOST), required=True))
 
 
 def by_sharing(model):

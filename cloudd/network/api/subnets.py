@@ -8,6 +8,7 @@ from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import of_row
 from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.conversions import MOST, Emptied
 from cloudd.network.api.shapes import (
     BOOL,
     CIDR_OR_NULL,
@@ -37,13 +38,13 @@ SUBNET = NeutronShape(
     Field("prefixlen", LOOSE_INT, update=False, reply=False),
     Field("use_default_subnetpool", BOOL, default=False, update=False, reply=False),
     Field("gateway_ip", IP_OR_NULL),
-    Field("allocation_pools", t.List(POOL)),
-    Field("dns_nameservers", t.List(IP, unique=True, null=True)),
-    Field("host_routes", t.List(ROUTE, unique=True, null=True)),
+    Field("allocation_pools", t.List(POOL, 0, MOST)),
+    Field("dns_nameservers", Emptied(IP, MOST, unique=True)),
+    Field("host_routes", Emptied(ROUTE, MOST, unique=True)),
     Field("enable_dhcp", BOOL, default=True),
     Field("ipv6_ra_mode", MODE),
     Field("ipv6_address_mode", MODE),
-    Field("service_types", t.List(t.Text(1, 255))),
+    Field("service_types", t.List(t.Text(1, 255), 0, MOST)),
     Field("dns_publish_fixed_ip", BOOL, default=False),
     Field("shared", readonly=True, of=is_shared),
     Field("router:external", readonly=True, column="network_external"),

@@ -5,7 +5,6 @@ from typing import Any
 
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Reply, Shape
-from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import check_revision
@@ -14,8 +13,7 @@ from cloudd.network.api.shapes import TAGS
 TAGGED = {"networks": "network", "subnets": "subnet", "ports": "port", "routers": "router", "floatingips": "floatingip",
           "security-groups": "security_group", "subnetpools": "subnetpool"}
 MOST, LONGEST = 50, 255
-REPLACE = Shape(None, Field("tags", TAGS, required=True))
-CREATE = Shape(None, Field("tags", t.List(t.Text(1, LONGEST, pattern="^[^,/]*$"), 1, MOST), required=True))
+SENT = Shape(None, Field("tags", TAGS, required=True))
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,8 @@ class Tags:
         resource = API.resource(f"/{path}/{{{self.name}}}/tags")
         see, change = f"get_{self.name}", f"update_{self.name}"
         resource.get("", policy=see)(self.index)
-        resource.put("", policy=change, body=REPLACE)(self.replace)
-        resource.post("", policy=change, body=CREATE)(self.add_many)
+        resource.put("", policy=change, body=SENT, use="create")(self.replace)
+        resource.post("", policy=change, body=SENT)(self.add_many)
         resource.delete("", policy=change)(self.clear)
         resource.get("/{tag}", policy=see, status=204)(self.show)
         resource.put("/{tag}", policy=change, status=201)(self.add)

@@ -41,11 +41,13 @@ class Member:
     service: str
     dns_name: str
     extra_dhcp_opts: list[dict[str, Any]]
+    admin_state_up: bool
     fixed_ips: list[Any] = field(default_factory=list)
 
 
 async def _members(tx: AsyncSession, ids: Iterable[str] | None) -> list[Member]:
-    columns = select(Port.id, Port.network_id, Port.mac_address, Port.service, Port.dns_name, Port.extra_dhcp_opts)
+    columns = select(Port.id, Port.network_id, Port.mac_address, Port.service, Port.dns_name, Port.extra_dhcp_opts,
+                     Port.admin_state_up)
     members = {row[0]: Member(*row) for row in await tx.execute(_some(columns, Port.network_id, ids).order_by(Port.id))}
     addresses = select(Allocation.port_id, Allocation.subnet_id, Allocation.ip_address)
     order = (Allocation.position, Allocation.ip_address)
@@ -61,7 +63,7 @@ def _some(query: Any, column: Any, ids: Iterable[str] | None) -> Any:
 
 def _network(row: Network, subnets: list[Subnet], ports: list[Member]) -> base.NetworkSpec:
     prefixes = {subnet.id: ipaddress.ip_network(subnet.cidr).prefixlen for subnet in subnets}
-    dhcp = next((port for port in ports if port.service == DHCP), None)
+    dhcp = next((port for port in ports if port.service == DHCP and port.admin_state_up), None)
     return base.NetworkSpec(
         id=row.id, kind=kind_of(row), external=row.external, mtu=row.mtu, admin_state_up=row.admin_state_up,
         physical_network=row.physical_network if kind_of(row) is base.NetworkKind.BRIDGED else None,
@@ -101,7 +103,7 @@ def _host(port: Member) -> base.DhcpHost:
 async def router_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.RouterSpec]:
     """These routers, or all, with interfaces, gateway and floating addresses."""
     routers = (await tx.execute(_some(select(Router).where(Router.served), Router.id, ids))).scalars().all()
-    query = select(Port).where(Port.service == INTERFACE)
+    query = select(Port).where(Port.service == INTERFACE, Port.admin_state_up)
     interfaces: dict[str, list[Port]] = defaultdict(list)
     for port in (await tx.execute(_some(query, Port.router_id, ids))).scalars():
         interfaces[port.router_id].append(port)

@@ -25,7 +25,8 @@ async def apply(run: Run) -> None:
             return
         await attempt("applying a network", network_id, lambda: driver.apply_network(specs[0]))
     async with run.save() as tx:
-        await tx.execute(update(Port).where(Port.network_id == network_id, Port.service == DHCP, Port.status != "ACTIVE")
+        await tx.execute(update(Port).where(Port.network_id == network_id, Port.service == DHCP, Port.admin_state_up,
+                                            Port.status != "ACTIVE")
                          .values(status="ACTIVE"))
         await tx.execute(update(Network).where(Network.id == network_id, Network.status == "ERROR").values(status="ACTIVE"))
 

@@ -9,9 +9,11 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
 from cloudd.network import changes, standard
 from cloudd.network.config import CONFIG, QUOTAS
+from cloudd.network.l2.pools import IPV6_LEAST_MTU, mtu_conflict
 from cloudd.network.l3 import floatingips
 from cloudd.network.models import FloatingIp, Network, Port, Rbac, Subnet
 from cloudd.network.ports import dhcp, ports
+from cloudd.network.security import groups
 
 PLAIN = ("name", "description", "admin_state_up", "port_security_enabled", "dns_domain", "is_default")
 TYPES = ("local", "flat", "vlan", "vxlan", "geneve", "gre")
@@ -25,6 +27,8 @@ Values = dict[str, Any]
 async def create(context: Context, tx: AsyncSession, values: Values) -> Network:
     project = values.get("project_id", context.project_id) or ""
     await QUOTAS.require(tx, project, network=1)
+    if project:
+        await groups.default_id(context, tx, project)
     external = bool(values.get("external"))
     kind, physical, segment = await _segment(tx, values)
     network = standard.born(context, Network, project, external=external, network_type=kind, physical_network=physical,
@@ -143,7 +147,7 @@ async def update(context: Context, tx: AsyncSession, network: Network, values: V
         if values.get(name) is not None:
             setattr(network, name, values[name])
     if "mtu" in values:
-        network.mtu = _mtu(values["mtu"])
+        await _change_mtu(tx, network, _mtu(values["mtu"]))
     if values.get("external") is not None and values["external"] != network.external:
         await _change_external(context, tx, network, values["external"])
     if values.get("shared") is not None:
@@ -155,6 +159,14 @@ async def update(context: Context, tx: AsyncSession, network: Network, values: V
     await standard.fresh(tx, network)
     await standard.tell(tx, context, "network", "update", network)
     return network
+
+
+async def _change_mtu(tx: AsyncSession, network: Network, mtu: int) -> None:
+    if mtu < IPV6_LEAST_MTU:
+        query = select(Subnet.id).where(Subnet.network_id == network.id, Subnet.ip_version == 6).limit(1)
+        if (await tx.execute(query)).scalar():
+            raise mtu_conflict(network.id)
+    network.mtu = mtu
 
 
 async def _change_external(context: Context, tx: AsyncSession, network: Network, external: bool) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 
 from cloudd.core.errors import BadRequest, Conflict
 
+IPV6_LEAST_MTU = 1280
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 Pools = list[dict[str, str]]
 
@@ -71,6 +72,12 @@ def _range(net: Net, pool: dict[str, str]) -> tuple[int, int]:
 
 def _show(net: Net, low: int, high: int) -> str:
     return f"{_text(net, low)}-{_text(net, high)}"
+
+
+def mtu_conflict(network_id: str) -> Conflict:
+    """What is said where an IPv6 subnet meets a network whose packets are too small for it (RFC 8200)."""
+    return Conflict(f"MTU of {network_id} is not valid, subnet requires a minimum of {IPV6_LEAST_MTU}",
+                    type="NetworkMTUSubnetConflict")
 
 
 def size(pools: Pools) -> int:

@@ -62,8 +62,8 @@ def _check_lengths(pool: SubnetPool) -> None:
 
 
 async def _set_scope(context: Context, tx: AsyncSession, pool: SubnetPool, scope_id: str | None) -> None:
-    pool.address_scope_id = scope_id
     if scope_id is None:
+        pool.address_scope_id = None
         return
     query = standard.own_or_shared(context, select(AddressScope).where(AddressScope.id == scope_id), AddressScope)
     scope = (await tx.execute(query)).scalar()
@@ -78,6 +78,7 @@ async def _set_scope(context: Context, tx: AsyncSession, pool: SubnetPool, scope
         if _overlap(pool.prefixes, other.prefixes):
             raise Conflict(f"Subnetpool {pool.id} cannot be associated with address scope {scope_id}: its prefixes overlap those "
                            f"of subnetpool {other.id}.", type="AddressScopePrefixConflict")
+    pool.address_scope_id = scope_id
 
 
 def _overlap(ours: list[str], theirs: list[str]) -> bool:

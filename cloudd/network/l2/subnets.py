@@ -11,7 +11,15 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.network import changes, standard
 from cloudd.network.config import QUOTAS
 from cloudd.network.l2 import subnetpools
-from cloudd.network.l2.pools import Net, check_gateway, check_pools, default_gateway, default_pools
+from cloudd.network.l2.pools import (
+    IPV6_LEAST_MTU,
+    Net,
+    check_gateway,
+    check_pools,
+    default_gateway,
+    default_pools,
+    mtu_conflict,
+)
 from cloudd.network.models import Allocation, Network, Port, Subnet
 from cloudd.network.ports import addresses, dhcp, floating_links
 
@@ -27,6 +35,8 @@ async def create(context: Context, tx: AsyncSession, values: Values) -> Subnet:
     project = values.get("project_id", context.project_id) or ""
     await QUOTAS.require(tx, project, subnet=1)
     net, pool_id = await _range(context, tx, values, network)
+    if net.version == 6 and network.mtu < IPV6_LEAST_MTU:
+        raise mtu_conflict(network.id)
     await _check_overlap(tx, network.id, net)
     _check_modes(net, values)
     gateway = _gateway(net, values.get("gateway_ip", UNSET))

@@ -61,7 +61,9 @@ async def _body(context: Context, tx: AsyncSession, network: Network, row_id: st
 
 
 async def update(context: Context, tx: AsyncSession, row: FloatingIp, values: Values) -> FloatingIp:
-    """Move, cut or describe a floating address."""
+    """Move, cut or describe a floating address; an update that says nothing cuts it, as Neutron's does."""
+    if not values:
+        values = {"port_id": None}
     for name in PLAIN:
         if values.get(name) is not None:
             setattr(row, name, values[name])

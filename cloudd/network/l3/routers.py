@@ -104,8 +104,6 @@ async def set_gateway(context: Context, tx: AsyncSession, router: Router, info: 
 
 
 async def _make_gateway(context: Context, tx: AsyncSession, router: Router, network: Network, wanted: list[Values]) -> None:
-    if not network.subnets:
-        raise BadRequest(f"Bad router request: No subnets found in network {network.id}.", type="BadRequest")
     await _require_apart(tx, router, network)
     port = await ports.make(context, tx, network, "", {
         "device_id": router.id, "host_id": CONFIG.host, "fixed_ips": wanted or None}, service=GATEWAY, router_id=router.id)

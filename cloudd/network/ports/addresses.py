@@ -17,6 +17,7 @@ from cloudd.core.errors import BadRequest, Conflict, NoCapacity
 from cloudd.network.models import Allocation, Port, Subnet
 
 WINDOW = 64
+MAX_FIXED = 9                                        # of one port; the routers' and DHCP's own have as many as there are subnets
 ROUTER_OWNERS = ("network:router_interface", "network:router_gateway")
 Wanted = list[dict[str, Any]]
 
@@ -105,6 +106,9 @@ async def _first_free(tx: AsyncSession, port: Port, rows: list[Subnet]) -> Chose
 
 
 async def _wanted(tx: AsyncSession, port: Port, wanted: Wanted, kept: list[Chosen]) -> list[Chosen]:
+    if len(wanted) > MAX_FIXED and not port.device_owner.startswith("network:"):
+        raise BadRequest(f"Invalid input for operation: Exceeded maximum amount of fixed IPs per port: {len(wanted)} of {MAX_FIXED}.",
+                         type="InvalidInput")
     rows = {row.id: row for row in await _subnets(tx, port.network_id)}
     chosen: list[Chosen] = []
     for wish in wanted:

@@ -17,6 +17,7 @@ from cloudd.network.security import groups
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "vnic_type", "profile", "dns_name", "dns_domain")
 MAC_ATTEMPTS = 16
+MAX_PAIRS = 10
 STATUS_AT_BIRTH = {"network:floatingip": "N/A"}               # its address lives in the router: it is never plugged
 Values = dict[str, Any]
 
@@ -114,6 +115,8 @@ async def _set_groups(context: Context, tx: AsyncSession, port: Port, wanted: li
 
 
 def _set_pairs(port: Port, pairs: list[dict[str, Any]]) -> None:
+    if len(pairs) > MAX_PAIRS:
+        raise BadRequest(f"The number of allowed address pair exceeds the maximum {MAX_PAIRS}.", type="AllowedAddressPairExhausted")
     if pairs and not port.port_security_enabled:
         raise Conflict("Port Security must be enabled in order to have allowed address pairs on a port.",
                        type="AddressPairAndPortSecurityRequired")
@@ -147,6 +150,8 @@ async def update(context: Context, tx: AsyncSession, port: Port, values: Values)
             setattr(port, name, values[name])
     if values.get("host_id") is not None:
         port.host_id = values["host_id"]
+    if port.is_ours and not port.admin_state_up:              # set up again, its job says ACTIVE
+        port.status = "DOWN"
     if "mac_address" in values:
         await _change_mac(tx, port, values["mac_address"])
     if values.get("fixed_ips") is not None:
@@ -198,6 +203,8 @@ async def _change_addresses(context: Context, tx: AsyncSession, port: Port, want
 
 async def _change_security(context: Context, tx: AsyncSession, port: Port, values: Values) -> None:
     wanted, secured = values.get("security_groups"), values.get("port_security_enabled")
+    if "security_groups" in values and wanted is None:        # on create null asks for the default one, later for none
+        wanted = []
     if secured is False and port.port_security_enabled:
         if port.group_rows and wanted is None:
             raise Conflict("Port has security group associated. Cannot disable port security or IP address until security group "

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.ids import whole
 from cloudd.network import changes, standard
 from cloudd.network.config import QUOTAS
 from cloudd.network.models import GroupRule, SecurityGroup
@@ -18,7 +19,7 @@ NUMBERS = {"ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "hopopt": 0, "i
            "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112}
 WITH_PORTS = {6, 17, 33, 132, 136}
 ICMP = {1, 58}
-ONLY_IPV6 = {"ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "icmpv6"}
+ONLY_IPV6 = {41, 43, 44, 58, 59, 60}
 SAYS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
 Values = dict[str, Any]
 
@@ -70,7 +71,7 @@ def _protocol(text: str | None) -> str | None:
     text = text.lower()
     if text in NUMBERS:
         return text
-    if text.isdigit() and int(text) <= 255:
+    if whole(text, 255) is not None:
         return text
     raise BadRequest(f"Security group rule protocol {text} not supported. Only protocol values "
                      f"{', '.join(sorted(NUMBERS))} and integer representations [0 to 255] are supported.",
@@ -79,9 +80,9 @@ def _protocol(text: str | None) -> str | None:
 
 def _check_protocol(said: Values) -> None:
     protocol, low, high = said["protocol"], said["port_range_min"], said["port_range_max"]
-    if protocol in ONLY_IPV6 and said["ethertype"] == "IPv4":
-        raise BadRequest(f"Invalid ethertype IPv4 for protocol {protocol}.", type="SecurityGroupEthertypeConflictWithProtocol")
     number = None if protocol is None else NUMBERS.get(protocol, int(protocol) if protocol.isdigit() else -1)
+    if number in ONLY_IPV6 and said["ethertype"] == "IPv4":
+        raise BadRequest(f"Invalid ethertype IPv4 for protocol {protocol}.", type="SecurityGroupEthertypeConflictWithProtocol")
     if number in ICMP:
         _check_icmp(low, high)
     elif low is None and high is None:

@@ -31,8 +31,8 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
         _require_known(given)
     if _hopeless(request, given.get("status", ())):
         return Page([])
-    query = _whose(request, given, admin, verb)
-    query = _alive(given, admin, query)
+    whose = _whose(request, given, admin, verb)
+    query = _alive(given, admin, whose)
     for name, clause in _filters(request, admin).items():
         if name in given:
             query = query.where(clause(given[name]))
@@ -43,7 +43,7 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
         raise Forbidden(f"Only administrators can sort servers by {private[0]}")
     asked = replace(asked, sorts=_directions(request, asked.sorts))
     try:
-        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked)
+        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked, whose)
     except DBAPIError as exc:
         patterns = [name for name in servers_list.PATTERNS if name in given]
         if not patterns:
@@ -83,9 +83,9 @@ def _hopeless(request: Request, words: Sequence[str]) -> bool:
 
 
 def _whose(request: Request, given: dict[str, list[str]], admin: bool, verb: str) -> Select[Any]:
-    """The caller's project's servers; everybody's, or another project's, for who may list all."""
+    """The caller's project's servers; with `all_tenants` everybody's, or those of a project that is named beside it."""
     project = (given.get("project_id") or given.get("tenant_id") or [None])[-1] if admin else None
-    everybody = project is not None and "all_tenants" not in given
+    everybody = False
     if "all_tenants" in given:
         everybody = servers_list.boolean("all_tenants", given["all_tenants"][-1])
         if everybody:
