@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import string
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from cloudd.core.errors import BadRequest
 
 BCRYPT = "$bcrypt-sha256$"
 SCRYPT = "$scrypt$"
+ALPHABET = "./" + string.ascii_letters + string.digits
 T = TypeVar("T")
 _COST = {"n": 1 << 15, "r": 8, "p": 1, "maxmem": 1 << 26}
 
@@ -25,7 +27,7 @@ class Hasher:
 
     def __init__(self, options: Any):
         self.kind, self.rounds, self.longest = options.password_hash, options.bcrypt_rounds, options.max_password_length
-        self._decoy: str | None = None
+        self._decoy = _decoy(self.kind, self.rounds)
         self._threads = ThreadPoolExecutor(os.cpu_count(), "passwords")     # its own, so that logins keep nobody else waiting
 
     async def make(self, password: str) -> str:
@@ -37,8 +39,6 @@ class Hasher:
     async def fits(self, password: str, stored: str | None) -> bool:
         """Whether the password fits. Without a stored hash the same work is done for nothing, and the answer is no."""
         known = stored is not None
-        if self._decoy is None:
-            self._decoy = await self._run(self._make, secrets.token_hex())
         if len(password.encode()) > self.longest:
             password, known = "", False
         return await self._run(_fits, password, stored or self._decoy) and known
@@ -54,6 +54,13 @@ class Hasher:
             salt = secrets.token_bytes(16)
             return SCRYPT + base64.b64encode(salt + hashlib.scrypt(password.encode(), salt=salt, **_COST)).decode()
         return BCRYPT + bcrypt.hashpw(_digest(password), bcrypt.gensalt(self.rounds)).decode()
+
+
+def _decoy(kind: str, rounds: int) -> str:
+    """What looks like a hash of this kind, and takes as long to check, though it is of no password: nothing is computed for it."""
+    if kind == "scrypt":
+        return SCRYPT + base64.b64encode(secrets.token_bytes(80)).decode()
+    return BCRYPT + bcrypt.gensalt(rounds).decode() + "".join(secrets.choice(ALPHABET) for _ in range(31))
 
 
 def _digest(password: str) -> bytes:

@@ -39,7 +39,11 @@ class Revocations:
         subjects = [("user", token.user_id), ("audit", token.audit_ids[0]), ("chain", token.audit_ids[-1])]
         if token.scope_id:
             subjects.append((token.scope or "", token.scope_id))
-        return any(token.serial < self._serials.get(subject, 0) for subject in subjects)
+        return any(self.since(token.serial, *subject) for subject in subjects)
+
+    def since(self, serial: int, kind: str, value: str) -> bool:
+        """Whether something was revoked after a moment, as its serial tells."""
+        return serial < self._serials.get((kind, value), 0)
 
     async def add(self, tx: AsyncSession, context: Context, kind: str, value: str) -> None:
         """Revoke what was issued until now to `kind` (audit, chain, user, project, domain) `value`."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.errors import BadRequest
@@ -77,6 +77,11 @@ async def remember(tx: AsyncSession, options: Any, user: User, now: datetime) ->
                                                   FormerPassword.replaced_at.not_in(select(newest.c.replaced_at))))
 
 
+def asks_for_records(options: Any) -> bool:
+    """Whether how a user's logins went lately matters at all."""
+    return bool(options.lockout_failure_attempts or options.disable_user_account_days_inactive)
+
+
 def locked(options: Any, user: User, record: LoginRecord | None, now: datetime) -> bool:
     """Whether too many wrong passwords were given in a row, lately."""
     most = options.lockout_failure_attempts
@@ -102,4 +107,7 @@ async def record_failure(tx: AsyncSession, options: Any, user_id: str, now: date
 
 
 async def record_success(tx: AsyncSession, user_id: str, now: datetime) -> None:
-    await tx.merge(LoginRecord(user_id=user_id, failures=0, last_failed_at=None, last_active_at=now))
+    values = {"failures": 0, "last_failed_at": None, "last_active_at": now}
+    query = update(LoginRecord).where(LoginRecord.user_id == user_id).values(**values)
+    if not (await tx.execute(query.execution_options(synchronize_session=False))).rowcount:
+        tx.add(LoginRecord(user_id=user_id, **values))

@@ -31,6 +31,8 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
     await tokens.heed()
     serial = tokens.revocations.serial                        # what is revoked from here on voids the new token, too
     earlier = receipts.read(tokens.ring, receipt) if receipt else None
+    if earlier is not None and tokens.revocations.since(earlier.serial, "user", earlier.user_id):
+        raise Unauthorized("The auth receipt is not valid any more.")
     async with telling(login, login.identity["methods"]) as known:
         proof = await _prove(login)
         known["user_id"] = proof.user_id
@@ -38,7 +40,7 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
             if earlier.user_id != proof.user_id:
                 raise Unauthorized(REFUSED, reason="the receipt is another user's")
             proof.methods = tuple(dict.fromkeys((*earlier.methods, *proof.methods)))
-        await _enough(tokens, proof)
+        await _enough(tokens, proof, serial if earlier is None else earlier.serial)
         text, subject = await _issue(tokens, proof, wanted, serial)
     if proof.parent is None:
         await _tell(login, proof, subject)
@@ -48,7 +50,7 @@ async def log_in(login: Login, wanted: Any, receipt: str | None = None) -> tuple
 async def let_in(login: Login, proof: Proof) -> tuple[str, Subject]:
     """An unscoped token for somebody whom an identity provider vouches for."""
     serial = login.tokens.revocations.serial
-    await _enough(login.tokens, proof)
+    await _enough(login.tokens, proof, serial)
     text, subject = await _issue(login.tokens, proof, "unscoped", serial)
     await _tell(login, proof, subject)
     return text, subject
@@ -115,14 +117,14 @@ async def _issue(tokens: Tokens, proof: Proof, wanted: Any, serial: int) -> tupl
     return text, subject
 
 
-async def _enough(tokens: Tokens, proof: Proof) -> None:
+async def _enough(tokens: Tokens, proof: Proof, serial: int) -> None:
     """Raise MoreNeeded, with a receipt, when the user's rules ask for further methods."""
     user = await tokens.person(proof.user_id)
     rules = receipts.rules_of(user.options if user else {}, frozenset(METHODS))
     if user is None or not rules or any(rule <= set(proof.methods) for rule in rules):
         return
     moment = now()
-    receipt = receipts.Receipt(proof.user_id, proof.methods, moment, moment + receipts.LIFETIME)
+    receipt = receipts.Receipt(proof.user_id, proof.methods, moment, moment + receipts.LIFETIME, serial)
     raise receipts.MoreNeeded(receipt, receipts.write(tokens.ring, receipt), rules, user)
 
 
@@ -176,14 +178,12 @@ async def _to_project(tx: AsyncSession, payload: Payload, asked: Mapping[str, An
         raise expecting("id or name", "project")
     if not isinstance(asked.get("domain"), Mapping):
         raise expecting("domain", "project")
-    domain = await domain_of(tx, asked["domain"])
-    query = select(Project.id).where(Project.name == asked["name"], Project.domain_id == (domain.id if domain else ""))
+    query = select(Project.id).where(Project.name == asked["name"], Project.domain_id == await domain_of(tx, asked["domain"]))
     return replace(payload, scope="project", scope_id=(await tx.execute(query)).scalar() or "")
 
 
 async def _to_domain(tx: AsyncSession, payload: Payload, asked: Mapping[str, Any]) -> Payload:
-    domain = await domain_of(tx, asked)
-    return replace(payload, scope="domain", scope_id=domain.id if domain else "")
+    return replace(payload, scope="domain", scope_id=await domain_of(tx, asked))
 
 
 async def _to_system(tx: AsyncSession, payload: Payload, asked: Mapping[str, Any]) -> Payload:

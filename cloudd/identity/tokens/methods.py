@@ -16,7 +16,7 @@ from cloudd.core.outage import for_the_record
 from cloudd.identity import oauth1
 from cloudd.identity.audit import LoginFailed
 from cloudd.identity.keys import CredentialRing
-from cloudd.identity.models import ApplicationCredential, Credential, Project, User, domain_named
+from cloudd.identity.models import ApplicationCredential, Credential, Project, User
 from cloudd.identity.models.extensions import LoginRecord, OAuthToken
 from cloudd.identity.passwords import Hasher
 from cloudd.identity.payload import Origin
@@ -72,8 +72,7 @@ class Login:
         if not isinstance(wanted.get("domain"), Mapping):
             return ""
         async with self.read() as tx:
-            domain = await domain_of(tx, wanted["domain"])
-        return domain.id if domain else ""
+            return await domain_of(tx, wanted["domain"])
 
     async def fits(self, user: User | None, wanted: Mapping[str, Any], password: str) -> bool:
         """Whether the password is the user's; for one who is not there it takes as long to say no."""
@@ -131,9 +130,10 @@ async def account(login: Login, wanted: Mapping[str, Any]) -> tuple[User | None,
         user = await _user(tx, wanted)
         if user is None:
             return None, ""
-        domain = await tx.get(Project, user.domain_id)
-        record = await tx.get(LoginRecord, user.id)
-    if not user.enabled or domain is None or not domain.enabled:
+        domain = select(Project.enabled).where(Project.id == user.domain_id, Project.is_domain)
+        is_open = user.enabled and (await tx.execute(domain)).scalar()
+        record = await tx.get(LoginRecord, user.id) if compliance.asks_for_records(login.rules) else None
+    if not is_open:
         return user, "disabled"
     if compliance.locked(login.rules, user, record, now()):
         return user, "locked"
@@ -249,18 +249,20 @@ async def _user(tx: AsyncSession, wanted: Mapping[str, Any]) -> User | None:
         raise expecting("id or name", "user")
     if not isinstance(wanted.get("domain"), Mapping):
         raise expecting("domain", "user")
-    domain = await domain_of(tx, wanted["domain"])
-    query = select(User).where(User.name == wanted["name"], User.domain_id == (domain.id if domain else ""))
+    domain_id = await domain_of(tx, wanted["domain"])
+    query = select(User).where(User.name == wanted["name"], User.domain_id == domain_id)
     return (await tx.execute(query)).scalar_one_or_none()
 
 
-async def domain_of(tx: AsyncSession, wanted: Mapping[str, Any]) -> Project | None:
+async def domain_of(tx: AsyncSession, wanted: Mapping[str, Any]) -> str:
+    """The id of the domain that is meant; empty when there is none."""
     if isinstance(wanted.get("id"), str):
-        found = await tx.get(Project, wanted["id"])
-        return found if found and found.is_domain else None
-    if not isinstance(wanted.get("name"), str):
+        named = Project.id == wanted["id"]
+    elif isinstance(wanted.get("name"), str):
+        named = Project.name == wanted["name"]
+    else:
         raise expecting("id or name", "domain")
-    return await domain_named(tx, wanted["name"])
+    return (await tx.execute(select(Project.id).where(Project.is_domain, named))).scalar() or ""
 
 
 def expecting(member: str, where: str) -> BadRequest:

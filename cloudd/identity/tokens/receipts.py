@@ -23,6 +23,8 @@ class Receipt:
     methods: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
+    serial: int
+    """That of the last revocation before the proof: a password that was changed since proves nothing."""
 
 
 class MoreNeeded(Unauthorized):
@@ -47,7 +49,8 @@ def rules_of(options: Mapping[str, Any], known: frozenset[str]) -> list[set[str]
 
 
 def write(ring: KeyRing, receipt: Receipt) -> str:
-    data = orjson.dumps([receipt.user_id, receipt.methods, iso_micro(receipt.issued_at), iso_micro(receipt.expires_at)])
+    data = orjson.dumps([receipt.user_id, receipt.methods, iso_micro(receipt.issued_at), iso_micro(receipt.expires_at),
+                         receipt.serial])
     return ring.encrypt(MARK + data).decode()
 
 
@@ -57,10 +60,10 @@ def read(ring: KeyRing, text: str) -> Receipt:
         data = ring.decrypt(text.encode())
         if not data.startswith(MARK):
             raise ValueError("not a receipt")
-        user_id, methods, issued, expires = orjson.loads(data[1:])
+        user_id, methods, issued, expires, serial = orjson.loads(data[1:])
     except (Unreadable, ValueError) as exc:
         raise Unauthorized("The auth receipt is not valid.") from exc
-    receipt = Receipt(user_id, tuple(methods), parse(issued), parse(expires))
+    receipt = Receipt(user_id, tuple(methods), parse(issued), parse(expires), serial)
     if receipt.expires_at <= now():
         raise Unauthorized("The auth receipt is expired.")
     return receipt

@@ -162,6 +162,16 @@ async def test_two_factors_and_a_receipt(cloud):
     assert (await log_in(cloud, key)).status == 201
 
 
+async def test_a_receipt_of_a_password_that_was_changed_is_no_proof(cloud):
+    user = await make(cloud, "user", password=FIRST, options={"multi_factor_auth_rules": [["password", "totp"]]})
+    await cloud.admin.post(f"{V3}/credentials", {"credential": {"user_id": user["id"], "type": "totp", "blob": SECRET}})
+    receipt = (await log_in(cloud, user["id"])).headers["Openstack-Auth-Receipt"]
+    assert (await cloud.admin.patch(f"{V3}/users/{user['id']}", {"user": {"password": SECOND}})).status == 200
+    code = totp.passcode(SECRET, int(time.time()) // totp.STEP)
+    whole = await log_in(cloud, user["id"], methods=["totp"], passcode=code, headers={"Openstack-Auth-Receipt": receipt})
+    assert whole.status == 401
+
+
 async def first_use(tmp_path):
     """A cloud whose administrator's passwords are only for the first time."""
     settings = make_settings(tmp_path, "[security_compliance]\nchange_password_upon_first_use = true\n")

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.identity.test_list_queries import more
+from tests.api.identity.test_list_queries import more, tidy
 from tests.api.identity.test_projects import V3
 
 FILTERS = {
@@ -28,7 +28,8 @@ async def names(cloud):
     for _ in range(2):
         await more(cloud, made)
     await cloud.admin.post(f"{V3}/OS-EP-FILTER/endpoint_groups", {"endpoint_group": {"name": "filtered", "filters": {}}})
-    return made
+    yield made
+    await tidy(cloud)
 
 
 async def rows(cloud, names, path, /, **query):
