@@ -25,6 +25,8 @@ from cloudd.core.outage import DatabaseDown
 from cloudd.core.parts import Parts
 from cloudd.core.policy import Policies
 from cloudd.core.runner import Runner
+from cloudd.core.work.deadlines import Deadlines
+from cloudd.core.work.threads import Elastic
 from cloudd.identity.service import IdentityModule
 from cloudd.image.service import ImageModule
 from cloudd.network.service import NetworkModule
@@ -33,6 +35,7 @@ from cloudd.settings import Settings
 LOG = log.get("cloudd.daemon")
 MODULES: tuple[type[Module], ...] = (IdentityModule, ImageModule, NetworkModule, ComputeModule)
 HOUSEKEEPING_SECONDS = 3600
+THREADS = 8                             # for calls that block and belong to nobody's own pool: files, hashes
 COLLECT = (10_000, 20, 20)              # a request makes some thousand objects, and they die by themselves
 
 
@@ -45,7 +48,8 @@ class Daemon:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies())
+        self.parts = Parts(settings, Database(settings.database.url, settings.database.pool_size), Policies(),
+                           deadlines=Deadlines(settings.jobs.seconds()))
         self.parts.bus = Bus(self.parts.database, Retention.of(settings.events))
         self.parts.services[Runner] = self.jobs = Runner(self.parts, limits=settings.jobs.by_kind(), patience=settings.jobs.patience)
         self.modules = [kind(self.parts) for kind in MODULES]
@@ -58,7 +62,7 @@ class Daemon:
         self.front = Front(self.parts, self.dispatcher, self._health())
 
     def _health(self) -> dict[str, Callable[..., object]]:
-        checks = {"daemon": self._started, "database": self.parts.database.ping}
+        checks = {"daemon": self._started, "database": self.parts.database.check}
         for module in self.modules:
             checks.update(module.health())
         return checks
@@ -70,6 +74,7 @@ class Daemon:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Daemon"]:
         """Everything started, in order; stopped in reverse at the end of the block."""
+        asyncio.get_running_loop().set_default_executor(Elastic("blocking", THREADS))
         async with AsyncExitStack() as stack:
             stack.enter_context(only_one(Path(self.settings.server.state_dir)))
             stack.push_async_callback(self.parts.database.close)

@@ -36,6 +36,16 @@ class Server:
     tls_key: str = option("", "The certificate's private key in PEM.")
     max_body_size: int = option(1 << 20, "Largest request body in bytes (image and object data not counted).", least=1024)
     max_anonymous_body_size: int = option(1 << 16, "Largest body in bytes of a request that needs no token, as a login.", least=1024)
+    max_head_size: int = option(1 << 16, "Largest request line in bytes, and largest sum of its headers.", least=8192)
+    head_timeout: int = option(20, "Seconds in which the request line and the headers must be here.", least=1)
+    body_timeout: int = option(60, "Seconds without a byte of the body, or without one of the answer being taken, after which a "
+                                   "connection ends. Bodies that keep coming may take as long as they like.", least=1)
+    idle_timeout: int = option(120, "Seconds that a connection is kept open for the next request.", least=1)
+    max_connections_per_address: int = option(256, "Connections that one address may have open; those of trusted proxies are not "
+                                                   "counted. 0: no limit.", least=0)
+    metrics_from: tuple[str, ...] = option(("127.0.0.0/8", "::1"), "Addresses or networks that may read /metrics.",
+                                           form=options.address_or_network)
+    metrics_token: str = option("", "Who sends it as `Authorization: Bearer ...` may read /metrics from anywhere.", secret=True)
     cors_origins: tuple[str, ...] = option((), "Web origins that may call the API from a browser. Empty: none.",
                                            form=options.origin)
     classic_ports: bool = option(False, "Listen on OpenStack's classic ports as well (8774, 9292, 9696, ...).")
@@ -92,6 +102,10 @@ class Identity:
     failed_logins_per_address: int = option(1000, "Failed logins of all users from one address (IPv6: one /64) in a minute, before "
                                                   "everybody there has to wait; 0: no limit. Behind a proxy or balancer see "
                                                   "trusted_proxies.", least=0)
+    credentials_per_user: int = option(1000, "Credentials (EC2's, seeds of passcodes, certificates ...) that a user may have; 0: no "
+                                             "limit.", least=0)
+    application_credentials_per_user: int = option(1000, "Application credentials that a user may have, and access rules for them; "
+                                                         "0: no limit.", least=0)
     directory_cache: int = option(60, "Seconds that the answers of a domain's directory (LDAP) hold: so soon a user who was removed "
                                       "there is out. Logins always ask.", least=0)
     limit_model: Literal["flat", "strict_two_level"] = option("flat", "How limits of projects below each other count.")
@@ -196,6 +210,9 @@ class Network:
     host_namespace: str = option("", "Namespace that plays the host towards the external network. Empty: the daemon's own.",
                                  form=options.namespace)
     outbound: bool = option(True, "off keeps every packet of guests, DHCP and DNS on this machine.")
+    routed_ranges: tuple[str, ...] = option((), "Ranges of guests that the outside has routes to, through their routers' gateway "
+                                            "addresses (IPv6, or IPv4 without SNAT). All others are not let out.",
+                                            form=options.network_range)
     external_range: str = option("172.24.4.0/24", "Floating addresses of the external network that cloudd init makes.",
                                  form=options.network_range)
     bridge_physical_network: str = option("", "Provider network that is bridged to `bridge_interface`.")
@@ -250,11 +267,17 @@ class Jobs:
     limits: tuple[str, ...] = option((), "Jobs of a kind that run at once, as KIND=N.", form=options.kind_limit)
     patience: int = option(30, "Seconds that work waits for a hypervisor that does not answer, as while libvirt is restarted, before "
                                "it fails.", least=0)
+    deadlines: tuple[str, ...] = option((), "Seconds after which a step or a call of a driver is given up, where they shall differ from "
+                                            "cloudd's own (docs/jobs.md lists them).", form=options.deadline)
     retention_days: int = option(7, "Days that ended jobs are kept.", least=0)
 
     def by_kind(self) -> dict[str, int]:
         """`limits` as numbers by kind of job."""
         return dict(options.kind_limit(part) for part in self.limits)
+
+    def seconds(self) -> dict[str, float]:
+        """`deadlines` by name."""
+        return dict(options.deadline(part) for part in self.deadlines)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def forwarding(settings: Settings) -> Iterable[Finding]:
 
 def uplink(settings: Settings) -> Iterable[Finding]:
     """The interface that a provider network is joined to must be one that this host can spare."""
-    from cloudd.drivers.network.linux import uplinks
+    from cloudd.drivers.network.linux.outside import uplinks
 
     own = settings.network
     if not own.bridge_interface or not own.outbound:

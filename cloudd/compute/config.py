@@ -27,6 +27,8 @@ class Config:
     force_config_drive: bool = False
     resume_guests: bool = True
     dns_domain: str = ""
+    hypervisor_type: str = "QEMU"
+    hypervisor_version: int = 0
     caps: Capabilities | None = None
 
     def from_settings(self, settings: Any, host: str) -> None:

@@ -35,7 +35,15 @@ from cloudd.core.http.server import Front
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.core.parts import Parts
 from cloudd.core.runner import Runner
-from cloudd.drivers.hypervisor.base import DomainEvent, EventStream, Hypervisor, HypervisorConfig, HypervisorError
+from cloudd.drivers.hypervisor.base import (
+    Consoles,
+    Disks,
+    DomainEvent,
+    EventStream,
+    Hypervisor,
+    HypervisorConfig,
+    HypervisorError,
+)
 
 REGISTERED = (jobs, aggregates, availability_zones, consoles, extensions, external_events, flavor_access, flavors, hypervisors,
               instance_actions, interfaces, keypairs, limits, migrations, quota_sets, security_groups, server_diagnostics,
@@ -61,6 +69,9 @@ class ComputeModule(Module):
     async def open(self) -> None:
         settings = self.parts.settings
         driver: Hypervisor = load_driver("hypervisor", settings.compute.driver)(self._config())
+        for part, kind, name in ((driver, Hypervisor, "hypervisor"), (driver.disks, Disks, "hypervisor.disks"),
+                                 (driver.consoles, Consoles, "hypervisor.consoles")):
+            self.parts.deadlines.guard(part, kind, name, HypervisorError)
         try:
             await driver.open()
             host = await driver.host()
@@ -69,6 +80,7 @@ class ComputeModule(Module):
         self.parts.drivers[Hypervisor] = driver
         CONFIG.from_settings(settings, host.hostname)
         CONFIG.vcpus, CONFIG.memory_mb, CONFIG.disk_gb = host.vcpus, host.memory_mb, host.disk_gb
+        CONFIG.hypervisor_type, CONFIG.hypervisor_version = host.hypervisor_type, host.hypervisor_version
         CONFIG.caps = driver.caps()
         quotas.from_settings(settings)
         if self.parts.bus is not None:

@@ -71,6 +71,12 @@ def require(server: Server, name: str) -> None:
                        type="InstanceInvalidState")
 
 
+def require_move(server: Server, name: str) -> None:
+    """Raise Conflict unless a move may begin now: Nova looks at the state before it looks at what was sent."""
+    SERVER.require(server, name)
+    require_launched(server, name)
+
+
 def require_launched(server: Server, name: str) -> None:
     """Raise Conflict for a server that never was built."""
     if server.launched_at is None:

@@ -6,16 +6,17 @@ Readers run beside them on connections of their own.
 """
 
 import asyncio
+import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import DateTime, LargeBinary, MetaData, String, Text, TypeDecorator, event, make_url, text
+from sqlalchemy import DateTime, LargeBinary, MetaData, String, Text, TypeDecorator, event, inspect, make_url, text
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -23,6 +24,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from cloudd.core import outage, sqlite
 from cloudd.core.errors import StartError
+
+PROBE_SECONDS = 10.0
+"""So long a commit shows that the database can be written."""
+INSERTED = "+"
+"""Before the name of a table to which rows were added."""
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -77,6 +83,9 @@ UserId = String(64)
 Name = String(255)
 Blob = LargeBinary
 
+Listener = Callable[[Sequence[Any] | None], None]
+"""Gets the news of a signal; None: look for yourself, since a commit was cut off or another process wrote."""
+
 
 class Unreachable(StartError):
     """The database does not answer, or does not let us in."""
@@ -96,9 +105,11 @@ class Database:
         self._writer = self._engine(1, write=True)
         self._turn = asyncio.Lock()
         self._outages = outage.Watch()
-        self.signals: dict[str, Callable[[], None]] = {}
+        self._listeners: dict[str, list[Listener]] = {}
         self._touched: set[str] = set()
         self._watchers: list[tuple[frozenset[str], Callable[[], None]]] = []
+        self._probing = asyncio.Lock()
+        self._written = float("-inf")
         self.queries = 0
         self.busy_seconds = 0.0
         for engine in (self._reader, self._writer):
@@ -109,18 +120,27 @@ class Database:
     def _count(self, *_: Any) -> None:
         self.queries += 1
 
-    def watch(self, models: Iterable[type[Base]], callback: Callable[[], None]) -> None:
-        """Call `callback` after every commit that inserted, changed or deleted rows of `models`: for caches of them."""
-        self._watchers.append((frozenset(model.__tablename__ for model in models), callback))
+    def watch(self, models: Iterable[type[Base]], callback: Callable[[], None], inserts: bool = True) -> None:
+        """Call `callback` after every commit that inserted, changed or deleted rows of `models`: for caches of them. Without `inserts`
+        rows that were only added do not count: for caches of single rows, which those cannot change."""
+        names = [model.__tablename__ for model in models]
+        self._watchers.append((frozenset(names) | frozenset(INSERTED + name for name in names if inserts), callback))
+
+    def listen(self, name: str, callback: Listener) -> Callable[[], None]:
+        """Call `callback` after every commit with what was given to `signal` under `name` in it. Returns what ends that."""
+        self._listeners.setdefault(name, []).append(callback)
+        return lambda: self._listeners[name].remove(callback)
 
     def changed_outside(self) -> None:
         """Another process wrote to the database: all that is kept of it in memory is old."""
         for _, callback in self._watchers:
             callback()
+        for callback in itertools.chain(*self._listeners.values()):
+            callback(None)
 
     def _touch(self, connection: Any, statement: Any, *_: Any) -> None:
         if getattr(statement, "is_dml", False):
-            self._touched.add(statement.table.name)
+            self._touched.add((INSERTED if statement.is_insert else "") + statement.table.name)
 
     def _engine(self, pool_size: int, write: bool) -> AsyncEngine:
         if not self.is_sqlite:
@@ -143,24 +163,34 @@ class Database:
 
         Functions added by `after_commit` run, in order, when the commit is on disk. Raises DatabaseDown.
         """
-        async with self._turn:
-            began = time.perf_counter()
-            self._touched.clear()
-            with self._outages.told():
-                async with AsyncSession(self._writer, expire_on_commit=False) as tx:
-                    yield tx
-                    await tx.commit()
-            self._outages.worked()
-            self.busy_seconds += time.perf_counter() - began
-            touched = frozenset(self._touched)
+        begun = done = False
+        try:
+            async with self._turn:
+                began = time.perf_counter()
+                self._touched.clear()
+                with self._outages.told():
+                    async with AsyncSession(self._writer, expire_on_commit=False) as tx:
+                        yield tx
+                        begun = True
+                        await tx.commit()
+                        done = True
+                self._outages.worked()
+                self._written = time.monotonic()
+                self.busy_seconds += time.perf_counter() - began
+        finally:
+            if begun:
+                self._tell(tx, done)
+
+    def _tell(self, tx: AsyncSession, done: bool) -> None:
+        """Who watches and listens. Of a commit that was cut off nobody knows, so all look for themselves."""
         for tables, callback in self._watchers:
-            if tables & touched:
+            if tables & self._touched:
                 callback()
-        for callback in tx.info.pop("after_commit", ()):
+        for callback in tx.info.pop("after_commit", ()) if done else ():
             callback()
-        for name in tx.info.pop("signals", ()):
-            if name in self.signals:
-                self.signals[name]()
+        for name, news in tx.info.pop("signals", {}).items():
+            for listener in self._listeners.get(name, ()):
+                listener(news if done else None)
 
     def transaction(self, write: bool) -> AbstractAsyncContextManager[AsyncSession]:
         return self.write() if write else self.read()
@@ -168,6 +198,14 @@ class Database:
     async def ping(self) -> None:
         async with self.read() as tx:
             await tx.execute(text("SELECT 1"))
+
+    async def check(self) -> None:
+        """Whether it answers, and takes changes: one that changes nothing, unless a real one was just taken. Raises DatabaseDown."""
+        await self.ping()
+        async with self._probing:
+            if self._outages.down or time.monotonic() - self._written > PROBE_SECONDS:
+                async with self.write() as tx:
+                    await tx.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     async def close(self) -> None:
         await self._reader.dispose()
@@ -197,13 +235,12 @@ def reaching(url: URL) -> Iterator[None]:
 @asynccontextmanager
 async def savepoint(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
     """A part of a write transaction: when the block raises, what it changed is undone, and what it wanted after the commit forgotten."""
-    before = {name: value.copy() for name, value in tx.info.items()}
+    callbacks, signals = list(tx.info.get("after_commit", ())), {name: list(news) for name, news in tx.info.get("signals", {}).items()}
     try:
         async with tx.begin_nested():
             yield tx
     except BaseException:
-        tx.info.clear()
-        tx.info.update(before)
+        tx.info["after_commit"], tx.info["signals"] = callbacks, signals
         raise
 
 
@@ -212,9 +249,14 @@ def after_commit(tx: AsyncSession, callback: Callable[[], None]) -> None:
     tx.info.setdefault("after_commit", []).append(callback)
 
 
-def signal(tx: AsyncSession, name: str) -> None:
-    """Wake whoever registered in `Database.signals` under `name`, once, when `tx` is committed."""
-    tx.info.setdefault("signals", {})[name] = True
+def signal(tx: AsyncSession, name: str, *news: Any) -> None:
+    """Hand `news` to whoever listens (`Database.listen`) to `name`, once, when `tx` is committed."""
+    tx.info.setdefault("signals", {}).setdefault(name, []).extend(news)
+
+
+def kept(row: Base) -> bool:
+    """Whether a row that was handed on as news is in the database: not so when the savepoint around it was rolled back."""
+    return inspect(row).has_identity
 
 
 def async_url(url: str | URL) -> URL:
@@ -244,8 +286,6 @@ def head_revision() -> str:
 
 
 def _revision(connection: Any) -> str | None:
-    from sqlalchemy import inspect
-
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -54,6 +54,12 @@ class NotAcceptable(CloudError):
     status, title = 406, "Not Acceptable"
 
 
+class RequestTimeout(CloudError):
+    """The client was too slow."""
+
+    status, title = 408, "Request Timeout"
+
+
 class Conflict(CloudError):
     status, title = 409, "Conflict"
 
@@ -70,6 +76,10 @@ class TooLarge(CloudError):
     status, title = 413, "Request Entity Too Large"
 
 
+class UriTooLong(CloudError):
+    status, title = 414, "Request-URI Too Long"
+
+
 class UnsupportedMedia(CloudError):
     status, title = 415, "Unsupported Media Type"
 
@@ -80,6 +90,10 @@ class RangeNotSatisfiable(CloudError):
 
 class TooManyRequests(CloudError):
     status, title = 429, "Too Many Requests"
+
+
+class HeadersTooLarge(CloudError):
+    status, title = 431, "Request Header Fields Too Large"
 
 
 class Unsupported(CloudError):

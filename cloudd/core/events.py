@@ -1,12 +1,14 @@
 """The event bus: what happened is written to an outbox in the transaction that made it true, then told in-process.
 
 A subscriber gets every event at least once and in order, over restarts too: its cursor moves in the transaction in which it
-handled the event. What *must* happen next is a job, not an event.
+handled the event. It gets a batch in one transaction, each event in a savepoint: one that it fails at ends the batch before it.
+What *must* happen next is a job, not an event.
 """
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,10 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import clock, log, tasks
 from cloudd.core.context import Context
 from cloudd.core.database import Database, signal
+from cloudd.core.outage import DatabaseDown
 from cloudd.core.tables import EventCursor, EventRow
 
 LOG = log.get("cloudd.events")
 BATCH = 200
+BATCH_SECONDS = 0.05
+"""A batch that takes longer ends early, so that nobody else who writes waits for long."""
 RETRY_SECONDS = 5.0
 AUDIT = ("identity.", "request.refused")
 """How the names of events begin that are kept for the audit log."""
@@ -69,10 +74,11 @@ Handler = Callable[[AsyncSession, Happened], Awaitable[None]]
 
 async def emit(tx: AsyncSession, context: Context, event: Event, *, project_id: str | None = None) -> None:
     """Write `event` to the outbox; it is told when `tx` commits."""
-    tx.add(EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
-                    user_id=context.user_id, request_id=context.request_id, address=context.remote_address,
-                    payload=dataclasses.asdict(event), created_at=context.now()))
-    signal(tx, "events")
+    row = EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
+                   user_id=context.user_id, request_id=context.request_id, address=context.remote_address,
+                   payload=dataclasses.asdict(event), created_at=context.now())
+    tx.add(row)
+    signal(tx, "events", row)
 
 
 class Bus:
@@ -81,9 +87,12 @@ class Bus:
     def __init__(self, database: Database, retention: Retention | None = None):
         self.database, self.retention = database, retention or Retention()
         self._handlers: dict[str, tuple[tuple[str, ...], Handler]] = {}
+        self._cursors: dict[str, int] = {}                    # how far each subscriber is; read when first needed
+        self._due: set[str] = set()                           # subscribers for whom there may be something
         self._streams: set[asyncio.Queue[Happened]] = set()
         self._told = 0
         self._news = asyncio.Event()
+        self._deaf: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, subscriber: str, names: tuple[str, ...], handler: Handler) -> None:
@@ -103,14 +112,28 @@ class Bus:
     async def start(self) -> None:
         async with self.database.read() as tx:
             self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
-        self.database.signals["events"] = self._news.set
-        self._news.set()
+        self._deaf = self.database.listen("events", self._heard)
+        self._heard(None)
         self._task = tasks.start("events", self._run())
 
     async def stop(self) -> None:
+        if self._deaf:
+            self._deaf()
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def _heard(self, news: Sequence[EventRow] | None) -> None:
+        """At a commit (None: look for yourself)."""
+        told = {row.name for row in news or ()}
+        for subscriber, (names, _) in self._handlers.items():
+            if news is None or any(name.startswith(names) for name in told):
+                self._due.add(subscriber)
+        self._news.set()
+
+    def _again_later(self, subscriber: str) -> None:
+        self._due.add(subscriber)
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._news.set)
 
     async def _run(self) -> None:
         while True:
@@ -127,9 +150,15 @@ class Bus:
             await self._tell_streams()
         else:
             await self._skip_streams()
-        for subscriber, (names, handler) in self._handlers.items():
-            while await self._tell(subscriber, names, handler):
-                continue
+        due, self._due = self._due, set()
+        try:
+            while due:
+                subscriber = min(due)
+                while await self._tell(subscriber, *self._handlers[subscriber]):
+                    continue
+                due.discard(subscriber)
+        finally:
+            self._due |= due
 
     async def _skip_streams(self) -> None:
         async with self.database.read() as tx:
@@ -150,19 +179,41 @@ class Bus:
     async def _tell(self, subscriber: str, names: tuple[str, ...], handler: Handler) -> bool:
         """One batch for one subscriber; True when there may be more."""
         async with self.database.read() as tx:
-            cursor = await tx.get(EventCursor, subscriber)
-            rows = await _after(tx, cursor.serial if cursor else 0, names)
-        for row in rows:
-            try:
-                async with self.database.write() as tx:
-                    await handler(tx, row)
-                    await tx.merge(EventCursor(subscriber=subscriber, serial=row.serial))
-            except Exception as exc:                          # a broken reader must not stop the others
-                LOG.error("event handler failed, will be told again", subscriber=subscriber, event=row.name,
-                          serial=row.serial, error=repr(exc))
-                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._news.set)
-                return False
-        return len(rows) == BATCH
+            if subscriber not in self._cursors:
+                cursor = await tx.get(EventCursor, subscriber)
+                self._cursors[subscriber] = cursor.serial if cursor else 0
+            rows = await _after(tx, self._cursors[subscriber], names)
+        if not rows:
+            return False
+        at, failed, last = self._cursors.pop(subscriber), None, None
+        try:
+            failed, last = await self._tell_batch(subscriber, rows, handler)
+            self._cursors[subscriber] = at if last is None else last.serial
+        except DatabaseDown:
+            raise
+        except Exception as exc:                              # the commit's own: the cursor is read again
+            failed = exc
+        if failed is not None:                                # a broken reader must not stop the others
+            event = rows[0] if last is None else rows[rows.index(last) + 1]
+            LOG.error("event handler failed, will be told again", subscriber=subscriber, event=event.name, serial=event.serial,
+                      error=repr(failed))
+            self._again_later(subscriber)
+            return False
+        return len(rows) == BATCH or last is not rows[-1]
+
+    async def _tell_batch(self, subscriber: str, rows: list[Happened], handler: Handler) -> tuple[Exception | None, Happened | None]:
+        """As far as the first that the handler fails at, or as time allows. Returns why it failed, and the last that was told."""
+        failed, last, end = None, None, time.monotonic() + BATCH_SECONDS
+        async with self.database.write() as tx:
+            for row in rows:
+                if (failed := await _handled(tx, handler, row)) is not None:
+                    break
+                last = row
+                if time.monotonic() > end:
+                    break
+            if last is not None:
+                await tx.merge(EventCursor(subscriber=subscriber, serial=last.serial))
+        return failed, last
 
     async def forget_old(self) -> int:
         """Delete events past the retention. Those of the audit log stay longer; of all no more are kept than the settings say."""
@@ -172,8 +223,22 @@ class Bus:
             newest = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
             result = await tx.execute(delete(EventRow).where(or_(
                 and_(EventRow.created_at < moment - kept.events, not_(audit)), EventRow.created_at < moment - kept.audit,
-                EventRow.serial <= newest - kept.most)))
+                EventRow.serial <= newest - kept.most), EventRow.serial < newest))     # else SQLite would give its serial again
         return result.rowcount
+
+
+async def _handled(tx: AsyncSession, handler: Handler, event: Happened) -> Exception | None:
+    """One event of a batch, or nothing of it."""
+    mark = len(tx.info.get("after_commit", ()))
+    try:
+        async with tx.begin_nested():
+            await handler(tx, event)
+    except DatabaseDown:
+        raise
+    except Exception as exc:
+        del tx.info.get("after_commit", [])[mark:]
+        return exc
+    return None
 
 
 async def _after(tx: AsyncSession, serial: int, names: tuple[str, ...]) -> list[Happened]:

@@ -3,7 +3,7 @@
 A job is a row written in the transaction that changed the resource's state. The runner (core/runner.py) takes jobs in order,
 one at a time per lock, runs their steps, and saves after each. A failed step turns the job round: the undo of that step and of
 all before it run, then `on_fail` leaves a fault that the owner can read. After a restart every unfinished job goes on from where
-it was.
+it was. A step may end with waiting for an event of a resource (core/work/waits.py), which costs nothing.
 
     async def build_disks(run: Run) -> None:
         async with run.read() as tx:
@@ -16,22 +16,28 @@ it was.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock, ids
 from cloudd.core.context import Context, internal
-from cloudd.core.database import signal
+from cloudd.core.database import after_commit, signal
 from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
-from cloudd.core.tables import JobRow
+from cloudd.core.tables import EventRow, JobRow
+from cloudd.core.work import waits
+from cloudd.core.work.waits import Wait
 
-OPEN = ("queued", "running", "undoing")
+OPEN = ("queued", "running", "waiting", "undoing")
+EVENT = "event"
+"""Where a job's memory keeps the event that it waited for."""
+
+TABLE = JobRow.__table__
 T = TypeVar("T")
 Action = Callable[["Run"], Awaitable[None]]
 Reached = Callable[["Run", str], Awaitable[None]]
@@ -40,11 +46,16 @@ Registry: dict[str, "Job"] = {}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it does, what undoes it, its deadline in seconds (None: the step sees to it itself)."""
+    """One step: what it does, what undoes it, the name of its deadline (core/work/deadlines.py), and what it then waits for.
+
+    `waits(run)` says so from the job's input and memory when `do` has ended (None: nothing). The step is over when the event has
+    come, which is then `run.event`; one that came since the step began counts.
+    """
 
     do: Action
     undo: Action | None = None
-    timeout: float | None = None
+    deadline: str = "machine"
+    waits: Callable[["Run"], Wait | None] | None = None
 
     @property
     def name(self) -> str:
@@ -87,15 +98,31 @@ async def ask(tx: AsyncSession, context: Context, kind: str, *, locks: Iterable[
     if kind not in Registry:
         raise LookupError(f"no job of kind {kind}")
     locks = sorted(set(locks))
-    if merge and (waiting := await _waiting(tx, kind, resource or locks[0])):
-        return waiting
     row = JobRow(id=ids.new_uuid(), kind=kind, locks=locks, resource_id=resource or (locks[0] if locks else None),
                  project_id=context.project_id, user_id=context.user_id, request_id=context.request_id, state="queued",
-                 input=inputs, memory={}, created_at=context.now())
+                 step=0, percent=0, cancel=False, input=waits.plain(inputs), memory={}, created_at=context.now())
+    if merge and (waiting := await _waiting(tx, kind, resource or locks[0])):
+        signal(tx, "jobs", Merged(waiting, row))
+        return waiting
+    if Registry[kind].steps[0].waits is not None:
+        row.waits = {"since": await waits.newest(tx)}
     tx.add(row)
     await tx.flush()
-    signal(tx, "jobs")
+    signal(tx, "jobs", row)
     return row.id
+
+
+class Merged(NamedTuple):
+    """News for the runner: `row` was not asked for, since this job had not begun. Where it had, but did not say so yet, it follows."""
+
+    job_id: str
+    row: JobRow
+
+
+class CancelAsked(NamedTuple):
+    """News for the runner."""
+
+    resource: str
 
 
 async def _waiting(tx: AsyncSession, kind: str, resource: str) -> str | None:
@@ -109,7 +136,8 @@ async def cancel(tx: AsyncSession, resource: str, kinds: Iterable[str] = ()) -> 
     if kinds := tuple(kinds):
         query = query.where(JobRow.kind.in_(kinds))
     result = await tx.execute(query.values(cancel=True).execution_options(synchronize_session=False))
-    signal(tx, "jobs")
+    if result.rowcount:
+        signal(tx, "jobs", CancelAsked(resource))
     return result.rowcount
 
 
@@ -126,19 +154,31 @@ async def locked(tx: AsyncSession) -> set[str]:
 
 
 class Run:
-    """A job under way, as its steps see it. `memory` keeps plain values from step to step, over restarts."""
+    """A job under way, as its steps see it. `memory` keeps plain values from step to step, over restarts.
 
-    def __init__(self, parts: Parts, row: JobRow, job: Job, reached: "Reached"):
-        self.parts, self.row, self.job, self._reached = parts, row, job, reached
+    That a job runs is not worth a commit: it is saved with the first thing that is. Until then a crash leaves it queued, and it
+    begins again.
+    """
+
+    def __init__(self, parts: Parts, row: JobRow, job: Job, reached: Reached, paused: Callable[["Run"], None]):
+        self.parts, self.row, self.job, self._reached, self._paused = parts, row, job, reached, paused
         self.input: dict[str, Any] = row.input
         self.memory: dict[str, Any] = dict(row.memory)
         self.context = internal(row.project_id, row.user_id, row.request_id)
         self.cancelled = asyncio.Event()
         self.saved = False
         self.forward = row.state != "undoing"
+        self.begun = row.state != "queued"
+        self.next: JobRow | None = None                      # what was merged into this job when it had begun already
+        self.unsaved: dict[str, Any] = {} if self.begun else {"state": "running", "started_at": clock.now()}
 
     def driver(self, kind: type[T]) -> T:
         return self.parts.driver(kind)
+
+    @property
+    def event(self) -> Mapping[str, Any] | None:
+        """The event that the last waiting ended with: its serial, name and payload."""
+        return self.memory.get(EVENT)
 
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.parts.database.read()
@@ -153,28 +193,71 @@ class Run:
         await self._reached(self, "done")
         async with self.parts.database.write() as tx:
             yield tx
-            await self._advance(tx)
+            if not (self.forward and await self._wait(tx)):
+                await self._advance(tx)
         self.saved = True
+
+    async def _wait(self, tx: AsyncSession) -> bool:
+        """Begin to wait, if this step does and what it waits for has not come already."""
+        step = self.job.steps[self.row.step]
+        wait = step.waits(self) if step.waits else None
+        if wait is None:
+            return False
+        since = self.row.waits["since"] if self.row.waits else await waits.newest(tx)
+        if (event := await waits.find(tx, wait, since)) is not None:
+            self.memory[EVENT] = waits.came(event)
+            return False
+        await self.store(tx, state="waiting", memory=self.memory, waits=wait.saved(since))
+        after_commit(tx, lambda: self._paused(self))
+        return True
 
     async def _advance(self, tx: AsyncSession) -> None:
         step = self.row.step + 1 if self.forward else self.row.step - 1
-        percent = 100 * min(step, len(self.job.steps)) // max(len(self.job.steps), 1) if self.forward else self.row.percent
-        ended = {"state": "done", "finished_at": clock.now()} if self.forward and step == len(self.job.steps) else {}
-        await store(tx, self.row, step=step, percent=percent, memory=self.memory, **ended)
+        values = self._at(step) if self.forward else {"step": step}
+        if self.row.waits or (self.forward and step < len(self.job.steps) and self.job.steps[step].waits):
+            values["waits"] = await self._next_waits(tx, step)
+        await self.store(tx, memory=self.memory, **values)
+
+    def _at(self, step: int) -> dict[str, Any]:
+        """What the row says when so many steps are done."""
+        percent = 100 * min(step, len(self.job.steps)) // max(len(self.job.steps), 1)
+        return {"step": step, "percent": percent,
+                **({"state": "done", "finished_at": clock.now()} if step == len(self.job.steps) else {})}
+
+    async def _next_waits(self, tx: AsyncSession, step: int) -> dict[str, Any] | None:
+        """For a step that will wait: from which event on."""
+        will = self.forward and step < len(self.job.steps) and self.job.steps[step].waits is not None
+        return {"since": await waits.newest(tx)} if will else None
+
+    def go_on(self, event: EventRow | None) -> None:
+        """What it waited for has come (None: that shall be looked for no longer). Saved with what is saved next: after a crash
+        before that, the event is found again."""
+        values: dict[str, Any] = {"state": "running"}
+        if event is not None:
+            self.memory[EVENT] = waits.came(event)
+            last = self.row.step + 1 == len(self.job.steps)
+            values |= {**self._at(self.row.step + 1), "waits": None if last else {"since": event.serial}, "memory": self.memory}
+        self.unsaved |= values
+        for key, value in values.items():
+            setattr(self.row, key, value)
+
+    async def store(self, tx: AsyncSession, **values: Any) -> None:
+        """Write values of the job's row, and keep the copy in memory equal."""
+        values = {**self.unsaved, **values}
+        await tx.execute(update(TABLE).where(TABLE.c.id == self.row.id).values(**values))
+        if not self.begun and self.next is not None:
+            tx.add(self.next)
+            await tx.flush()
+            signal(tx, "jobs", self.next)
+        self.begun, self.unsaved = True, {}
+        for key, value in values.items():
+            setattr(self.row, key, value)
 
     async def progress(self, percent: int) -> None:
         """Tell how far the whole job is; at most one write a percent."""
         if percent > self.row.percent:
             async with self.write() as tx:
-                await store(tx, self.row, percent=percent)
-
-
-async def store(tx: AsyncSession, row: JobRow, **values: Any) -> None:
-    """Write values of a job row and keep the copy in memory equal."""
-    await tx.execute(update(JobRow).where(JobRow.id == row.id).values(**values)
-                     .execution_options(synchronize_session=False))
-    for key, value in values.items():
-        setattr(row, key, value)
+                await self.store(tx, percent=percent)
 
 
 async def forget_old(parts: Parts, before: Any) -> int:

@@ -1,7 +1,8 @@
 """Logs: a sentence and facts, `log.info("server stopped", server=id)`; human lines or JSON, never a secret.
 
 What looks like a secret is masked wherever it comes from: by the name of the fact, and by its form (Fernet tokens, key
-blocks, passwords in URLs and JSON).
+blocks, passwords in URLs and JSON). What would break a line, or steer the terminal of who reads it, is written as an escape: callers
+choose parts of what is logged, and must not write lines of their own.
 """
 
 import json
@@ -25,6 +26,12 @@ _SECRET_FORM = (
     (re.compile(r"(://[^/:@\s]+:)[^@/\s]+@"), rf"\1{MASK}@"),
 )
 _OURS = "facts"
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """The text with control characters, line breaks and what turns the direction of writing as escapes."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text) if _STEERING.search(text) else text
 
 
 def redact(text: str) -> str:
@@ -49,10 +56,11 @@ class Human(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
         facts = "".join(f" {name}={value!r}" if isinstance(value, str) and " " in value else f" {name}={value}"
                         for name, value in _facts(record).items())
-        text = f"{moment} {record.levelname} {record.name} {record.getMessage()}{facts}"
+        text = one_line(redact(f"{moment} {record.levelname} {record.name} {record.getMessage()}{facts}"))
         if record.exc_info and record.exc_info[1] is not None:
-            text += "\n" + self.formatException(record.exc_info)
-        return redact(text)
+            lines = redact(self.formatException(record.exc_info)).splitlines()
+            text += "".join(f"\n  {one_line(line)}" for line in lines)        # indented: none of them looks like a line of ours
+        return text
 
 
 class Json(logging.Formatter):

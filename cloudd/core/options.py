@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Any, Literal, get_args, get_origin
 
 from cloudd.core.errors import StartError
+from cloudd.core.work.deadlines import SECONDS
 
 MASK = "***"
 WORDS = {bool: "on or off", int: "a whole number", float: "a number", str: "text"}
@@ -201,3 +202,11 @@ def kind_limit(text: str) -> tuple[str, int]:
     if not kind.strip() or int(number) < 1:
         raise ValueError(text)
     return kind.strip(), int(number)
+
+
+def deadline(text: str) -> tuple[str, float]:
+    """NAME=SECONDS with a name that docs/jobs.md lists, as step.disks=3600"""
+    name, _, seconds = text.partition("=")
+    if name.strip() not in SECONDS or not 0 < float(seconds) < 10**9:
+        raise ValueError(text)
+    return name.strip(), float(seconds)

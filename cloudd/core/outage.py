@@ -82,6 +82,15 @@ class Watch:
                 raise DatabaseDown("it cannot be reached") from exc
 
 
+@contextmanager
+def for_the_record(what: str, **facts: Any) -> Iterator[None]:
+    """Around a write of which only the record depends: while the database takes none, the log has it instead, and all else goes on."""
+    try:
+        yield
+    except DatabaseDown as exc:
+        LOG.warning(f"{what} is in this log only", reason=exc.reason, **facts)
+
+
 async def outlived(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Do work that may not be left undone: at once, or, while the database is away, in the background as soon as it is back."""
     try:

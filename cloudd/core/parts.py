@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from cloudd.core.database import Database
 from cloudd.core.events import Bus
 from cloudd.core.policy import Policies
+from cloudd.core.work.deadlines import Deadlines
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ class Parts:
     bus: Bus | None = None
     drivers: dict[type, Any] = field(default_factory=dict)
     services: dict[type, Any] = field(default_factory=dict)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def driver(self, kind: type[T]) -> T:
         """The driver of an abstract kind, such as `Hypervisor`. Raises LookupError when none is loaded."""

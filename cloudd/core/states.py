@@ -48,6 +48,13 @@ class Machine:
         await self._update(tx, row, move, values)
         return move
 
+    def require(self, row: Any, name: str) -> None:
+        """Raise Conflict when a move is not allowed now, before anything else is looked at; whether it is, `enter` decides."""
+        move = self.moves[name]
+        busy = getattr(row, self.busy.key) if self.busy is not None else None
+        if getattr(row, self.state.key) not in move.sources or busy not in move.from_busy:
+            raise self.conflict(row, move)
+
     async def finish(self, tx: AsyncSession, row: Any, name: str, **values: Any) -> None:
         """End a move: the target state, no busy state, and `values` besides."""
         move = self.moves[name]

@@ -24,13 +24,14 @@ class JobRow(Base):
     project_id: Mapped[str | None] = mapped_column(Id)
     user_id: Mapped[str | None] = mapped_column(UserId)
     request_id: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))            # queued, running, undoing, done, failed, cancelled
+    state: Mapped[str] = mapped_column(String(16))            # queued, running, waiting, undoing, done, failed, cancelled
     step: Mapped[int] = mapped_column(Integer, default=0)
     percent: Mapped[int] = mapped_column(Integer, default=0)
     input: Mapped[dict[str, Any]] = mapped_column(Json)
     memory: Mapped[dict[str, Any]] = mapped_column(Json)
     error: Mapped[str | None] = mapped_column(Text)
     cancel: Mapped[bool] = mapped_column(default=False)
+    waits: Mapped[dict[str, Any] | None] = mapped_column(Json)   # as core/work/waits.py has it
     created_at: Mapped[datetime] = mapped_column(Moment)
     started_at: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -52,6 +53,8 @@ class EventRow(Base):
     address: Mapped[str | None] = mapped_column(String(64))
     payload: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+    __table_args__ = (Index("ix_core_events_resource", "resource_id", "serial"),)
 
 
 class EventCursor(Base):

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import ids, jobs
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
+from cloudd.core.ids import whole
 from cloudd.core.parts import Parts
 from cloudd.drivers.store.base import StoreError
 from cloudd.image import blobs, images, states
@@ -127,14 +128,14 @@ async def patch(tx: AsyncSession, context: Context, image: Image, changes: Seque
 
 async def _add(tx: AsyncSession, context: Context, image: Image, position: str, values: Sequence[Any],
                places: Mapping[str, Place]) -> None:
-    if position != "-" and not position.isdigit():
+    where = len(image.locations) if position == "-" else whole(position)
+    if where is None:
         raise BadRequest("Invalid position for adding a location.")
     checked = _checked(image, values)
     fresh = [places[value["url"]] for value in values if value["url"] in places]
     there = {(row.store, row.key) for row in image.locations}
     if len({(place.store, place.key) for place in fresh} - there) < len(values):
         raise BadRequest("The location already exists.", type="DuplicateLocation")
-    where = len(image.locations) if position == "-" else int(position)
     image.locations[where:where] = [ImageLocation(store=place.store, key=place.key, facts=_facts(value))
                                     for place, value in zip(fresh, values, strict=True)]
     for number, row in enumerate(image.locations):
@@ -163,8 +164,8 @@ async def _replace(tx: AsyncSession, context: Context, image: Image, values: Any
 async def _remove(tx: AsyncSession, context: Context, image: Image, position: str) -> None:
     if len(image.locations) == 1:
         raise Forbidden("Cannot remove last location in the image.", type="Forbidden")
-    number = len(image.locations) - 1 if position == "-" else int(position) if position.isdigit() else len(image.locations)
-    if number >= len(image.locations):
+    number = len(image.locations) - 1 if position == "-" else whole(position)
+    if number is None or number >= len(image.locations):
         raise BadRequest("Invalid position for removing a location.")
     gone = await blobs.let_go(tx, image, image.locations[number])
     await jobs.ask(tx, context, "image.remove_copy", locks=[image.id], blobs=[gone])

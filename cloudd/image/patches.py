@@ -12,6 +12,7 @@ import jsonschema_rs
 
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, UnsupportedMedia
 from cloudd.core.http.shapes import first_error
+from cloudd.core.ids import whole
 from cloudd.image.images import BASE, READONLY
 from cloudd.image.models import Image
 
@@ -129,12 +130,13 @@ def _remove(patch: Patch, present: set[str], name: str) -> None:
 def _patch_tag(patch: Patch, image: Image, operation: str, tail: list[str], entry: Any) -> None:
     tags = list(patch.changes.get("tags", image.tags))
     index = tail[0]
-    if index != "-" and (not index.isdigit() or int(index) >= len(tags) + (operation == "add")):
+    number = len(tags) if index == "-" and operation == "add" else whole(index)
+    if number is None or number >= len(tags) + (operation == "add"):
         raise Conflict(f"There is no tag number {index}: the image has {len(tags)}.")
     if operation == "add":
-        tags.insert(len(tags) if index == "-" else int(index), entry["value"])
+        tags.insert(number, entry["value"])
     elif operation == "replace":
-        tags[int(index)] = entry["value"]
+        tags[number] = entry["value"]
     else:
-        del tags[int(index)]
+        del tags[number]
     patch.changes["tags"] = tags

@@ -10,7 +10,7 @@ from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.certificates.base import Certificates
 from cloudd.drivers.certificates.directory import DirectoryCertificates
-from cloudd.drivers.store.base import Store, StoreError, StoreUnreachable
+from cloudd.drivers.store.base import Store, StoreError, StoreUnreachable, Writer
 from cloudd.drivers.store.file import FileStore
 from cloudd.image import data, jobs
 from cloudd.image.api import API, cache, images, imports, locations, members, metadefs, metadefs_contents, metadefs_schemas, schemas, stores
@@ -66,6 +66,7 @@ class ImageModule(Module):
 
     async def _open_store(self, store: Store) -> None:
         """One that does not answer yet does not stop the cloud; one that is wrongly set up does."""
+        self.parts.deadlines.guard(store, Store, "store", StoreError, makes=Writer)
         try:
             await store.open()
         except StoreUnreachable as exc:

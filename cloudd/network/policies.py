@@ -159,7 +159,7 @@ OPERATIONS = {
     "delete_port:tags": (
         "rule:context_is_advsvc or role:member and project_id:%(project_id)s or (rule:admin_only) or (role:member and "
         "rule:network_owner)"),
-    "get_quota": MANAGER,
+    "get_quota": READER,                # upstream: managers; a member has every other quota of his project told already
     "update_quota": ADMIN,
     "delete_quota": ADMIN,
     "create_rbac_policy": MEMBER,

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from cloudd.core import log, tasks
 from cloudd.core.http.api import Api
+from cloudd.core.http.server import Front
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriver, NetworkDriverError
 from cloudd.network import jobs
@@ -37,6 +38,7 @@ from cloudd.network.dataplane import specs as dataplane
 from cloudd.network.dataplane.metadata import MetadataDesk
 from cloudd.network.dataplane.pulse import Pulse
 from cloudd.network.dataplane.turns import Turns
+from cloudd.network.dataplane.watch import Watch
 from cloudd.network.models import FloatingIp, Network, Port, Router
 
 LOG = log.get("cloudd.network")
@@ -52,6 +54,8 @@ class NetworkModule(Module):
         super().__init__(parts)
         self.driver: NetworkDriver | None = None
         self.repair: asyncio.Task[None] | None = None
+        self.watch: Watch | None = None
+        self.watching: asyncio.Task[None] | None = None
         read_settings(parts.settings)
 
     async def open(self) -> None:
@@ -63,12 +67,17 @@ class NetworkModule(Module):
         self.parts.services[Pulse] = Pulse()
         self.parts.services[Turns] = Turns()
         kind = load_driver("network", self.parts.settings.network.driver)
-        driver: NetworkDriver = kind(config)
+        driver: NetworkDriver = self.parts.deadlines.guard(kind(config), NetworkDriver, "network",
+                                                           NetworkDriverError)
         try:
             await driver.open(desk.appeared, desk.gone)
         except NetworkDriverError as exc:
             raise DriverError(str(exc)) from exc
         self.driver = self.parts.drivers[NetworkDriver] = driver
+
+    def routes(self, front: Front) -> None:
+        front.metrics.gauge("cloudd_network_refused_packets", "Packets of guests that nobody outside could have answered",
+                            lambda: self.watch.refused if self.watch else 0)
 
     async def start(self) -> None:
         """Bring the dataplane to the rows, then the rows' statuses to what came of it."""
@@ -83,6 +92,8 @@ class NetworkModule(Module):
             LOG.info("the dataplane was repaired", created=len(report.created), removed=len(report.removed))
         await self._correct_statuses(set(report.failed))
         self.repair = tasks.repeat("network repair", lambda: repair.repair(self.parts), lambda: repair.SECONDS)
+        self.watch = self.parts.service(Pulse).watch = Watch(self.driver)
+        self.watching = tasks.start("network watch", self.watch.run())
 
     async def purge(self) -> None:
         """Wanted is nothing: the driver removes all that is ours, and takes no interface for it."""
@@ -108,8 +119,9 @@ class NetworkModule(Module):
                              .values(status="ACTIVE"))
 
     async def stop(self) -> None:
-        if self.repair is not None:
-            self.repair.cancel()
+        for task in (self.repair, self.watching):
+            if task is not None:
+                task.cancel()
         if self.driver is not None:
             await self.driver.close()
 
@@ -143,5 +155,5 @@ def driver_config(settings: Any) -> NetworkConfig:
     uplinks = ((own.bridge_physical_network, own.bridge_interface),) if CONFIG.bridged else ()
     return NetworkConfig(
         cloud_id=hashlib.sha256(str(state_dir).encode()).hexdigest()[:12], state_dir=str(state_dir / "network"),
-        namespace=own.namespace, host_namespace=own.host_namespace, outbound=own.outbound, uplinks=uplinks,
+        namespace=own.namespace, host_namespace=own.host_namespace, outbound=own.outbound, uplinks=uplinks, routed=own.routed_ranges,
         dns_forwarders=tuple(own.dns_servers), dhcp_lease_seconds=own.dhcp_lease_duration)

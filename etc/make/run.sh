@@ -21,6 +21,7 @@ else
     echo "== database"
     $cloudd db upgrade "$@" | sed 's/^/   /'
     echo "== starting cloudd (log: $log)"
+    (umask 077 && : >>"$log") && chmod 600 "$log"             # who did what, from where: for the operator only
     setsid nohup $cloudd serve "$@" >>"$log" 2>&1 </dev/null &
     started=$!
 fi

@@ -15,7 +15,7 @@ from cloudd import settings as cloudd_settings
 from cloudd.core import database
 from cloudd.core.runner import Runner
 from cloudd.daemon import Daemon
-from tests import postgres
+from tests import postgres, replies
 
 PASSWORD = "a-password-of-tests"
 
@@ -131,6 +131,7 @@ def make_settings(directory: Path, text: str = "", url: str = "") -> cloudd_sett
 async def run_cloud(settings: cloudd_settings.Settings) -> AsyncIterator[Cloud]:
     await asyncio.to_thread(database.upgrade, settings.database.url)
     async with Daemon(settings).running() as daemon, aiohttp.ClientSession() as session:
+        daemon.dispatcher.probe = replies.check
         host, port = settings.server.addresses()[0]
         cloud = Cloud(daemon, f"http://{host}:{port}", session)
         cloud.anonymous = Client(cloud.url, session)

@@ -5,6 +5,7 @@ import ssl
 
 import aiohttp
 import yaml
+import yarl
 from sqlalchemy import select
 
 from cloudd.core import database, tls
@@ -75,3 +76,37 @@ async def test_a_trusted_proxy_tells_whose_request_it_is(tmp_path, caplog):
         async with cloud.parts.database.read() as tx:
             told = await tx.scalars(select(EventRow).where(EventRow.name == "request.refused"))
             assert [row.address for row in told] == ["198.51.100.1"]
+
+
+async def test_a_line_break_in_a_path_is_answered_by_the_service_and_logged_on_one_line(cloud, caplog):
+    for path, form in (("/identity/v3/users/x%0aINFO%20forged", b'"error"'), ("/nowhere%0d%0aINFO%20forged", b'"error"'),
+                       ("/compute/v2.1/servers/x%0a", b"itemNotFound")):
+        caplog.clear()
+        with caplog.at_level("INFO", "cloudd"):
+            async with cloud.session.get(yarl.URL(cloud.url + path, encoded=True), headers=cloud.admin.headers) as answer:
+                assert answer.status == 404 and form in await answer.read() and answer.headers["X-Openstack-Request-Id"]
+        [line] = [record.getMessage() for record in caplog.records if record.name == "cloudd.access"]
+        assert line == f"GET {path} 404"
+
+
+async def test_what_aiohttp_refuses_by_itself_is_answered_and_logged_like_all_else(cloud, caplog):
+    with caplog.at_level("INFO", "cloudd"):
+        answer = await cloud.anonymous.get("/identity/v3", headers={"Expect": "a miracle"})
+    assert answer.status == 417 and answer.body["error"]["code"] == 417 and answer.headers["X-Openstack-Request-Id"]
+    assert [record.getMessage() for record in caplog.records] == ["GET /identity/v3 417"]
+
+
+async def test_metrics_are_for_named_addresses_or_a_token(tmp_path):
+    options = "[server]\nmetrics_from = 192.0.2.0/24\ntrusted_proxies = 127.0.0.1\nmetrics_token = sesame\n"
+    async for cloud in run_cloud(make_settings(tmp_path, options)):
+        for headers, status in (({}, 403), ({"X-Forwarded-For": "192.0.2.7"}, 200), ({"X-Forwarded-For": "192.0.2.7, 198.51.100.1"}, 403),
+                                ({"Authorization": "Bearer sesame"}, 200), ({"Authorization": "Bearer open"}, 403),
+                                ({"Authorization": "Bearer \u00e9"}, 403)):
+            answer = await cloud.anonymous.get("/metrics", headers=headers)
+            assert answer.status == status, headers
+            assert (b"cloudd_http_requests_total" in answer.content) == (status == 200)
+
+
+async def test_metrics_are_not_told_through_a_proxy_that_nobody_named(cloud):
+    assert (await cloud.anonymous.get("/metrics")).status == 200
+    assert (await cloud.anonymous.get("/metrics", headers={"X-Forwarded-For": "198.51.100.1"})).status == 403

@@ -78,3 +78,30 @@ async def test_a_body_in_an_unknown_encoding_is_415(cloud, encoding):
             "Content-Type": "application/json", "Content-Encoding": encoding})
         assert answer.status == 415 and encoding in answer.content.decode(), answer.content
         assert answer.headers["Accept-Encoding"] == "identity" and answer.headers["X-Openstack-Request-Id"]
+
+
+@pytest.mark.parametrize("host", ["a b", "[::1", "x/../y", "x:999999", "x\u00e9", 'x"', "x@y", "x" * 300])
+async def test_a_host_that_is_none_is_refused_and_stands_in_no_answer(cloud, host):
+    for path in ("/identity/v3", "/compute/v2.1/servers"):
+        for client in (cloud.anonymous, cloud.demo):
+            answer = await client.get(path, headers={"Host": host})
+            assert answer.status == 400 and host not in answer.content.decode() + str(answer.headers)
+
+
+async def test_what_the_declarations_do_not_require_breaks_no_handler(cloud):
+    pool = {"subnetpool": {"name": "p", "prefixes": ["10.0.0.0/8"]}}
+    pool_id = (await cloud.demo.post("/networking/v2.0/subnetpools", pool)).body["subnetpool"]["id"]
+    there = f"/networking/v2.0/subnetpools/{pool_id}"
+    for change, body in (("tags", {}), ("add_prefixes", {"subnetpool": {}}), ("remove_prefixes", {"subnetpool": {}})):
+        assert (await cloud.demo.put(f"{there}/{change}", body)).status == 400
+    nobody = {"subnetpool": {"address_scope_id": "00000000-0000-4000-8000-000000000000"}}
+    assert (await cloud.demo.put(there, nobody)).status == 404
+    answer = await cloud.admin.patch("/identity/v3/regions/RegionOne", {"region": {"description": None}})
+    assert answer.status == 200 and answer.body["region"]["description"] == ""
+    assert (await cloud.demo.get("/image/v2/images?sort_dir=0")).status == 400
+    assert (await cloud.demo.get("/networking/v2.0/networks?limit=%C2%B2")).status == 400
+    assert (await cloud.demo.get(f"/compute/v2.1/servers?limit={'9' * 5000}")).status == 400
+    for depth in (101, 300, 900, 2000):
+        assert (await cloud.admin.request("POST", "/identity/v3/regions", data=b'{"region":' * depth + b"1" + b"}" * depth, headers={
+            "Content-Type": "application/json"})).status == 400
+

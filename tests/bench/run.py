@@ -9,13 +9,13 @@ import compileall
 import os
 from collections.abc import Callable
 
-from tests.bench import figures, guest, identity, idle, images, lists, servers, start
+from tests.bench import figures, guest, identity, idle, images, jobs, lists, servers, start
 from tests.bench.process import ROOT
 
 RESULTS = ROOT / "build" / "bench"
 SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
     "start": start.figures, "idle": idle.figures, "identity": identity.figures, "lists": lists.figures, "servers": servers.figures,
-    "images": images.figures, "guest": guest.figures,
+    "images": images.figures, "jobs": jobs.figures, "guest": guest.figures,
 }
 
 

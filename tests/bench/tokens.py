@@ -8,8 +8,10 @@ import bcrypt
 
 from tests.bench import bare, cloud, load
 from tests.bench.figures import Figure
+from tests.bench.process import Measured
 
 BCRYPT_ROUNDS = 12          # cloudd's default
+AIM_MS = 4
 CONNECTIONS = 8
 
 
@@ -28,6 +30,7 @@ def figures(full: bool) -> list[Figure]:
         checked = load.send(place.port, check, connections=CONNECTIONS, seconds=seconds)
         cpu = daemon.spent().since(before).cpu * 1000 / len(checked.seconds)
         asked = (place.queries() - queries) / len(checked.seconds)
+        rescoped, rescope_cpu, rescope_queries = _rescoped(place, daemon, caller, seconds)
     peer, peer_cpu = bare.measured(_json(content), check, CONNECTIONS, seconds)
     return [
         Figure("tokens issued a second (password)", issued.rate, "/s",
@@ -35,7 +38,21 @@ def figures(full: bool) -> list[Figure]:
         Figure("tokens checked a second", checked.rate, "/s", (("bare aiohttp, same bytes", peer.rate),)),
         Figure("processor for a token check", cpu, "ms", (("bare aiohttp, same bytes", peer_cpu),)),
         Figure("queries for a token check", asked, "", (("one a check", 1.0),)),
+        Figure("tokens from a token a second", rescoped, "/s"),
+        Figure("processor for a token from a token", rescope_cpu, "ms", most=AIM_MS),
+        Figure("queries for a token from a token", rescope_queries, ""),
     ]
+
+
+def _rescoped(place: cloud.Cloud, daemon: Measured, caller: cloud.Caller, seconds: float) -> tuple[float, float, float]:
+    """Tokens got with a token: how many a second, processor milliseconds and statements of one."""
+    body = {"auth": {"identity": {"methods": ["token"], "token": {"id": caller.token}}, "scope": {"project": {"id": caller.project_id}}}}
+    ask = load.request("POST", "/identity/v3/auth/tokens", body=body)
+    load.send(place.port, ask, connections=CONNECTIONS, seconds=0.5)
+    queries, before = place.queries(), daemon.spent()
+    made = load.send(place.port, ask, connections=CONNECTIONS, seconds=seconds)
+    count = len(made.seconds)
+    return made.rate, daemon.spent().since(before).cpu * 1000 / count, (place.queries() - queries) / count
 
 
 def _json(content: object) -> bytes:

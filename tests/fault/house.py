@@ -33,10 +33,11 @@ class House:
     cloud: Cloud | None = None
     room: Room | None = None
     url: str = ""
+    text: str = ""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self, probe: Probe | None = None) -> None:
-        settings = make_settings(self.directory, url=self.url)
+        settings = make_settings(self.directory, self.text, self.url)
         if self.cloud is None and (self.url or not (self.directory / "state" / "cloudd.db").exists()):
             await asyncio.to_thread(database.upgrade, settings.database.url)
         daemon = Daemon(settings)
@@ -97,9 +98,9 @@ class House:
             assert set(ports) == ({"ACTIVE"} if domain is DomainState.RUNNING else {"DOWN"})
 
 
-async def build(directory: Path, url: str = "") -> House:
-    """A new house with a room in it, running; on SQLite, or on the database of a URL."""
-    house = House(directory, url=url)
+async def build(directory: Path, url: str = "", text: str = "") -> House:
+    """A new house with a room in it, running; on SQLite, or on the database of a URL; with more settings."""
+    house = House(directory, url=url, text=text)
     await house.start()
     house.room = await make_room(house.cloud)
     return house

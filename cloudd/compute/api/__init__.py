@@ -12,10 +12,13 @@ from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http import Api, Request
 from cloudd.core.http.dialects import Dialect
 from cloudd.core.http.microversions import Negotiation
+from cloudd.core.ids import ANY, whole
 
 FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
           409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
           503: "serviceUnavailable"}
+PRINTABLE = r"^[^\p{C}\p{Zl}\p{Zp}]*$"
+"""What descriptions may hold: no control characters, line breaks among them."""
 VERBS = {"list": "index", "show": "show", "create": "create", "update": "update", "delete": "delete"}
 
 
@@ -30,14 +33,19 @@ class Nova(Dialect):
             fault["retryAfter"] = "0"
         return {FAULTS.get(status, "computeFault"): fault}, headers
 
+    def error_schema(self) -> dict[str, Any]:
+        fault = {"type": "object", "required": ["code", "message"], "properties": {
+            "code": {"type": "integer"}, "message": {"type": "string"}, "retryAfter": {"type": "string"}}}
+        return {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": fault}
+
     def limit(self, request: Request) -> int | None:
         """The page size; 0 asks for an empty page."""
         text, most = request.query.get("limit"), request.settings.api.max_limit
         if text is None:
             return most
-        if not text.isdigit():
+        if (wanted := whole(text, ANY)) is None:
             raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. It must be a number from 0 on.")
-        return min(int(text), most)
+        return min(wanted, most)
 
     def verb(self, verb: str, shape: Any) -> str:
         return VERBS[verb]

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.compute.api import API, links
+from cloudd.compute.api import API, PRINTABLE, links
 from cloudd.compute.flavors import rules as flavors
 from cloudd.compute.models import Flavor
 from cloudd.compute.versions import FLAVOR_DESCRIPTION, FLAVOR_EXTRA_SPECS, FLAVOR_NAME_FILTER, STRICT
@@ -16,6 +16,7 @@ from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
 from cloudd.core.http.types import Bool, Int, List, Raw, Text
+from cloudd.core.ids import whole
 
 MAX = 0x7FFFFFFF
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
@@ -35,23 +36,25 @@ def swap(row: Flavor, request: Request) -> Any:
 
 FLAVOR = Shape("flavor",
     Field("id", Raw({"type": ["string", "integer", "null"], "minLength": 1, "maxLength": 255, "minimum": 0,
-                     "pattern": r"^(?! )[a-zA-Z0-9. _-]+(?<! )$"}, lambda value: None if value is None else str(value)),
+                     "pattern": r"^(?! )[a-zA-Z0-9. _-]+(?<! )$"}, lambda value: None if value is None else str(value),
+                    answer={"type": "string"}),
           update=False),
     Field("name", Text(1, 255, pattern=NAME), required=True, update=False),
     Field("ram", Int(1, MAX, text=True), required=True, update=False),
     Field("vcpus", Int(1, MAX, text=True), required=True, update=False),
     Field("disk", Int(0, MAX, text=True), required=True, update=False),
     Field("OS-FLV-EXT-DATA:ephemeral", Int(0, MAX, text=True), default=0, column="ephemeral", update=False),
-    Field("swap", Int(0, MAX, text=True), default=0, update=False, of=swap),
+    Field("swap", Int(0, MAX, text=True), default=0, update=False, of=swap,
+          answer=Raw({"type": ["integer", "string"], "maxLength": 0})),
     Field("rxtx_factor", Raw({"type": ["number", "string"], "pattern": r"^[0-9]+(\.[0-9]+)?$", "minimum": 0,
-                              "exclusiveMaximum": 3.40282e38}, float), default=1.0, update=False, until="2.101"),
+                              "exclusiveMaximum": 3.40282e38}, float, answer={"type": "number"}), default=1.0, update=False, until="2.101"),
     Field("os-flavor-access:is_public", Bool(text=True), default=True, column="is_public", update=False),
     Field("OS-FLV-DISABLED:disabled", column="disabled", readonly=True, until="2.101"),
-    Field("description", Text(0, 65535, null=True), since=FLAVOR_DESCRIPTION),
-    Field("extra_specs", readonly=True, since=FLAVOR_EXTRA_SPECS, of=specs),
+    Field("description", Text(0, 65535, null=True, pattern=PRINTABLE), since=FLAVOR_DESCRIPTION),
+    Field("extra_specs", readonly=True, since=FLAVOR_EXTRA_SPECS, of=specs, sometimes=True),
     Field("links", readonly=True, of=lambda row, request: links(request, "flavors", row.id)),
 )
-CHANGED = Shape("flavor", Field("description", Text(0, 65535, null=True), required=True))
+CHANGED = Shape("flavor", Field("description", Text(0, 65535, null=True, pattern=PRINTABLE), required=True))
 BRIEF = Shape("flavor",
     Field("id"), Field("name"), Field("description", since=FLAVOR_DESCRIPTION),
     Field("links", of=lambda row, request: links(request, "flavors", row.id)),
@@ -78,9 +81,9 @@ async def page(request: Request, tx: AsyncSession) -> Page:
     query = flavors.of_publicity(request.context, select(Flavor), request.query.get("is_public"))
     for name, column in (("minRam", Flavor.ram), ("minDisk", Flavor.disk)):
         if text := request.query.get(name):
-            if not text.isdigit() or int(text) > MAX:
+            if (least := whole(text, MAX)) is None:
                 raise BadRequest(f"Invalid {name} filter [{text}]")
-            query = query.where(column >= int(text))
+            query = query.where(column >= least)
     if request.has(FLAVOR_NAME_FILTER) and "name" in request.query:
         query = query.where(Flavor.name.in_(request.query.getall("name")))
     return await LISTING.page(request, tx, query, seen=flavors.visible(request.context, select(Flavor)))

@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.compute.api import API
 from cloudd.compute.quotas import sets as quota_sets
 from cloudd.compute.quotas.sets import ALWAYS, GROUPS, INJECTED, NETWORK_ITEMS
-from cloudd.compute.quotas.values import DEFAULT_CLASS, QUOTAS
+from cloudd.compute.quotas.values import QUOTAS
 from cloudd.compute.versions import PERSONALITY_GONE, PROXIES_GONE, QUOTA_CLASS_SERVER_GROUPS, STRICT
-from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http.types import Bool, Int, List, Text
 
@@ -19,14 +18,14 @@ RULE = "os_compute_api:os-quota-sets:{}"
 CLASS_RULE = "os_compute_api:os-quota-class-sets:{}"
 
 
-def items(network_until: str, groups_since: Any = None) -> list[Field]:
-    return [*(Field(name, LIMIT) for name in ALWAYS), *(Field(name, LIMIT, since=groups_since) for name in GROUPS),
+def items(network_until: str) -> list[Field]:
+    return [*(Field(name, LIMIT) for name in (*ALWAYS, *GROUPS)),
             *(Field(name, LIMIT, until="2.56") for name in INJECTED),
             *(Field(name, LIMIT, until=network_until) for name in NETWORK_ITEMS)]
 
 
 QUOTA_SET = Shape("quota_set", *items("2.35"), Field("force", Bool(text=True)))
-QUOTA_CLASS = Shape("quota_class_set", *items("2.49", QUOTA_CLASS_SERVER_GROUPS))
+QUOTA_CLASS = Shape("quota_class_set", *items("2.49"))
 USER = Shape(None, Field("user_id", List(Text(0, 255))), extra=STRICT)
 quota_resource = API.resource("/os-quota-sets/{project}")
 class_resource = API.resource("/os-quota-class-sets/{quota_class}")
@@ -95,14 +94,12 @@ def class_shown(request: Request, values: Mapping[str, int]) -> dict[str, int]:
 
 @class_resource.get("", policy=CLASS_RULE.format("show"))
 async def show_class(request: Request, tx: AsyncSession, quota_class: str) -> dict[str, Any]:
-    """Show the limits of a class; `default` is the one that counts."""
-    return {"quota_class_set": {"id": quota_class, **class_shown(request, await quota_sets.defaults(tx))}}
+    """Show the limits of a class; those of `default` go for projects."""
+    return {"quota_class_set": {"id": quota_class, **class_shown(request, await quota_sets.defaults(tx, quota_class))}}
 
 
 @class_resource.put("", body=QUOTA_CLASS, policy=CLASS_RULE.format("update"))
 async def update_class(request: Request, tx: AsyncSession, quota_class: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Set the limits of projects that have none of their own."""
-    if quota_class != DEFAULT_CLASS:
-        raise BadRequest(f"Quota class {quota_class} would have no effect: use {DEFAULT_CLASS}.")
-    await quota_sets.change_class(tx, body)
-    return {"quota_class_set": class_shown(request, await quota_sets.defaults(tx))}
+    """Set the limits of a class: of `default`, those of projects that have none of their own."""
+    await quota_sets.change_class(tx, quota_class, body)
+    return {"quota_class_set": class_shown(request, await quota_sets.defaults(tx, quota_class))}

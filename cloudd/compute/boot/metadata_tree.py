@@ -4,12 +4,18 @@ OpenStack's: docs.openstack.org/nova, "Metadata"; a listing has a line an entry.
 EC2 user guide; entries with something below end in a slash, public keys are listed as NUMBER=NAME.
 """
 
+import posixpath
 from collections.abc import Mapping
 
 from cloudd.compute.boot import metadata as metadata_content
 from cloudd.compute.boot.metadata import EC2_VERSIONS, VERSIONS, Content
 
 PASSWORD_SINCE = VERSIONS.index("2013-04-04")
+
+
+def folded(path: str) -> str:
+    """A path with its doubled slashes, `.` and `..` folded, as Nova reads it."""
+    return posixpath.normpath("/" + path.lstrip("/")).strip("/")
 
 
 def password_path(path: str) -> bool:

@@ -1,6 +1,6 @@
 """A server's rows as the hypervisor driver wants to hear them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from cloudd.compute.models import BlockDevice, Server, ServerPort
 from cloudd.compute.models.servers import metadata_of
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
+from cloudd.core.ids import whole
 from cloudd.drivers.hypervisor.base import (
     Capabilities,
     CpuTopology,
@@ -23,11 +24,13 @@ from cloudd.drivers.hypervisor.base import (
     DomainNotes,
     DomainSpec,
     KernelBoot,
+    MachineCaps,
     NicSpec,
 )
 from cloudd.network import PortView
 
 KINDS = {"root": DiskKind.ROOT, "rescue": DiskKind.ROOT, "swap": DiskKind.SWAP, "config": DiskKind.CONFIG}
+IDE_DISKS = 2                                                  # of four places; an ISO and a config drive may need two
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,10 @@ def disks(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) ->
 
 
 def _disk(boot: Boot, name: str, file: DiskFile, *, boot_index: int | None = None, row: BlockDevice | None = None) -> DiskSpec:
-    bus = (row.disk_bus if row else None) or boot.properties.get("hw_rescue_bus" if name == "rescue" else "hw_disk_bus") or ""
+    properties = boot.properties
+    if name == "rescue":
+        properties = (boot.server.system_metadata.get("rescue_image") or {}).get("properties") or {}
+    bus = (row.disk_bus if row else None) or properties.get("hw_rescue_bus" if name == "rescue" else "hw_disk_bus") or ""
     kind = KINDS.get(name, DiskKind.EPHEMERAL)
     return DiskSpec(id=name, path=file.path, format=file.format, kind=kind, bus=bus, boot_index=boot_index,
                     serial=boot.server.id if name == "root" else "")
@@ -118,9 +124,9 @@ def domain(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) -
     return DomainSpec(
         server_id=server.id, name=CONFIG.instance_name(server.number), vcpus=server.vcpus, memory_mb=server.memory_mb,
         disks=disks(boot, files, rescue=rescue), nics=tuple(nic(boot, view) for _, view in boot.ports),
-        machine=properties.get("hw_machine_type") or "", firmware=properties.get("hw_firmware_type") or "bios",
+        machine=boot.hint("hw_machine_type"), firmware=properties.get("hw_firmware_type") or "bios",
         topology=_topology(boot), cpu_shares=_number(specs.get("quota:cpu_shares")),
-        video=properties.get("hw_video_model") or "virtio", serial_ports=_number(boot.hint("hw_serial_port_count")) or 1,
+        video=properties.get("hw_video_model") or "virtio", serial_ports=_serial_ports(boot),
         rng=str(specs.get("hw_rng:allowed", "true")).lower() not in hardware.FALSE,
         guest_agent=str(properties.get("hw_qemu_guest_agent", "true")).lower() not in hardware.FALSE,
         kernel=_kernel(boot, files), utc_clock=properties.get("os_type") != "windows",
@@ -134,19 +140,37 @@ def _notes(boot: Boot) -> DomainNotes:
                        image_id=server.image_id or "", created=clock.iso(server.created_at) or "")
 
 
+def _serial_ports(boot: Boot) -> int:
+    """As the image says, else as the flavor does, which is the most that it may say."""
+    return _number(boot.properties.get("hw_serial_port_count")) or _number(boot.extra_specs.get("hw:serial_port_count")) or 1
+
+
 def _number(text: Any) -> int | None:
-    return int(text) if str(text or "").isdigit() and int(text) > 0 else None
+    return whole(text) or None
 
 
 def _topology(boot: Boot) -> CpuTopology | None:
-    """Sockets, cores and threads as asked, where they come to the number of processors; else one socket each."""
-    sockets, cores, threads = (_number(boot.hint(f"hw_cpu_{name}")) for name in ("sockets", "cores", "threads"))
-    if not (sockets or cores or threads):
+    """Sockets, cores and threads as asked or bounded; None, where nothing is said: one socket each."""
+    return topology(boot.server.vcpus, hardware.Hints(boot.extra_specs, boot.properties))
+
+
+def topology(vcpus: int, hints: hardware.Hints) -> CpuTopology | None:
+    """As Nova chooses: within the largest counts (`hw_cpu_max_sockets`), with as many of the wanted ones as can be had, rather
+    sockets than cores than threads. Raises BadRequest when the largest counts leave no way."""
+    parts = ("sockets", "cores", "threads")
+    wanted, most = ([hints.number(f"hw_cpu_{prefix}{name}") for name in parts] for prefix in ("", "max_"))
+    if not any(wanted) and not any(most):
         return None
-    threads = threads or 1
-    cores = cores or max(boot.server.vcpus // ((sockets or 1) * threads), 1)
-    sockets = sockets or max(boot.server.vcpus // (cores * threads), 1)
-    return CpuTopology(sockets, cores, threads) if sockets * cores * threads == boot.server.vcpus else None
+    ways = [(sockets, cores, vcpus // sockets // cores) for sockets in _divisors(vcpus) for cores in _divisors(vcpus // sockets)]
+    ways = [way for way in ways if all(limit is None or count <= limit for count, limit in zip(way, most, strict=True))]
+    if not ways:
+        limits = ", ".join(f"{limit} {name}" for name, limit in zip(parts, most, strict=True) if limit)
+        raise BadRequest(f"{vcpus} vCPUs cannot be had with at most {limits} (hw_cpu_max_...).")
+    return CpuTopology(*max(ways, key=lambda way: (sum(count == want for count, want in zip(way, wanted, strict=True)), way)))
+
+
+def _divisors(number: int) -> list[int]:
+    return [count for count in range(1, number + 1) if number % count == 0]
 
 
 def _kernel(boot: Boot, files: Mapping[str, DiskFile]) -> KernelBoot | None:
@@ -161,18 +185,57 @@ def require_possible(caps: Capabilities, flavor: Mapping[str, Any], properties: 
     if flavor["vcpus"] > caps.max_vcpus:
         raise BadRequest(f"Flavor {flavor['name']} has {flavor['vcpus']} vCPUs; a guest here can have {caps.max_vcpus} at most.")
     hardware.require(flavor, properties)
-    firmware = ("bios", "uefi") if caps.uefi else ("bios",)
-    known = {"hw_disk_bus": caps.disk_buses, "hw_cdrom_bus": caps.disk_buses, "hw_rescue_bus": caps.disk_buses,
-             "hw_vif_model": caps.nic_models, "hw_video_model": caps.video_models, "hw_firmware_type": firmware}
-    for name, values in known.items():
-        if properties.get(name) and properties[name] not in values:
-            raise BadRequest(f"The image has {name} = {properties[name]}, which this hypervisor does not have; it has: "
-                             f"{', '.join(values)}.")
+    hints = hardware.Hints(flavor.get("extra_specs") or {}, properties)
+    topology(flavor["vcpus"], hints)
     arch = properties.get("architecture") or properties.get("hw_architecture")
     if arch and arch != caps.arch and not (arch in ("i686", "i386") and caps.arch == "x86_64"):
         raise BadRequest(f"The image is for {arch}, this host is {caps.arch}.")
-    machine = properties.get("hw_machine_type")
-    if machine and machine not in caps.machine_types and not any(machine.startswith(f"pc-{kind}") or kind == machine
-                                                                 for kind in ("i440fx", "q35")):
-        raise BadRequest(f"The image has hw_machine_type = {machine}, which this hypervisor does not have; it has: "
+    if properties.get("hw_emulation_architecture", caps.arch) != caps.arch:
+        raise BadRequest(f"The image has hw_emulation_architecture = {properties['hw_emulation_architecture']}; this host is "
+                         f"{caps.arch} and emulates no other.")
+    name = hints.get("hw_machine_type")
+    if name and name not in caps.machine_types:
+        raise BadRequest(f"The machine type {name} was asked for (hw_machine_type), which this hypervisor does not have; it has: "
                          f"{', '.join(caps.machine_types)}.")
+    _require_devices(caps, caps.machine(name), properties)
+    _require_serial_ports(caps, flavor, properties)
+
+
+def _require_devices(caps: Capabilities, machine: MachineCaps, properties: Mapping[str, str]) -> None:
+    known = {"hw_disk_bus": machine.disk_buses, "hw_rescue_bus": machine.disk_buses,
+             "hw_cdrom_bus": tuple(bus for bus in machine.disk_buses if bus != "virtio"), "hw_vif_model": caps.nic_models,
+             "hw_video_model": machine.video_models, "hw_firmware_type": ("bios", "uefi") if machine.uefi else ("bios",)}
+    for name, values in known.items():
+        if properties.get(name) and properties[name] not in values:
+            raise BadRequest(f"The image has {name} = {properties[name]}, which this hypervisor does not have for machines of type "
+                             f"{machine.kind}; it has: {', '.join(values)}.")
+
+
+def _require_serial_ports(caps: Capabilities, flavor: Mapping[str, Any], properties: Mapping[str, str]) -> None:
+    """The flavor's number is the most that an image may ask for."""
+    allowed = (flavor.get("extra_specs") or {}).get("hw:serial_port_count")
+    wanted = properties.get("hw_serial_port_count")
+    if wanted and allowed and int(wanted) > int(allowed):
+        raise BadRequest(f"The image has hw_serial_port_count = {wanted}; flavor {flavor['name']} allows {allowed} "
+                         "(hw:serial_port_count).")
+    if int(wanted or allowed or 0) > caps.serial_ports:
+        raise BadRequest(f"{wanted or allowed} serial ports were asked for (hw_serial_port_count); a guest here can have "
+                         f"{caps.serial_ports}.")
+
+
+def require_disks(caps: Capabilities | None, flavor: Mapping[str, Any], properties: Mapping[str, str],
+                  asked: Iterable[tuple[str | None, str]]) -> None:
+    """Raise BadRequest for a bus or kind of device that is named for one disk and that the server's machine has not."""
+    if caps is None:
+        return
+    machine = caps.machine(hardware.Hints(flavor.get("extra_specs") or {}, properties).get("hw_machine_type"))
+    buses, ide = machine.disk_buses, 0
+    for bus, kind in asked:
+        if bus and bus not in buses:
+            raise BadRequest(f"Block Device Mapping is Invalid: disk_bus {bus} is not there for machines of type "
+                             f"{machine.kind}; there are: {', '.join(buses)}.")
+        if kind != "disk":
+            raise BadRequest(f"Block Device Mapping is Invalid: device_type {kind} is not served here for local disks; use disk.")
+        ide += (bus or properties.get("hw_disk_bus")) == "ide"
+    if ide > IDE_DISKS:
+        raise BadRequest(f"Block Device Mapping is Invalid: {ide} disks on bus ide; there is room for {IDE_DISKS} beside two CDs.")

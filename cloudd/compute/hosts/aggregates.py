@@ -4,17 +4,19 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import image
+from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Aggregate, AggregateHost, AggregateMetadata, Node, Server
 from cloudd.core import ids, jobs
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.ids import whole
 
 ZONE = "availability_zone"
 
 
 async def find(tx: AsyncSession, key: str) -> Aggregate:
     """An aggregate by its number. Raises BadRequest, NotFound."""
-    row = await tx.get(Aggregate, int(key)) if key.isdigit() and len(key) < 19 else None
+    row = await tx.get(Aggregate, number) if (number := whole(key)) is not None else None
     if row is None:
         raise NotFound(f"Aggregate {key} could not be found.", type="AggregateNotFound")
     return row
@@ -35,13 +37,13 @@ async def _require_name(tx: AsyncSession, name: str, but: int | None = None) -> 
         raise Conflict(f"Aggregate {name} already exists.", type="AggregateNameExists")
 
 
-async def update(context: Context, tx: AsyncSession, row: Aggregate, *, name: str | None = None,
-                 zone: str | None = None) -> None:
-    if name is not None:
+async def update(context: Context, tx: AsyncSession, row: Aggregate, changes: dict[str, str | None]) -> None:
+    """Change the name, or the zone (None: into none)."""
+    if (name := changes.get("name")) is not None:
         await _require_name(tx, name, row.id)
         row.name = name
-    if zone is not None:
-        await set_metadata(context, tx, row, {ZONE: zone})
+    if ZONE in changes:
+        await set_metadata(context, tx, row, {ZONE: changes[ZONE]})
     row.updated_at = context.now()
     await tx.flush()
 
@@ -62,7 +64,8 @@ async def add_host(context: Context, tx: AsyncSession, row: Aggregate, host: str
     if host in row.hosts:
         raise Conflict(f"Aggregate {row.id} already has host {host}.", type="AggregateHostExists")
     await _require_one_zone(tx, row, [host], row.availability_zone)
-    await _require_zone_free(tx, row, [host], None, row.availability_zone)
+    if row.availability_zone:
+        await _require_zone_free(tx, row, [host], await zone_of(tx, host), row.availability_zone)
     row.host_rows.append(AggregateHost(aggregate_id=row.id, host=host))
     row.updated_at = context.now()
     await tx.flush()
@@ -73,7 +76,8 @@ async def remove_host(context: Context, tx: AsyncSession, row: Aggregate, host: 
     entry = next((entry for entry in row.host_rows if entry.host == host), None)
     if entry is None:
         raise NotFound(f"Aggregate {row.id} has no host {host}.", type="AggregateHostNotFound")
-    await _require_zone_free(tx, row, [host], row.availability_zone, None)
+    if row.availability_zone:
+        await _require_zone_free(tx, row, [host], row.availability_zone, await zone_of(tx, host, without=row))
     row.host_rows.remove(entry)
     row.updated_at = context.now()
     await tx.flush()
@@ -99,6 +103,14 @@ async def set_metadata(context: Context, tx: AsyncSession, row: Aggregate, chang
     await tx.flush()
 
 
+async def zone_of(tx: AsyncSession, host: str, without: Aggregate | None = None) -> str:
+    """The availability zone of a host: that of its aggregates (but one), or the default one."""
+    for aggregate in (await tx.execute(select(Aggregate).order_by(Aggregate.id))).scalars():
+        if aggregate is not without and host in aggregate.hosts and aggregate.availability_zone:
+            return aggregate.availability_zone
+    return CONFIG.zone
+
+
 async def _require_one_zone(tx: AsyncSession, row: Aggregate, hosts: list[str], zone: str | None) -> None:
     """A host stands in one zone, however many aggregates it is in."""
     if zone is None:
@@ -111,7 +123,7 @@ async def _require_one_zone(tx: AsyncSession, row: Aggregate, hosts: list[str], 
 
 
 async def _require_zone_free(tx: AsyncSession, row: Aggregate, hosts: list[str], old: str | None, new: str | None) -> None:
-    """Servers were told their zone: it does not change beneath them."""
+    """Servers were told their zone: it does not change beneath them. Other aggregates may keep the host where it is."""
     if old == new:
         return
     query = select(func.count()).select_from(Server).where(Server.host.in_(hosts), Server.deleted_at.is_(None))

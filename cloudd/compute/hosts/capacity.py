@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
 from cloudd.compute.config import CONFIG
-from cloudd.compute.models import Aggregate, Flavor, Server, Service
+from cloudd.compute.hosts import aggregates
+from cloudd.compute.models import Flavor, Server, Service
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, NoCapacity
 
@@ -76,14 +77,6 @@ async def _words(tx: AsyncSession, claim: Claim, left: Free) -> str:
     return f"{CONFIG.host} has too little left of what was asked: {', '.join(short)}. {advice}"
 
 
-async def zone_of_host(tx: AsyncSession) -> str:
-    """The availability zone of this host: that of its aggregate, or the default one."""
-    for aggregate in (await tx.execute(select(Aggregate).order_by(Aggregate.id))).scalars():
-        if CONFIG.host in aggregate.hosts and aggregate.availability_zone:
-            return aggregate.availability_zone
-    return CONFIG.zone
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a server goes: its zone, the zone it was asked to stay in, and whether a host was forced."""
@@ -95,7 +88,7 @@ class Place:
 
 async def place(tx: AsyncSession, asked: str | None, *, host: str | None = None, node: str | None = None) -> Place:
     """Read `zone`, `zone:host`, `zone:host:node` or `zone::node`, and a requested host. Raises BadRequest."""
-    zone = await zone_of_host(tx)
+    zone = await aggregates.zone_of(tx, CONFIG.host)
     parts = (asked or "").split(":")
     if len(parts) > 3:
         raise BadRequest(f"Unable to parse the availability zone {asked}: it is ZONE, ZONE:HOST or ZONE:HOST:NODE.")

@@ -10,6 +10,7 @@ from cloudd.compute.models import Aggregate, Server, Service
 from cloudd.core import ids
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.ids import whole
 
 COMPUTE = "nova-compute"
 INTERNAL = "internal"
@@ -59,9 +60,9 @@ async def find(tx: AsyncSession, key: str, *, by_uuid: bool) -> Service:
     """A service by what this version calls its id. Raises BadRequest, NotFound."""
     if by_uuid and not ids.is_uuid(key):
         raise BadRequest(f"Invalid uuid {key}", type="InvalidUUID")
-    if not by_uuid and not (key.isdigit() and len(key) < 19):
+    if not by_uuid and whole(key) is None:
         raise BadRequest(f"Service id {key} is not a number.", type="HTTPBadRequest")
-    clause = Service.uuid == key if by_uuid else Service.id == int(key)
+    clause = Service.uuid == key if by_uuid else Service.id == whole(key)
     row = (await tx.execute(select(Service).where(clause))).scalar()
     if row is None:
         raise NotFound(f"Service {key} could not be found.", type="ServiceNotFound")

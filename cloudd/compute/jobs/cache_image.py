@@ -8,4 +8,4 @@ async def fetch(run: Run) -> None:
     await boot_disks.fetch(run.parts, run.input["image"])
 
 
-CACHE = Job("compute.image.cache", [Step(fetch)], limit=1)
+CACHE = Job("compute.image.cache", [Step(fetch, deadline="transfer")], limit=1)

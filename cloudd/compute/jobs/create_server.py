@@ -33,7 +33,7 @@ async def remove_disks(run: Run) -> None:
 
 
 CREATE = Job("compute.server.create", [
-    Step(make_disks, undo=remove_disks),
+    Step(make_disks, undo=remove_disks, deadline="transfer"),
     Step(steps.define, undo=steps.undefine),
     Step(steps.start_wired, undo=steps.take_down),
     Step(steps.running(states.ACTIVE, "create", progress=0, admin_pass=None, injected_files=None)),

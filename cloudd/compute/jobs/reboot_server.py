@@ -14,5 +14,5 @@ async def go_down(run: Run) -> None:
     await (steps.switch_off if hard else steps.shut_down)(run)
 
 
-REBOOT = Job("compute.server.reboot", [Step(go_down), *SWITCH_ON, Step(steps.running(states.ACTIVE, "reboot"))],
+REBOOT = Job("compute.server.reboot", [Step(go_down, deadline="guest"), *SWITCH_ON, Step(steps.running(states.ACTIVE, "reboot"))],
              on_fail=steps.failed("reboot", "The server could not be rebooted", broken=True))

@@ -30,8 +30,8 @@ async def forget_rescue(run: Run) -> None:
 
 
 RESCUE = Job("compute.server.rescue", [
-    Step(make_rescue_disk, undo=drop_rescue_disk),
-    Step(steps.shut_down),
+    Step(make_rescue_disk, undo=drop_rescue_disk, deadline="transfer"),
+    Step(steps.shut_down, deadline="guest"),
     Step(steps.define_rescue),
     *SWITCH_ON[1:],
     Step(steps.running(states.RESCUED, "rescue", admin_pass=None)),

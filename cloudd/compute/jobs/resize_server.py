@@ -67,9 +67,9 @@ async def mark_reverted(run: Run) -> None:
 
 AGAIN = (Step(steps.define), Step(start_wired, undo=steps.take_down), Step(let_run))
 RESIZE = Job("compute.server.resize", [
-    Step(steps.shut_down), Step(take_flavor, undo=give_flavor_back), Step(grow_disks), *AGAIN,
+    Step(steps.shut_down, deadline="guest"), Step(take_flavor, undo=give_flavor_back), Step(grow_disks, deadline="disks"), *AGAIN,
     Step(steps.marked(states.RESIZED, "resize")),
 ], on_fail=steps.failed("resize", "The server could not be resized", broken=True))
 REVERT = Job("compute.server.revert_resize", [
-    Step(steps.shut_down), Step(give_flavor_back), *AGAIN, Step(mark_reverted),
+    Step(steps.shut_down, deadline="guest"), Step(give_flavor_back), *AGAIN, Step(mark_reverted),
 ], on_fail=steps.failed("resize.revert", "The server's resize could not be reverted", broken=True))

@@ -50,5 +50,5 @@ async def mark_failed(run: Run, error: BaseException) -> None:
 
 
 SNAPSHOT = Job("compute.server.snapshot", [
-    Step(copy_disk, undo=drop_copy), Step(store), Step(steps.marked(None, "snapshot")),
+    Step(copy_disk, undo=drop_copy, deadline="disks"), Step(store, deadline="transfer"), Step(steps.marked(None, "snapshot")),
 ], on_fail=mark_failed)

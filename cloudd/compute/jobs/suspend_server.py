@@ -30,8 +30,8 @@ async def _restore_memory(run: Run) -> None:
 
 
 SUSPEND = Job("compute.server.suspend", [
-    Step(save_memory), Step(steps.unwire), Step(steps.marked(states.SUSPENDED, "suspend")),
+    Step(save_memory, deadline="memory"), Step(steps.unwire), Step(steps.marked(states.SUSPENDED, "suspend")),
 ], on_fail=steps.failed("suspend", "The server could not be suspended"))
 RESUME = Job("compute.server.resume", [
-    Step(restore_wired, undo=unwire_and_save), Step(steps.let_run), Step(steps.marked(states.ACTIVE, "resume")),
+    Step(restore_wired, undo=unwire_and_save, deadline="memory"), Step(steps.let_run), Step(steps.marked(states.ACTIVE, "resume")),
 ], on_fail=steps.failed("resume", "The server could not be resumed"))

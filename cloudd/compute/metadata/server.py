@@ -6,7 +6,6 @@ may write names a server, so nobody reads another's data.
 """
 
 import asyncio
-import secrets
 
 from aiohttp import web
 
@@ -14,18 +13,16 @@ from cloudd import network
 from cloudd.compute.boot import metadata as metadata_content
 from cloudd.compute.boot import metadata_tree as tree
 from cloudd.compute.boot import spec as boot_spec
+from cloudd.compute.metadata import sessions
 from cloudd.compute.models import Server
 from cloudd.compute.servers import interfaces
-from cloudd.core import log
+from cloudd.core import clock, log
 from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.drivers.network.base import MetadataListener
 
 LOG = log.get("cloudd.compute.metadata")
 PASSWORD_BYTES = 255
-TOKEN_PATH = "latest/api/token"
-TOKEN_TTL = "X-aws-ec2-metadata-token-ttl-seconds"
-MOST_TTL = 21600
 
 
 class MetadataServer:
@@ -58,15 +55,15 @@ class MetadataServer:
             await found[1].shutdown(1.0)
 
     async def _answer(self, network_id: str, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path.strip("/")
-        if path == TOKEN_PATH:
-            return _session_token(request)
-        if request.method not in ("GET", "HEAD") and not (request.method == "POST" and tree.password_path(path)):
+        path = tree.folded(request.path)
+        if path != sessions.PATH and request.method not in ("GET", "HEAD") and not (request.method == "POST" and tree.password_path(path)):
             return web.Response(status=405, text=f"{request.method} is not possible at /{path}")
         server_id = await self._who(network_id, request.remote or "")
         if server_id is None:
             LOG.warning("metadata asked by nobody we know", network=network_id, address=request.remote)
             return web.Response(status=404, text=f"No server has the address {request.remote} in this network.")
+        if (answer := await self._by_token(server_id, path, request)) is not None:
+            return answer
         if tree.password_path(path):
             return await self._password(server_id, request)
         async with self.parts.database.read() as tx:
@@ -75,6 +72,15 @@ class MetadataServer:
             return web.Response(status=404, text=f"There is no /{path} for this server.")
         kind = "application/json" if path.endswith(".json") else "text/plain"
         return web.Response(body=found, content_type=kind, charset=None if kind == "application/json" else "utf-8")
+
+    async def _by_token(self, server_id: str, path: str, request: web.BaseRequest) -> web.Response | None:
+        """The answer to who wants a session token, or sent one that does not hold; OpenStack's own tree knows none."""
+        if path != sessions.PATH and (sessions.TOKEN not in request.headers or path.split("/")[0] == "openstack"):
+            return None
+        async with self.parts.database.read() as tx:
+            seed = (await tx.get_one(Server, server_id)).random_seed
+        now = clock.now().timestamp()
+        return sessions.give(request, seed, now) if path == sessions.PATH else sessions.refusal(request, seed, now)
 
     async def _who(self, network_id: str, address: str) -> str | None:
         async with self.parts.database.read() as tx:
@@ -101,13 +107,3 @@ class MetadataServer:
                 return web.Response(status=409, text="A password has been left already.")
             server.posted_password = text
         return web.Response()
-
-
-def _session_token(request: web.BaseRequest) -> web.Response:
-    """IMDSv2: a session token is given to whoever asks, and not needed: the address already says who asks."""
-    if request.method != "PUT":
-        return web.Response(status=405, text="PUT is what makes a token.", headers={"Allow": "PUT"})
-    ttl = request.headers.get(TOKEN_TTL, "")
-    if not ttl.isdigit() or not 1 <= int(ttl) <= MOST_TTL:
-        return web.Response(status=400, text=f"{TOKEN_TTL} must be 1 to {MOST_TTL}.")
-    return web.Response(text=secrets.token_urlsafe(42), headers={TOKEN_TTL: ttl})

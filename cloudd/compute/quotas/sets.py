@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import identity
-from cloudd.compute.quotas.values import DEFAULT_CLASS, QUOTAS
+from cloudd.compute.quotas.values import DEFAULT_CLASS, QUOTAS, class_key
 from cloudd.core.errors import BadRequest
 from cloudd.core.quotas import Quotas
 
-CLASS = f"class:{DEFAULT_CLASS}"
+CLASS = class_key(DEFAULT_CLASS)
 NETWORK_ITEMS = ("fixed_ips", "floating_ips", "networks", "security_groups", "security_group_rules")
 INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 GROUPS = ("server_groups", "server_group_members")
@@ -31,8 +31,9 @@ async def limits(tx: AsyncSession, project_id: str, user_id: str = "") -> dict[s
     return {**old, **await QUOTAS.limits(tx, project_id, user_id)}
 
 
-async def defaults(tx: AsyncSession) -> dict[str, int]:
-    return {**await OLD.limits(tx, CLASS), **await QUOTAS.class_limits(tx)}
+async def defaults(tx: AsyncSession, quota_class: str = DEFAULT_CLASS) -> dict[str, int]:
+    """The limits of a class; those of `default` go for every project without its own, others are kept and shown."""
+    return {**await OLD.limits(tx, class_key(quota_class)), **await QUOTAS.class_limits(tx, quota_class)}
 
 
 async def used(tx: AsyncSession, project_id: str) -> dict[str, int]:
@@ -62,5 +63,5 @@ async def change(tx: AsyncSession, project_id: str, wanted: Mapping[str, int], *
     await QUOTAS.set(tx, project_id, wanted, user_id)
 
 
-async def change_class(tx: AsyncSession, wanted: Mapping[str, int]) -> None:
-    await QUOTAS.set_class(tx, wanted)
+async def change_class(tx: AsyncSession, quota_class: str, wanted: Mapping[str, int]) -> None:
+    await QUOTAS.set(tx, class_key(quota_class), wanted)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
+from cloudd.compute.boot.spec import require_disks
 from cloudd.compute.config import CONFIG
 from cloudd.compute.hosts import capacity
 from cloudd.compute.models import Flavor, Keypair, Server, ServerGroup, ServerGroupMember, ServerMetadata, ServerTag
@@ -94,15 +96,21 @@ async def _check(context: Context, tx: AsyncSession, order: Order) -> Checked:
                                          and item.get("source_type") == "image"), None)
     disks = servers_devices.read(order.devices, flavor, order.image_id)
     image = await servers_images.usable(context, tx, root_image, flavor) if root_image else {}
+    require_disks(CONFIG.caps, flavor, image.get("properties") or {}, [(disk.bus, _kind(disk, image)) for disk in disks])
     if not flavor["disk"] and not order.zero_disk:
         raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
     require_user_data(order.user_data)
-    await _require_items(context, tx, order)
+    await require_items(context, tx, order.metadata, order.files)
     place = await capacity.place(tx, order.zone, host=order.host, node=order.node)
     await capacity.require_hints(tx, context, order.hints)
     return Checked(flavor, image, place, await keypair(context, tx, order.key_name), await _group(context, tx, order),
                    await servers_networks.groups(context, tx, order.security_groups),
                    await servers_networks.resolve(context, tx, order.networks, external_allowed=order.external_networks), disks)
+
+
+def _kind(disk: servers_devices.Disk, image: dict[str, Any]) -> str:
+    """An ISO is a CD whatever it is called."""
+    return "disk" if disk.image_id and image.get("disk_format") == "iso" and disk.device_type == "cdrom" else disk.device_type
 
 
 async def usable_flavor(context: Context, tx: AsyncSession, flavor_id: str) -> dict[str, Any]:
@@ -138,16 +146,18 @@ async def keypair(context: Context, tx: AsyncSession, name: str | None) -> Keypa
     return found
 
 
-async def _require_items(context: Context, tx: AsyncSession, order: Order) -> None:
+async def require_items(context: Context, tx: AsyncSession, metadata: Mapping[str, str],
+                        files: Sequence[Mapping[str, str]]) -> None:
+    """Raise OverQuota when there are too many metadata items or injected files, or too long ones."""
     limits = await QUOTAS.limits(tx, context.project_id or "")
 
     def over(name: str, number: int, what: str) -> None:
         if 0 <= limits[name] < number:
             raise OverQuota(f"Maximum number of {what} exceeded: {number} of at most {limits[name]}.", type="OverQuota")
 
-    over("metadata_items", len(order.metadata), "metadata items")
-    over("injected_files", len(order.files), "injected files")
-    for item in order.files:
+    over("metadata_items", len(metadata), "metadata items")
+    over("injected_files", len(files), "injected files")
+    for item in files:
         over("injected_file_path_bytes", len(item["path"].encode()), "bytes in the path of an injected file")
         over("injected_file_content_bytes", len(_decoded(item["contents"])), "bytes in the content of an injected file")
 

@@ -10,6 +10,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest
 
 GIB = 1 << 30
+MOST_LOCAL = 3                                                 # Nova's default of max_local_block_devices
 NO_VOLUMES = ("Block device mapping is invalid: this cloud has no block storage service yet, so {what} cannot be used. Boot from "
               "an image (source_type image, destination_type local) instead.")
 
@@ -51,6 +52,9 @@ def read(asked: Sequence[dict[str, Any]], flavor: dict[str, Any], image_id: str 
         disks.insert(0, Disk("root", flavor["disk"], image_id, 0))
     else:
         raise BadRequest("Block Device Mapping is Invalid: You must specify the boot device with boot_index=0, or an imageRef.")
+    if len(disks) > MOST_LOCAL:
+        raise BadRequest("Block Device Mapping is Invalid: You specified more local devices than the limit allows: "
+                         f"{len(disks)} of at most {MOST_LOCAL}.")
     return _named([*disks, *_of_flavor(disks, flavor)], flavor)
 
 

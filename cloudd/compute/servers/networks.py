@@ -12,6 +12,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.ids import is_uuid
 
+MULTICAST = 1                                                  # the bit of a first octet
 OWNER = "compute:nova"
 DEFAULT_GROUP = "default"
 AMBIGUOUS = "Multiple possible networks found, use a Network ID to be more specific."
@@ -126,6 +127,9 @@ async def _take(context: Context, tx: AsyncSession, server: Server, item: Wanted
             raise Conflict(f"Port {item.port_id} is still in use.", type="PortInUse")
         if not port.fixed_ips and not await network.has_subnets(tx, port.network_id):
             raise BadRequest(f"Port {port.id} requires a FixedIP in order to be used.", type="PortRequiresFixedIP")
+        if int(port.mac_address[:2], 16) & MULTICAST:
+            raise BadRequest(f"Port {port.id} has the multicast address {port.mac_address}, which no network card can have; change "
+                             "its mac_address first.", type="PortNotUsable")
         return await network.bind_port(context, tx, item.port_id, device_id=server.id, device_owner=OWNER,
                                        dns_name=server.hostname)
     except NotFound as exc:

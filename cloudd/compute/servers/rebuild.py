@@ -5,20 +5,20 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
-from cloudd.compute.models import BlockDevice, Keypair, Server, ServerMetadata
-from cloudd.compute.quotas.values import QUOTAS
+from cloudd.compute.boot.spec import require_disks
+from cloudd.compute.config import CONFIG
+from cloudd.compute.models import BlockDevice, Server, ServerMetadata
 from cloudd.compute.servers import actions
 from cloudd.compute.servers import snapshot as servers_images
 from cloudd.compute.servers.change import require_unlocked, touch
-from cloudd.compute.servers.create import new_password, require_user_data
+from cloudd.compute.servers.create import keypair, new_password, require_items, require_user_data
 from cloudd.compute.servers.events import tell
 from cloudd.core import jobs
 from cloudd.core.context import Context
-from cloudd.core.errors import Forbidden
 
 KEEP: Any = object()
 """This is to stay as it is; None takes it away."""
@@ -38,23 +38,27 @@ class Changes:
     access_ip_v6: Any = KEEP
     disk_config: str | None = None
     files: tuple[dict[str, str], ...] = ()
-    key: "Keypair | None | Any" = KEEP
+    key_name: Any = KEEP
     user_data: Any = KEEP
     trusted_certs: Any = KEEP
 
 
 async def rebuild(context: Context, tx: AsyncSession, server: Server, changes: Changes) -> None:
-    """Order a rebuild. Raises BadRequest for an image that does not fit, Conflict in a wrong state."""
+    """Order a rebuild. Raises Conflict in a wrong state, BadRequest for an image that does not fit, OverQuota."""
     require_unlocked(context, server)
+    states.require_move(server, "rebuild")
     image = await servers_images.usable(context, tx, changes.image_id, server.flavor)
+    buses = select(BlockDevice.disk_bus).where(BlockDevice.server_id == server.id, BlockDevice.volume_id.is_(None))
+    require_disks(CONFIG.caps, server.flavor, image["properties"], [(bus, "disk") for bus in (await tx.execute(buses)).scalars()])
     if changes.user_data not in (KEEP, None):
         require_user_data(changes.user_data)
-    if changes.metadata is not None:
-        await _require_metadata(context, tx, changes.metadata)
-    states.require_launched(server, "rebuild")
+    await require_items(context, tx, changes.metadata or {}, changes.files)
+    key = KEEP
+    if changes.key_name is not KEEP:
+        key = await keypair(context.acting_for(server.project_id, server.user_id), tx, changes.key_name)
     was = server.vm_state
     await states.SERVER.enter(tx, server, "rebuild")
-    _write(server, changes, image)
+    _write(server, changes, image, key)
     root = (BlockDevice.server_id == server.id) & (BlockDevice.name == "root") & BlockDevice.volume_id.is_(None)
     await tx.execute(update(BlockDevice).where(root).values(image_id=image["id"], source_type="image"))
     if changes.metadata is not None:
@@ -66,13 +70,7 @@ async def rebuild(context: Context, tx: AsyncSession, server: Server, changes: C
     await jobs.ask(tx, context, "compute.server.rebuild", locks=[server.id], server=server.id, stopped=was == states.STOPPED)
 
 
-async def _require_metadata(context: Context, tx: AsyncSession, metadata: dict[str, str]) -> None:
-    most = (await QUOTAS.limits(tx, context.project_id or ""))["metadata_items"]
-    if 0 <= most < len(metadata):
-        raise Forbidden(f"Maximum number of metadata items exceeded: {len(metadata)} of at most {most}.")
-
-
-def _write(server: Server, changes: Changes, image: dict[str, Any]) -> None:
+def _write(server: Server, changes: Changes, image: dict[str, Any], key: Any) -> None:
     server.image_id, server.image = image["id"], image
     for name, value in servers_images.boot_files(image).items():
         setattr(server, name, value)
@@ -85,16 +83,17 @@ def _write(server: Server, changes: Changes, image: dict[str, Any]) -> None:
     for name in ("description", "access_ip_v4", "access_ip_v6", "user_data", "trusted_certs"):
         if getattr(changes, name) is not KEEP:
             setattr(server, name, getattr(changes, name) or None)
-    if changes.key is not KEEP:
-        key = changes.key
+    if key is not KEEP:
         server.key_name, server.key_data, server.key_type = (key.name, key.public_key, key.type) if key else (None, None, None)
 
 
 async def rescue(context: Context, tx: AsyncSession, server: Server, *, image_id: str | None, admin_pass: str | None) -> str:
     """Boot from a rescue image with the server's own disk beside it; returns the password told to the guest."""
     require_unlocked(context, server)
+    states.require_move(server, "rescue")
     image = await servers_images.usable(context, tx, image_id or server.image_id or "", server.flavor)
-    states.require_launched(server, "rescue")
+    bus = image["properties"].get("hw_rescue_bus")
+    require_disks(CONFIG.caps, server.flavor, server.image.get("properties") or {}, [(bus, "disk")])
     await states.SERVER.enter(tx, server, "rescue")
     server.admin_pass = admin_pass or new_password()
     server.system_metadata = {**server.system_metadata, "rescue_image": image}

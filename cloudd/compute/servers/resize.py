@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute import states
-from cloudd.compute.boot import hardware
+from cloudd.compute.boot import spec as boot_spec
 from cloudd.compute.config import CONFIG
-from cloudd.compute.hosts import capacity
+from cloudd.compute.hosts import capacity, demands
 from cloudd.compute.models import Server
 from cloudd.compute.quotas.values import QUOTAS
 from cloudd.compute.servers import actions
@@ -24,10 +24,13 @@ OLD, NEW = "old_vm_state", "new_flavor"
 async def resize(context: Context, tx: AsyncSession, server: Server, flavor_id: str, *, disk_config: str | None) -> None:
     """Order another flavor. Raises BadRequest, OverQuota, NoCapacity, Conflict."""
     require_unlocked(context, server)
+    states.require_move(server, "resize")
     flavor = await usable_flavor(context, tx, flavor_id)
     _require_other(server, flavor)
-    hardware.require(flavor, server.image.get("properties") or {})
-    states.require_launched(server, "resize")
+    properties = server.image.get("properties") or {}
+    if CONFIG.caps is not None:
+        boot_spec.require_possible(CONFIG.caps, flavor, properties)
+    await demands.require(tx, flavor, properties)
     await QUOTAS.require(tx, server.project_id, cores=flavor["vcpus"] - server.vcpus, ram=flavor["ram"] - server.memory_mb)
     await _require_room(tx, server, flavor)
     await states.SERVER.enter(tx, server, "resize")

@@ -7,14 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd import image as images
 from cloudd.compute import states
 from cloudd.compute.boot import spec as boot_spec
+from cloudd.compute.boot.hardware import TRUE
 from cloudd.compute.config import CONFIG
+from cloudd.compute.hosts import demands
 from cloudd.compute.models import Server
+from cloudd.compute.quotas.values import QUOTAS
 from cloudd.compute.servers import actions
 from cloudd.compute.servers import change as servers
 from cloudd.compute.servers.events import tell
 from cloudd.core import jobs
 from cloudd.core.context import Context
-from cloudd.core.errors import BadRequest, NotFound
+from cloudd.core.errors import BadRequest, Conflict, NotFound, OverQuota
 
 GIB = 1 << 30
 RESERVED = {"id", "name", "owner", "status", "visibility", "protected", "tags", "min_disk", "min_ram", "size", "virtual_size",
@@ -26,7 +29,7 @@ INHERITED = ("os_type", "os_distro", "os_version", "os_admin_user", "os_require_
 
 
 async def usable(context: Context, tx: AsyncSession, image_id: str, flavor: dict[str, Any]) -> dict[str, Any]:
-    """The copy of an image that a server keeps. Raises BadRequest when it cannot boot on this flavor."""
+    """The copy of an image that a server keeps. Raises BadRequest, NoCapacity when it cannot boot here on this flavor."""
     try:
         image = await images.get(context, tx, image_id)
     except NotFound as exc:
@@ -42,6 +45,7 @@ async def usable(context: Context, tx: AsyncSession, image_id: str, flavor: dict
     await _require_boot_files(context, tx, kept)
     if CONFIG.caps is not None:
         boot_spec.require_possible(CONFIG.caps, flavor, kept["properties"])
+    await demands.require(tx, flavor, kept["properties"])
     return kept
 
 
@@ -86,10 +90,17 @@ def _require_disk(image: images.Image, disk_gb: int) -> None:
 
 
 async def snapshot(context: Context, tx: AsyncSession, server: Server, name: str, metadata: dict[str, str]) -> str:
-    """Order an image of the server's root disk; its id."""
+    """Order an image of the server's root disk; its id. Raises OverQuota for too many metadata items."""
+    most = (await QUOTAS.limits(tx, context.project_id or ""))["metadata_items"]
+    if 0 <= most < len(metadata):
+        raise OverQuota(f"Quota exceeded, too many image metadata items: {len(metadata)} of at most {most}.", type="OverQuota")
     states.require_launched(server, "snapshot")
+    was = server.vm_state
     await states.SERVER.enter(tx, server, "snapshot")
     base = server.image.get("properties", {})
+    if was != states.STOPPED and str(base.get("os_require_quiesce", "")).lower() in TRUE:
+        raise Conflict(f"The image of instance {server.id} has os_require_quiesce = {base['os_require_quiesce']}, and the file systems "
+                       "of a running guest are not quiesced here; stop it first.", type="InstanceQuiesceNotSupported")
     properties = {key: value for key, value in base.items() if key.startswith(("hw_", "img_")) or key in INHERITED}
     properties |= {"image_type": "snapshot", "instance_uuid": server.id, "user_id": server.user_id, "owner_project_name": None,
                    "base_image_ref": server.image_id, "image_location": "snapshot", "image_state": "available",

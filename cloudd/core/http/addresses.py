@@ -2,10 +2,14 @@
 
 import functools
 import ipaddress
+import re
 from typing import Any
 
 from aiohttp import web
 
+from cloudd.core.errors import BadRequest
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
@@ -38,6 +42,18 @@ def peer(raw: web.Request) -> str | None:
 def by_trusted_proxy(raw: web.Request, settings: Any) -> bool:
     """Whether what the request's `X-Forwarded-*` say is believed."""
     return within(peer(raw), networks(settings.server.trusted_proxies))
+
+
+@functools.lru_cache(maxsize=256)
+def is_host(text: str) -> bool:
+    """Whether it is a name or an address, with or without a port: it goes into links and headers of answers."""
+    return len(text) <= 262 and _HOST.fullmatch(text) is not None
+
+
+def require_host(raw: web.Request) -> None:
+    """Raise BadRequest for a `Host` that is none; who sends none (HTTP/1.0) is answered with our address."""
+    if (host := raw.headers.get("Host")) and not is_host(host):
+        raise BadRequest("Malformed request: the header Host is no name or address.")
 
 
 def canonical(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from cloudd.core.http.microversions import Change, Negotiation, V, Version
 from cloudd.core.http.router import Router, names
 from cloudd.core.http.shapes import LAST, Shape
+from cloudd.core.http.types import Type
 from cloudd.core.policy import Rule
 
 Handler = Callable[..., Awaitable[Any]]
@@ -41,6 +42,8 @@ class Page:
 class Operation:
     """One operation as the outside sees it. Made by the decorators of Resource, never by hand.
 
+    `reply` is the shape that a returned row, list or Page is dressed in; `answer` says what a body is that the handler makes itself.
+    `listing` is what a list may be filtered and sorted by.
     `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself;
     both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
     `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
@@ -57,6 +60,9 @@ class Operation:
     query: Shape | None = None
     policy: str | None = None
     reply: Shape | None = None
+    answer: Type | None = None
+    listing: Any = None
+    many: bool = False
     since: Version = (0, 0)
     until: Version = LAST
     write: bool = True
@@ -114,6 +120,7 @@ class Api:
         if options.get("auth", True) and not options.get("policy"):
             raise TypeError(f"{method} {path}: an operation needs a policy, or auth=False")
         options.setdefault("write", method not in READS)
+        options.setdefault("many", method == "GET" and not path.endswith("}"))
         wants = tuple(inspect.signature(handler).parameters)
         operation = Operation(api=self, method=method, path=path, handler=handler, names=tuple(names(path)), wants=wants,
                               **options)

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from cloudd.core.errors import BadRequest, TooLarge, UnsupportedMedia
 
+DEEPEST = 100
+"""Levels of a body. What is read deeper than some 250 could not be written again."""
 PLAIN = ("", "identity")
 
 
@@ -40,9 +42,22 @@ async def read_json(raw: web.Request, settings: Any, *, known: bool) -> Any:
     if "json" not in kind and raw.headers.get("Content-Type"):
         raise UnsupportedMedia(f"The content type {kind} is not served: send application/json.")
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as exc:
         raise BadRequest(f"Malformed request body: it is not JSON ({exc}).", type="MalformedRequestBody") from exc
+    if data.count(b"{") + data.count(b"[") > DEEPEST and _is_deep(value):
+        raise BadRequest(f"Malformed request body: it is nested deeper than {DEEPEST} levels.", type="MalformedRequestBody")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+                 if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _too_large(most: int, option: str) -> TooLarge:

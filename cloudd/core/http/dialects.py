@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http.api import Page
 from cloudd.core.http.request import Request
+from cloudd.core.ids import ANY, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class ListQuery:
     marker: str | None = None
     reverse: bool = False
     fields: frozenset[str] = field(default_factory=frozenset)
+
+
+LINKS = {"type": "array", "items": {"type": "object", "required": ["rel", "href"], "additionalProperties": False, "properties": {
+    "rel": {"type": "string"}, "href": {"type": "string", "format": "uri"}}}}
 
 
 class Dialect:
@@ -54,15 +59,32 @@ class Dialect:
         text = request.query.get("limit")
         if not text:
             return most
-        if not text.isdigit():
+        if (wanted := whole(text, ANY)) is None:
             raise BadRequest(f"Invalid limit '{text}': it must be a number from 0 on.")
-        return min(int(text), most) or most
+        return min(wanted, most) or most
 
     def page(self, request: Request, plural: str, views: list[Any], page: Page) -> dict[str, Any]:
         body: dict[str, Any] = {plural: views, **page.extra}
         if page.more and page.last is not None:
             body[f"{plural}_links"] = [{"rel": "next", "href": page_link(request, marker=page.last)}]
         return body
+
+    def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
+        """What a page of a list has, as JSON schemas by name; which of them always stands in `always`."""
+        return {plural: {"type": "array", "items": item}, f"{plural}_links": LINKS}
+
+    def always(self, plural: str) -> list[str]:
+        return [plural]
+
+    def error_schema(self) -> dict[str, Any]:
+        """The JSON schema of `error`'s bodies."""
+        return {"type": "object", "properties": {"error": {"type": "object", "properties": {
+            "code": {"type": "integer"}, "title": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["code", "title", "message"]}}, "required": ["error"]}
+
+    def list_parameters(self) -> dict[str, dict[str, Any]]:
+        """The parameters by which every list is sorted and paged."""
+        return {name: {"type": "integer", "minimum": 0} if name == "limit" else {"type": "string"} for name in sorted(self.paging)}
 
     def verb(self, verb: str, shape: Any) -> str:
         """What policy rules call an operation of a plain record: `list_regions`, `get_region`, `create_region`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,10 +23,9 @@ from cloudd.core.errors import (
     Forbidden,
     MethodNotAllowed,
     NotFound,
-    TooLarge,
     Unauthorized,
 )
-from cloudd.core.http.addresses import by_trusted_proxy, client_address
+from cloudd.core.http.addresses import by_trusted_proxy, client_address, is_host, require_host
 from cloudd.core.http.api import Api, Operation, Page, Reply
 from cloudd.core.http.body import read_json
 from cloudd.core.http.microversions import Version
@@ -61,6 +61,7 @@ class Dispatcher:
     def __init__(self, parts: Parts, authenticate: Authenticator, restrict: Callable[[web.Request, Context, str], None]):
         self.parts, self.authenticate, self.restrict = parts, authenticate, restrict
         self.allowance = parts.services.setdefault(Allowance, Allowance())
+        self.probe: Callable[[Request, int, Any], None] | None = None      # where tests look at replies
         self._mounts: dict[str, Api] = {}
         self.apis: list[Api] = []
         self.aliases: dict[int, str] = {}                     # classic port -> mount point that its paths lie below
@@ -115,10 +116,15 @@ class Dispatcher:
         finally:
             log.request_id.reset(token)
         if not response.prepared:
-            response.headers.setdefault("X-Openstack-Request-Id", request_id)
-            if found and found[0].service == "compute":
-                response.headers.setdefault("X-Compute-Request-Id", request_id)
+            _sign(response, request_id, found[0] if found else None)
         return response
+
+    def refuse(self, raw: web.Request, exc: BaseException) -> web.Response:
+        """Answer what was refused before it came here, in the form of the API whose path it has."""
+        raw[REQUEST_ID] = request_id = ids.new_request_id()
+        found = self.mounted(raw)
+        api = found[0] if found else None
+        return _sign(self._refuse(raw, api, _meaning(raw, exc, request_id), request_id), request_id, api)
 
     async def _refused(self, raw: web.Request, api: Api | None, exc: Exception, request_id: str,
                        inside: Inside | None) -> web.Response:
@@ -148,6 +154,7 @@ class Dispatcher:
                       segments: list[str]) -> web.StreamResponse:
         anonymous = Context(request_id=request_id, global_request_id=raw.headers.get("X-OpenStack-Request-ID"),
                             remote_address=client_address(raw, self.parts.settings))
+        require_host(raw)
         if "%00" in raw.raw_path:       # no database keeps it, no name has it
             raise BadRequest("Malformed request: a NUL character stands in the address.")
         project, segments = self._project(api, segments)
@@ -254,6 +261,8 @@ class Dispatcher:
             status, headers, result = result.status or status, {**headers, **result.headers}, result.body
         if operation.reply is not None and result is not None:
             result = dress(request, operation.reply, result)
+        if self.probe is not None:
+            self.probe(request, status, result)
         headers.update(request.raw.get(VERSION_HEADERS, {}))
         if result is None:
             return web.Response(status=status, headers=headers)
@@ -261,12 +270,25 @@ class Dispatcher:
         return web.Response(status=status, body=result if isinstance(result, bytes) else orjson.dumps(result), headers=headers)
 
 
-def _meaning(raw: web.Request, exc: Exception, request_id: str) -> CloudError:
+def _sign(response: Any, request_id: str, api: Api | None) -> Any:
+    response.headers.setdefault("X-Openstack-Request-Id", request_id)
+    if api is not None and api.service == "compute":
+        response.headers.setdefault("X-Compute-Request-Id", request_id)
+    return response
+
+
+def _meaning(raw: web.Request, exc: BaseException, request_id: str) -> CloudError:
     """Any exception as what the caller is told."""
     if isinstance(exc, CloudError):
         return exc
-    if isinstance(exc, web.HTTPException):                    # aiohttp's own: a body over the limit, a bad encoding
-        return TooLarge(exc.reason) if exc.status == 413 else BadRequest(exc.reason or "Bad Request")
+    if isinstance(exc, web.HTTPException):                    # aiohttp's own: no such page, an expectation that nobody meets
+        error = BadRequest(exc.text or exc.reason)
+        error.status, error.title = exc.status, exc.reason
+        return error
+    if isinstance(exc, RequestPayloadError):
+        return BadRequest(f"Malformed request: {exc}.")
+    if isinstance(exc, RecursionError):
+        return BadRequest("Malformed request body: it is nested too deeply.", type="MalformedRequestBody")
     if isinstance(exc, OverflowError) or (isinstance(exc, DBAPIError) and "DataError" in repr(exc.orig)):
         return BadRequest("A value in the request does not fit: a number is too large, or text is not valid.")
     LOG.error("request failed unexpectedly", method=raw.method, path=raw.path, error=repr(exc), exc_info=exc)
@@ -300,7 +322,7 @@ def base_url(raw: web.Request, settings: Any) -> str:
     if settings.server.trusted_proxies and by_trusted_proxy(raw, settings):
         scheme = raw.headers.get("X-Forwarded-Proto", scheme)
         host = raw.headers.get("X-Forwarded-Host", host)
-    return f"{scheme}://{host}"
+    return f"{scheme if scheme in ('http', 'https') else raw.scheme}://{host if is_host(host) else 'localhost'}"
 
 
 def _local_port(raw: web.Request) -> int:

@@ -35,6 +35,10 @@ class Listing:
     key: str = "id"
     unknown: str = "ignore"
 
+    def names(self) -> set[str]:
+        """What it may be filtered by."""
+        return set(self.filters)
+
     async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None,
                    seen: Select[Any] | None = None) -> Page:
         """Run the list: `query` selects what the caller may see; the request says the rest.
@@ -74,6 +78,8 @@ class Listing:
         for name, direction in asked.sorts or self._usual():
             if name not in self.sorts and name != self.key and asked.sorts:
                 raise BadRequest(f"Invalid sort key '{name}': use one of {', '.join(sorted({*self.sorts, self.key}))}.")
+            if direction not in ("asc", "desc"):
+                raise BadRequest(f"Invalid sort direction '{direction}': use asc or desc.")
             order.setdefault(name, direction)
         order.setdefault(self.key, list(order.values())[-1] if order else "asc")
         turn = {"asc": "desc", "desc": "asc"} if asked.reverse else {"asc": "asc", "desc": "desc"}

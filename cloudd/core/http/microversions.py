@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cloudd.core.errors import BadRequest, NotAcceptable
 
 Version = tuple[int, int]
-_FORM = re.compile(r"([1-9]\d*|0)\.([1-9]\d*|0)")
+_FORM = re.compile(r"([1-9][0-9]{0,17}|0)\.([1-9][0-9]{0,17}|0)")
 
 
 def V(text: str) -> Version:
@@ -71,13 +71,12 @@ class Negotiation:
         return version
 
     def _asked(self, headers: Mapping[str, str]) -> str | None:
-        getall = getattr(headers, "getall", None)
-        values = getall("OpenStack-API-Version", []) if getall else [headers.get("OpenStack-API-Version", "")]
-        for part in ",".join(values).split(","):
+        """Of several the last counts, as in microversion-parse; the standard header goes before the legacy one."""
+        for part in reversed(_folded(headers, "OpenStack-API-Version").split(",")):
             service, _, version = part.strip().partition(" ")
-            if service.lower() == self.service and version:
+            if service.lower() == self.service and version.strip():
                 return version.strip()
-        return headers.get(self.legacy) if self.legacy else None
+        return _folded(headers, self.legacy).split(",")[-1].strip() or None if self.legacy else None
 
     def headers(self, version: Version) -> dict[str, str]:
         """What the reply says of the version."""
@@ -86,3 +85,9 @@ class Negotiation:
             headers[self.legacy] = show(version)
             headers["Vary"] += f", {self.legacy}"
         return headers
+
+
+def _folded(headers: Mapping[str, str], name: str) -> str:
+    """A header that may be there several times, as one."""
+    getall = getattr(headers, "getall", None)
+    return ",".join(getall(name, ())) if getall else headers.get(name, "")

@@ -1,24 +1,28 @@
-"""OpenAPI 3.1 from the declared operations, at each service's newest microversion, and a page to read it."""
+"""OpenAPI 3.1 from the declared operations, at each service's newest microversion: bodies, replies, query parameters, errors.
 
-import html
+The schema of a reply that this page makes is what the tests hold every reply against (tests/replies.py).
+"""
+
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from cloudd import __version__
 from cloudd.core.http.api import Api, Operation
-from cloudd.core.http.microversions import show
+from cloudd.core.http.microversions import Version, show
 from cloudd.core.http.shapes import LAST
 
 _NAME = re.compile(r"\{(\w+)(\.\.\.)?\}")
+DONE = {200: "Done.", 201: "Made.", 202: "Begun.", 204: "Done; there is no body."}
 
 
 def document(apis: Iterable[Api], server: str) -> dict[str, Any]:
     """The whole cloud as one OpenAPI document; paths are absolute, actions stand as `/action#name`."""
     paths: dict[str, dict[str, Any]] = {}
-    tags = []
+    errors, tags = {}, []
     for api in apis:
         tags.append({"name": api.service, "description": api.title})
+        errors[_error(api)] = api.dialect.error_schema()
         for operation in api.operations:
             path = (api.prefixes[0] + _NAME.sub(r"{\1}", operation.path) or "/")
             path += f"#{operation.action}" if operation.action else ""
@@ -26,26 +30,50 @@ def document(apis: Iterable[Api], server: str) -> dict[str, Any]:
             if operation.method.lower() not in entry or operation.until == LAST:
                 entry[operation.method.lower()] = _operation(api, operation)
     return {"openapi": "3.1.0", "info": {"title": "cloudd", "version": __version__}, "servers": [{"url": server}],
-            "tags": tags, "paths": paths,
-            "components": {"securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}}}
+            "tags": tags, "paths": paths, "components": {
+                "schemas": errors, "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}}}
+
+
+def _error(api: Api) -> str:
+    return f"{api.service}-error"
+
+
+def newest(operation: Operation) -> Version:
+    """The newest version that has the operation."""
+    last = operation.api.negotiation.history.last if operation.api.negotiation else (0, 0)
+    return min(last, operation.until)
+
+
+def reply_schema(operation: Operation, version: Version) -> dict[str, Any] | None:
+    """The JSON schema of an operation's reply; None where none is declared."""
+    if operation.answer is not None:
+        return operation.answer.answer()
+    shape, dialect = operation.reply, operation.api.dialect
+    if shape is None:
+        return None
+    item = shape.answer(version)
+    one = item if shape.name is None else {"type": "object", "properties": {shape.name: item}, "required": [shape.name],
+                                           "additionalProperties": False}
+    many = {"type": "object", "properties": dialect.list_members(shape.plural, item), "required": dialect.always(shape.plural),
+            "additionalProperties": False}
+    if operation.body is not None and operation.body.bulk and operation.use == "create":
+        return {"anyOf": [one, many]}
+    return many if operation.many else one
 
 
 def _operation(api: Api, operation: Operation) -> dict[str, Any]:
-    newest = api.negotiation.history.last if api.negotiation else (0, 0)
-    version = min(newest, operation.until)
+    version = newest(operation)
     entry: dict[str, Any] = {
-        "tags": [api.service], "summary": operation.summary,
-        "operationId": f"{api.service}.{operation.handler.__module__.rsplit('.', 1)[-1]}.{operation.handler.__name__}",
+        "tags": [api.service], "summary": operation.summary, "operationId": _identifier(api, operation),
         "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-                       for name in operation.names],
-        "responses": {str(operation.status): {"description": "Done."}, "default": {"description": "An error, in words."}},
+                       for name in operation.names] + _query(operation, version),
+        "responses": {str(operation.status): _done(operation, version),
+                      "default": {"description": "Refused, in words.", "content": {
+                          "application/json": {"schema": {"$ref": f"#/components/schemas/{_error(api)}"}}}}},
     }
     if operation.body is not None:
         entry["requestBody"] = {"required": True, "content": {"application/json": {
             "schema": operation.body.at(version, operation.use)}}}
-    if operation.query is not None:
-        entry["parameters"] += [{"name": item.name, "in": "query", "schema": item.type.schema()}
-                                for item in operation.query.fields if item.lives(version)]
     if operation.auth:
         entry["security"] = [{"token": []}]
         entry["x-policy"] = operation.policy
@@ -57,20 +85,26 @@ def _operation(api: Api, operation: Operation) -> dict[str, Any]:
     return entry
 
 
-def page(apis: Iterable[Api]) -> str:
-    """The operations as one plain page of HTML, grouped by service."""
-    parts = ["<!doctype html><meta charset=utf-8><title>cloudd: operations</title><style>",
-             "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}",
-             "table{border-collapse:collapse;width:100%}td{padding:.2rem .6rem;border-top:1px solid #ddd;vertical-align:top}",
-             "code{font-size:13px}.m{font-weight:600}small{color:#666}</style>",
-             "<h1>Operations</h1><p>Machine-readable: <a href='/openapi.json'>/openapi.json</a></p>"]
-    for api in apis:
-        parts.append(f"<h2 id='{api.service}'>{html.escape(api.title)}</h2><table>")
-        for operation in sorted(api.operations, key=lambda one: (one.path, one.method)):
-            name = f" <b>{html.escape(operation.action)}</b>" if operation.action else ""
-            span = show(operation.since) if operation.since > (0, 0) else ""
-            span += f" to {show(operation.until)}" if operation.until < LAST else ("+" if span else "")
-            parts.append(f"<tr><td class=m>{operation.method}<td><code>{html.escape(api.prefixes[0] + operation.path)}</code>"
-                         f"{name}<td>{html.escape(operation.summary)}<br><small>{operation.policy or 'no token'} {span}</small>")
-        parts.append("</table>")
-    return "".join(parts)
+def _identifier(api: Api, operation: Operation) -> str:
+    """A name made of service, method, path and action; variables keep their braces' place by an underscore."""
+    words = [segment.replace("{", "_").replace("}", "").replace("...", "") for segment in operation.path.split("/") if segment]
+    return ".".join([api.service, operation.method.lower(), *words, *([operation.action] if operation.action else [])])
+
+
+def _done(operation: Operation, version: Version) -> dict[str, Any]:
+    entry: dict[str, Any] = {"description": DONE.get(operation.status, "Done.")}
+    schema = reply_schema(operation, version)
+    if schema is not None:
+        entry["content"] = {"application/json": {"schema": schema}}
+    return entry
+
+
+def _query(operation: Operation, version: Version) -> list[dict[str, Any]]:
+    """What may stand behind the path: what the operation declares, else what its list is filtered, sorted and paged by."""
+    known: dict[str, Any] = {}
+    if operation.listing is not None:
+        known = {name: {"type": "string"} for name in operation.listing.names()} | operation.api.dialect.list_parameters()
+        known |= {"sort_key": {"type": "string", "enum": sorted({*operation.listing.sorts, operation.listing.key})}}
+    if operation.query is not None:
+        known |= {item.name: item.type.schema() for item in operation.query.fields if item.lives(version)}
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in sorted(known.items()) if name not in operation.names]

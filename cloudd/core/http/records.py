@@ -10,16 +10,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import orjson
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import events, ids
+from cloudd.core.errors import TooLarge
 from cloudd.core.http.api import Api, Page
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.request import Request
-from cloudd.core.http.shapes import Shape
+from cloudd.core.http.shapes import UNSET, Shape
 
 Visible = Callable[[Request, Select[Any]], Select[Any]]
+MOST_EXTRA, EXTRA_BYTES = 128, 65_535
 VERBS = ("list", "show", "create", "update", "delete")
 
 
@@ -69,7 +72,9 @@ class Records:
         values = self._given(body)
         if self.before_create:
             values = _changed(values, await self.before_create(request, tx, dict(values)))
-        row = self.model(**self._owned(request, self._columns(values)))
+        columns = self._owned(request, self._columns(values))
+        _bounded(columns.get("extra"))
+        row = self.model(**columns)
         tx.add(row)
         await tx.flush()
         await self.tell(request, tx, row, "create", "created")
@@ -82,6 +87,7 @@ class Records:
         changes = self._columns(values)
         if "extra" in changes:
             changes["extra"] = {**(row.extra or {}), **changes["extra"]}
+            _bounded(changes["extra"])
         for name, value in changes.items():
             setattr(row, name, value)
         if hasattr(self.model, "updated_at"):
@@ -110,7 +116,15 @@ class Records:
         columns = self.model.__mapper__.attrs.keys()
         named = self.shape.columns({key: value for key, value in values.items() if key in self.shape.names()})
         own = {key: value for key, value in values.items() if key not in self.shape.names() and key in columns}
-        return {key: value for key, value in named.items() if hasattr(self.model, key)} | own
+        return self._without_null({key: value for key, value in named.items() if hasattr(self.model, key)} | own)
+
+    def _without_null(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Null for a column that holds none is the member's default, or, where it has none, as if it were not sent."""
+        never = {name for name, value in columns.items() if value is None and (column := self.model.__table__.columns.get(name)) is not None
+                 and not column.nullable}
+        defaults = {item.column: item.default for item in self.shape.fields if item.default is not UNSET and not callable(item.default)}
+        return {name: defaults[name] if name in never else value for name, value in columns.items()
+                if name not in never or name in defaults}
 
     def _owned(self, request: Request, values: dict[str, Any]) -> dict[str, Any]:
         """Fill what every new row has: id, owner, time of birth."""
@@ -152,7 +166,7 @@ def records(api: Api, path: str, model: type, shape: Shape, *, policy: str | Cal
     def rule(verb: str) -> str:
         return policy(verb) if callable(policy) else policy.format(verb=api.dialect.verb(verb, shape))
 
-    declared = {"list": (resource.get, "", made.index, {"reply": shape}),
+    declared = {"list": (resource.get, "", made.index, {"reply": shape, "listing": listing, "many": True}),
                 "show": (resource.get, item, made.show, {"reply": shape}),
                 "create": (resource.post, "", made.create, {"reply": shape, "body": shape, "status": 201}),
                 "update": (getattr(resource, update_method), item, made.update, {"reply": shape, "body": shape}),
@@ -161,6 +175,13 @@ def records(api: Api, path: str, model: type, shape: Shape, *, policy: str | Cal
         method, where, handler, given = declared[verb]
         method(where, policy=rule(verb), **{**given, **(options or {}).get(verb, {})})(handler)
     return made
+
+
+def _bounded(extra: Mapping[str, Any] | None) -> None:
+    """Raise TooLarge for more members without a column than one record may collect; Keystone keeps 64 kB of them."""
+    if extra and (len(extra) > MOST_EXTRA or len(orjson.dumps(extra)) > EXTRA_BYTES):
+        raise TooLarge(f"The record would have {len(extra)} attributes of its own: {MOST_EXTRA} are possible, of {EXTRA_BYTES} bytes "
+                       "together.")
 
 
 def _changed(values: dict[str, Any], by_hook: dict[str, Any] | None) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 import jsonschema_rs
 
 from cloudd.core.errors import BadRequest
-from cloudd.core.http.microversions import Change, V, Version
+from cloudd.core.http import words
+from cloudd.core.http.microversions import Change, V, Version, show
 from cloudd.core.http.types import FORMATS, Any_, Int, Type
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
@@ -29,13 +30,16 @@ class Field:
     """One member of a shape.
 
     `of` tells where a reply takes the value from: an attribute's name, or a function of (row, request). `default` is put in
-    on create when the field was not sent. `since`/`until` are microversions (`until` is the last that has it).
+    on create when the field was not sent. `since`/`until` are microversions (`until` is the last that has it). `answer` is the
+    type in replies where it is not what requests send; `sometimes`: not every reply has it.
     """
 
     def __init__(self, name: str, type: Type | None = None, *, required: bool = False, default: Any = UNSET,
                  create: bool = True, update: bool = True, reply: bool = True, readonly: bool = False,
                  since: "str | Change | None" = None, until: "str | None" = None,
-                 of: str | Callable[[Any, Any], Any] | None = None, column: str | None = None):
+                 of: str | Callable[[Any, Any], Any] | None = None, column: str | None = None,
+                 answer: Type | None = None, sometimes: bool = False):
+        self.answer, self.sometimes = answer or type or Any_(), sometimes
         self.name, self.type = name, type or Any_()
         self.required, self.default = required, default
         self.create, self.update, self.reply = create and not readonly, update and not readonly, reply
@@ -82,8 +86,10 @@ class Shape:
     """The members of one resource. `name` is its wrapper on the wire (None: no wrapper), `plural` the list's.
 
     `extra`: whether unknown members are accepted (True: a row's `extra` keeps them and the view shows them), refused
-    (False), or refused from a Change on.
+    (False), or refused from a Change on. `bulk`: a body may make many at once, and is answered with a list.
     """
+
+    bulk = False
 
     def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Change = False,
                  low: int = 0, doc: str = ""):
@@ -125,7 +131,7 @@ class Shape:
         """Check a request body and lift it: wrapper off, texts to values, defaults in. Raises BadRequest."""
         stretch = self._stretch(version)
         if (error := first_error(self._validator(stretch, use), body)) is not None:
-            raise invalid(error, body)
+            raise invalid(error, body, self._schema_at(stretch, use))
         given = body if self.name is None else body[self.name]
         return self._lift(given, stretch, use)
 
@@ -151,6 +157,20 @@ class Shape:
     @functools.cache  # noqa: B019
     def _members(self, stretch: Version) -> Members:
         return Members([item for item in self.fields_at(stretch) if item.reply])
+
+    def answer(self, version: Version) -> dict[str, Any]:
+        """The JSON schema of one resource in a reply, without its wrapper."""
+        return self._answer_at(self._stretch(version))
+
+    @functools.cache  # noqa: B019
+    def _answer_at(self, stretch: Version) -> dict[str, Any]:
+        fields = [item for item in self.fields_at(stretch) if item.reply]
+        return {"type": "object", "properties": {item.name: _noted(item) for item in fields},
+                "required": sorted({item.name for item in fields if self._always(item)}), "additionalProperties": self.extra is True}
+
+    def _always(self, item: Field) -> bool:
+        """Whether every reply has a member."""
+        return not item.sometimes
 
     def names(self) -> frozenset[str]:
         return frozenset(item.name for item in self.fields)
@@ -180,7 +200,15 @@ def first_error(validator: Any, body: Any) -> Any:
         validator.validate(body)
     except jsonschema_rs.ValidationError as error:
         return error.with_traceback(None)
+    except ValueError as exc:                                 # its limit of depth
+        raise BadRequest("Malformed request body: it is nested too deeply.", type="MalformedRequestBody") from exc
     return None
+
+
+def _noted(item: Field) -> dict[str, Any]:
+    """The schema of a member of a reply, with the version that brought it."""
+    schema = item.answer.answer()
+    return schema if item.since == (0, 0) else {**schema, "x-min-version": show(item.since)}
 
 
 def _next(version: Version) -> Version:
@@ -193,25 +221,21 @@ def _lift_one(item: Field, value: Any) -> Any:
     except ValueError as exc:
         raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. {exc}") from exc
     if isinstance(item.type, Int) and isinstance(value, str) and item.type.outside(lifted):
-        raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. It must be from "
-                         f"{item.type.low} to {item.type.high}.")
+        low = item.type.low is not None and lifted < item.type.low
+        message = words.PLAIN["minimum" if low else "maximum"](repr(lifted), item.type.low if low else item.type.high)
+        raise BadRequest(f"Invalid input for field/attribute {item.name}. Value: {value}. {message}")
     return lifted
 
 
-def invalid(error: Any, body: Any) -> BadRequest:
-    """What a schema error tells the caller: the member, its value (cut), and what is wrong with it."""
+def invalid(error: Any, body: Any, schema: Mapping[str, Any]) -> BadRequest:
+    """What a schema error tells the caller: the member, its value (cut), and what is wrong with it in jsonschema's words."""
     path = [str(part) for part in error.instance_path]
-    message = str(error.message)
-    if (options := getattr(error.kind, "options", None)) is not None:
-        message = "It must be one of " + ", ".join('null' if option is None else str(option) for option in options) + "."
+    value = functools.reduce(lambda inner, part: inner[int(part)] if isinstance(inner, list) else inner[part], path, body)
+    value = words.HIDDEN if path and words.secret(path[-1]) else words.masked(value)
+    message = words.of(error, value, schema)
     if len(message) > 400:
         message = message[:200] + " ... " + message[-180:]
     if not path:
         return BadRequest(f"Invalid input: {message}", type="ValidationError")
-    value = functools.reduce(lambda inner, part: inner[int(part)] if isinstance(inner, list) else inner[part], path, body)
-    secret = any(word in path[-1].lower() for word in ("pass", "secret", "private"))
-    shown = "***" if secret else str(value)[:100]
-    if secret:
-        message = message.replace(str(value), "***")
-    return BadRequest(f"Invalid input for field/attribute {path[-1]}. Value: {shown}. {message}", type="ValidationError",
+    return BadRequest(f"Invalid input for field/attribute {path[-1]}. Value: {str(value)[:100]}. {message}", type="ValidationError",
                       path=".".join(path))

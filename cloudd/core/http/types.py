@@ -27,6 +27,14 @@ class Type:
     def _schema(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def answer(self) -> dict[str, Any]:
+        """The schema of the value in replies: the lifted one, without the bounds that only hold for what is sent."""
+        inner = self._answer()
+        return _nullable(inner) if self.null and isinstance(inner.get("type"), str) else inner
+
+    def _answer(self) -> dict[str, Any]:
+        return {name: value for name, value in self._schema().items() if name in ("type", "format")}
+
     def lift(self, value: Any) -> Any:
         return value
 
@@ -79,6 +87,9 @@ class Int(Type):
         super().__init__(null)
         self.low, self.high, self.lifts = low, high, text
 
+    def _answer(self) -> dict[str, Any]:
+        return {"type": "integer"}
+
     def _schema(self) -> dict[str, Any]:
         bounds = {key: value for key, value in (("minimum", self.low), ("maximum", self.high)) if value is not None}
         if not self.lifts:
@@ -109,6 +120,9 @@ class Bool(Type):
         super().__init__(null)
         self.lifts = text
 
+    def _answer(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
     def _schema(self) -> dict[str, Any]:
         if not self.lifts:
             return {"type": "boolean"}
@@ -131,6 +145,9 @@ class Enum(Type):
     def schema(self) -> dict[str, Any]:
         return {"enum": [*self.values, None]} if self.null else self._schema()
 
+    def answer(self) -> dict[str, Any]:
+        return self.schema()
+
 
 class List(Type):
     def __init__(self, item: Type, low: int = 0, high: int | None = None, *, unique: bool = False, null: bool = False):
@@ -145,6 +162,9 @@ class List(Type):
         if self.unique:
             schema["uniqueItems"] = True
         return schema
+
+    def _answer(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.item.answer()}
 
     def lift(self, value: Any) -> Any:
         return [self.item.lift(item) for item in value] if self.lifts and isinstance(value, Sequence) else value
@@ -167,6 +187,9 @@ class Map(Type):
             return {**schema, "patternProperties": {self.keys: self.value.schema()}, "additionalProperties": False}
         return {**schema, "additionalProperties": self.value.schema()}
 
+    def _answer(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.value.answer()}
+
     def lift(self, value: Any) -> Any:
         return {key: self.value.lift(item) for key, item in value.items()} if self.lifts and isinstance(value, Mapping) else value
 
@@ -183,6 +206,10 @@ class Obj(Type):
         return {"type": "object", "properties": {name: member.schema() for name, member in self.members.items()},
                 "required": self.required, "additionalProperties": self.extra}
 
+    def _answer(self) -> dict[str, Any]:
+        return {"type": "object", "properties": {name: member.answer() for name, member in self.members.items()},
+                "required": self.required, "additionalProperties": self.extra}
+
     def lift(self, value: Any) -> Any:
         if not self.lifts or not isinstance(value, Mapping):
             return value
@@ -190,11 +217,11 @@ class Obj(Type):
 
 
 class Raw(Type):
-    """A schema written out, for what the other types cannot say."""
+    """A schema written out, for what the other types cannot say. `answer` is that of the value in replies, where it is another."""
 
-    def __init__(self, schema: Mapping[str, Any], lift: Any = None):
+    def __init__(self, schema: Mapping[str, Any], lift: Any = None, *, answer: Mapping[str, Any] | None = None):
         super().__init__(False)
-        self._raw, self._lift = dict(schema), lift
+        self._raw, self._lift, self._told = dict(schema), lift, dict(schema if answer is None else answer)
         self.lifts = lift is not None
 
     def _schema(self) -> dict[str, Any]:
@@ -202,6 +229,9 @@ class Raw(Type):
 
     def schema(self) -> dict[str, Any]:
         return self._raw
+
+    def answer(self) -> dict[str, Any]:
+        return self._told
 
     def lift(self, value: Any) -> Any:
         return self._lift(value) if self._lift else value

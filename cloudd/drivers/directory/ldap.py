@@ -10,7 +10,6 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import ldap3
@@ -20,6 +19,7 @@ from ldap3.utils.conv import escape_bytes, escape_filter_chars
 from ldap3.utils.dn import parse_dn
 
 from cloudd.core import log
+from cloudd.core.work.threads import Elastic
 from cloudd.drivers.directory.base import Directory, DirectoryError, Party, Person
 from cloudd.drivers.directory.ldap_options import Kind, Options
 
@@ -50,7 +50,7 @@ class LdapDirectory(Directory):
         if self.o.user and not self.o.password:
             raise DirectoryError("ldap.user is set without ldap.password: a directory takes that for an anonymous bind")
         self._where = ", ".join(self.o.urls)
-        self._threads = ThreadPoolExecutor(THREADS, "ldap")
+        self._threads = Elastic("ldap", THREADS, ceiling=4 * THREADS)
         self._idle: deque[tuple[float, ldap3.Connection]] = deque()
 
     async def everything(self) -> tuple[list[Person], list[Party]]:

@@ -212,6 +212,17 @@ class HostInfo:
 
 
 @dataclass(frozen=True)
+class MachineCaps:
+    """What guests of one machine type can have."""
+
+    kind: str                        # pc, q35
+    disk_buses: tuple[str, ...]
+    video_models: tuple[str, ...]
+    uefi: bool
+    max_vcpus: int
+
+
+@dataclass(frozen=True)
 class Capabilities:
     arch: str
     virt_type: str
@@ -232,6 +243,14 @@ class Capabilities:
     admin_password: bool = True      # when the guest's agent answers
     nmi: bool = True
     screenshot: bool = True
+    serial_ports: int = 4
+    machines: tuple[MachineCaps, ...] = ()
+
+    def machine(self, name: str) -> MachineCaps:
+        """What goes for guests of a machine type (`q35`, `pc-q35-7.2`; empty: the default one)."""
+        kind = "q35" if "q35" in (name or self.default_machine) else "pc"
+        whole = MachineCaps(kind, self.disk_buses, self.video_models, self.uefi, self.max_vcpus)
+        return next((one for one in self.machines if one.kind == kind), whole)
 
 
 @dataclass(frozen=True)

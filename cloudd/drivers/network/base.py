@@ -224,6 +224,30 @@ class RestoreReport:
     failed: tuple[str, ...] = ()                     # with the reason; the rest was restored
 
 
+class Part(StrEnum):
+    """What of the dataplane is compared and mended as one, in the order in which one stands on the other."""
+
+    HOST = "host"                                    # the frame: namespace, settings of the kernel, the host's own rules
+    FIREWALL = "firewall"
+    NETWORK = "network"
+    ROUTER = "router"
+    PORT = "port"
+
+
+@dataclass(frozen=True)
+class Subject:
+    part: Part
+    id: str = ""                                     # empty: there is but one
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in the dataplane that is not as it was applied last."""
+
+    subject: Subject
+    what: str
+
+
 @dataclass(frozen=True)
 class PortCounters:
     """Traffic as the guest sees it: rx is what it received."""
@@ -281,6 +305,7 @@ class NetworkConfig:
     host_namespace: str = ""                         # where NAT networks end and hypervisors make taps; empty: this process's
     outbound: bool = True                            # False: no packet of guests, DHCP or DNS leaves the machine
     uplinks: tuple[tuple[str, str], ...] = ()        # physical network -> interface or bridge of the host
+    routed: tuple[str, ...] = ()                     # guests' ranges that the outside has a route to, through their routers
     dns_forwarders: tuple[str, ...] = ()             # empty: the host's resolvers, when outbound
     host_ports: tuple[int, ...] = ()                 # TCP ports of the host that guests may reach through a NAT network
     dnsmasq: str = "dnsmasq"
@@ -315,6 +340,18 @@ class NetworkDriver(ABC):
 
     @abstractmethod
     async def list(self) -> Inventory: ...
+
+    @abstractmethod
+    async def touched(self) -> frozenset[Subject] | None:
+        """Wait until somebody, perhaps this driver, changes the dataplane: what should be compared; None: all of it."""
+
+    @abstractmethod
+    async def compare(self, subjects: Iterable[Subject] | None = None) -> tuple[Difference, ...]:
+        """Where these subjects, or all, differ from what was applied last. Changes nothing; what is being applied is waited for."""
+
+    @abstractmethod
+    async def mend(self, subject: Subject) -> None:
+        """Bring a subject to what was applied last, touching only what differs; one that is not wanted any more is no fault."""
 
     @abstractmethod
     async def apply_network(self, spec: NetworkSpec) -> None: ...
@@ -362,3 +399,7 @@ class NetworkDriver(ABC):
     @abstractmethod
     async def counters(self, port_ids: Iterable[str]) -> dict[str, PortCounters]:
         """Counters of those of the ports that are plugged."""
+
+    @abstractmethod
+    async def refused(self) -> dict[str, int]:
+        """Packets that were not let out since nobody could answer their address: by router, and by the host under ""."""

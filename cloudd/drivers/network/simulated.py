@@ -4,6 +4,7 @@ It refuses what the real one refuses, forgets what the real one forgets on close
 kernel would keep (what exists) in one small file per subject, so that a restart of the daemon finds it again.
 """
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterable
@@ -12,7 +13,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloudd.drivers.network import base
-from cloudd.drivers.network.base import DataplaneSpec, NetworkConfig, NetworkDriver, NetworkDriverError, NetworkKind, Unsupported
+from cloudd.drivers.network.base import (
+    DataplaneSpec,
+    Difference,
+    NetworkConfig,
+    NetworkDriver,
+    NetworkDriverError,
+    NetworkKind,
+    Part,
+    Subject,
+    Unsupported,
+)
 
 KINDS = ("networks", "routers", "security_groups", "ports", "plugged")
 BYTES_PER_ASKING = 1500                              # counters grow, so that samples of them differ
@@ -71,6 +82,9 @@ class SimulatedNetworkDriver(NetworkDriver):
         self.routers: dict[str, base.RouterSpec] = {}
         self.groups: dict[str, base.SecurityGroupSpec] = {}
         self.ports: dict[str, base.PortSpec] = {}
+        self.cabled: dict[str, dict[str, Any]] = {}  # what was plugged and not unplugged
+        self.damaged: set[Subject] = set()           # those that nobody has compared yet
+        self.damage_done = asyncio.Event()
         self.missing_taps: set[str] = set()          # ports whose hypervisor made no tap
         self.failures: list[Failure] = []
         self.calls: list[tuple[str, str]] = []       # (method, subject), newest last
@@ -85,6 +99,16 @@ class SimulatedNetworkDriver(NetworkDriver):
     def reboot(self) -> None:
         """What a reboot of the host leaves of a dataplane: nothing."""
         self.existing.clear()
+
+    def damage(self, part: Part, subject_id: str = "") -> None:
+        """Break something as somebody else on the machine would: it does not exist any more."""
+        kinds = {Part.NETWORK: ("networks",), Part.ROUTER: ("routers",), Part.PORT: ("plugged",),
+                 Part.FIREWALL: ("ports", "security_groups"), Part.HOST: ()}[part]
+        for kind in kinds:
+            for one in [subject_id] if subject_id else list(self.existing.subjects[kind]):
+                self.existing.drop(kind, one)
+        self.damaged.add(Subject(part, subject_id))
+        self.damage_done.set()
 
     def called(self, method: str, subject: str = "") -> None:
         self.calls.append((method, subject))
@@ -103,7 +127,7 @@ class SimulatedNetworkDriver(NetworkDriver):
 
     async def close(self) -> None:
         self.called("close")
-        self.networks, self.routers, self.groups, self.ports = {}, {}, {}, {}
+        self.networks, self.routers, self.groups, self.ports, self.cabled = {}, {}, {}, {}, {}
 
     async def health(self) -> base.Health:
         self.called("health")
@@ -121,6 +145,7 @@ class SimulatedNetworkDriver(NetworkDriver):
         self.networks, self.routers = {}, {}
         self.groups = {spec.id: spec for spec in wanted.security_groups}
         self.ports = {spec.id: spec for spec in wanted.ports}
+        self.cabled = {port: plug for port, plug in self.existing.subjects["plugged"].items() if port in self.ports}
         for spec in (*wanted.security_groups, *wanted.ports):
             self.existing.put("ports" if isinstance(spec, base.PortSpec) else "security_groups", spec.id, plain(spec))
         failed = []
@@ -151,6 +176,38 @@ class SimulatedNetworkDriver(NetworkDriver):
             ports=frozenset(there["plugged"]), firewall_ports=frozenset(filtered),
             security_groups=frozenset(named | there["security_groups"].keys()))
 
+    # Comparing and mending
+
+    async def touched(self) -> frozenset[Subject]:
+        await self.damage_done.wait()
+        self.damage_done.clear()
+        found, self.damaged = frozenset(self.damaged), set()
+        return found
+
+    async def compare(self, subjects: Iterable[Subject] | None = None) -> tuple[Difference, ...]:
+        self.called("compare")
+        asked = None if subjects is None else set(subjects)
+        there = self.existing.subjects
+        found = [Difference(Subject(part, id_), f"{part} is not as it was applied")
+                 for part, kind, wanted in ((Part.NETWORK, "networks", self.networks), (Part.ROUTER, "routers", self.routers))
+                 for id_, spec in wanted.items() if there[kind].get(id_) != plain(spec)]
+        found += [Difference(Subject(Part.PORT, id_), "the tap is off its bridge") for id_, plug in self.cabled.items()
+                  if there["plugged"].get(id_) != plug]
+        if any(there[kind].get(id_) != plain(spec) for kind, wanted in (("ports", self.ports), ("security_groups", self.groups))
+               for id_, spec in wanted.items()):
+            found.insert(0, Difference(Subject(Part.FIREWALL), "rules are gone"))
+        return tuple(one for one in found if asked is None or one.subject in asked)
+
+    async def mend(self, subject: Subject) -> None:
+        self.called("mend", subject.id)
+        for part, kind, wanted in ((Part.NETWORK, "networks", self.networks), (Part.ROUTER, "routers", self.routers),
+                                   (Part.FIREWALL, "ports", self.ports), (Part.FIREWALL, "security_groups", self.groups)):
+            for id_, spec in wanted.items() if part is subject.part else ():
+                if subject.id in ("", id_):
+                    self.existing.put(kind, id_, plain(spec))
+        if subject.part is Part.PORT and subject.id in self.cabled:
+            self.existing.put("plugged", subject.id, self.cabled[subject.id])
+
     # Subjects
 
     async def apply_network(self, spec: base.NetworkSpec) -> None:
@@ -177,6 +234,7 @@ class SimulatedNetworkDriver(NetworkDriver):
         self.existing.drop("networks", network_id)
         for port_id in [p for p, plug in self.existing.subjects["plugged"].items() if plug["network_id"] == network_id]:
             self.existing.drop("plugged", port_id)
+            self.cabled.pop(port_id, None)
 
     async def apply_router(self, spec: base.RouterSpec) -> None:
         self.called("apply_router", spec.id)
@@ -209,6 +267,7 @@ class SimulatedNetworkDriver(NetworkDriver):
     async def remove_port(self, port_id: str) -> None:
         self.called("remove_port", port_id)
         self.ports.pop(port_id, None)
+        self.cabled.pop(port_id, None)
         self.existing.drop("plugged", port_id)
         self.existing.drop("ports", port_id)
 
@@ -223,10 +282,12 @@ class SimulatedNetworkDriver(NetworkDriver):
             raise NetworkDriverError(f"port {port_id}: its network {port.network_id} was not applied")
         if port_id in self.missing_taps:
             raise base.TapMissing(f"port {port_id}: there is no tap {port.tap}; is its domain defined and started?")
-        self.existing.put("plugged", port_id, {"tap": port.tap, "network_id": port.network_id})
+        self.cabled[port_id] = {"tap": port.tap, "network_id": port.network_id}
+        self.existing.put("plugged", port_id, self.cabled[port_id])
 
     async def unplug(self, port_id: str) -> None:
         self.called("unplug", port_id)
+        self.cabled.pop(port_id, None)
         self.existing.drop("plugged", port_id)
 
     async def plugged(self) -> frozenset[str]:
@@ -238,6 +299,9 @@ class SimulatedNetworkDriver(NetworkDriver):
         packets = self.traffic // BYTES_PER_ASKING
         return {port_id: base.PortCounters(self.traffic, packets, 0, 0, self.traffic, packets, 0, 0)
                 for port_id in port_ids if port_id in self.existing.subjects["plugged"]}
+
+    async def refused(self) -> dict[str, int]:
+        return {router_id: 0 for router_id, router in self.routers.items() if router.gateway}
 
 
 def refused(make: Any, spec: Any) -> str | None:

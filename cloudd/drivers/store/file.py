@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,16 +126,21 @@ class FileWriter(Writer):
         self._handle, self._part, self._target = handle, part, target
         self._size, self._flushed = 0, 0
         self._flushing: asyncio.Future[None] | None = None
+        self._working: asyncio.Future[None] | None = None
         self._open = True
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         with self._told():
-            # who is cancelled closes the file: no thread may be in it then
-            await tasks.to_the_end(asyncio.get_running_loop().run_in_executor(None, self._append, data))
+            await self._in_thread(self._append, data)
             if self._size - self._flushed >= FLUSH and (self._flushing is None or self._flushing.done()):
                 await self._settle()
                 self._flushed = self._size
                 self._flushing = asyncio.get_running_loop().run_in_executor(None, os.fdatasync, self._handle)
+
+    async def _in_thread(self, work: Callable[..., None], *args: Any) -> None:
+        """Who is cancelled closes the file, and so does who gives up: no thread may be in it then."""
+        self._working = asyncio.get_running_loop().run_in_executor(None, work, *args)
+        await tasks.to_the_end(self._working)
 
     async def _settle(self) -> None:
         """Wait for the disk, which has its share of the work while the rest still comes. Raises OSError."""
@@ -168,7 +173,7 @@ class FileWriter(Writer):
     async def commit(self) -> int:
         with self._told():
             await self._settle()
-            await asyncio.to_thread(self._commit)
+            await self._in_thread(self._commit)
         return self._size
 
     def _commit(self) -> None:
@@ -179,12 +184,16 @@ class FileWriter(Writer):
         _into_place(self._part, self._target)
 
     async def abort(self) -> None:
-        if self._open:
-            self._open = False
-            with contextlib.suppress(OSError):
-                await self._settle()
-            os.close(self._handle)
-            await asyncio.to_thread(self._part.unlink, missing_ok=True)
+        try:
+            for work in (self._working, self._flushing):
+                if work is not None:
+                    with contextlib.suppress(OSError):
+                        await tasks.to_the_end(work)
+        finally:
+            if self._open:
+                self._open = False
+                os.close(self._handle)
+                await asyncio.to_thread(self._part.unlink, missing_ok=True)
 
 
 def _into_place(part: Path, target: Path) -> None:

@@ -1,14 +1,16 @@
 """Identity's outside: Keystone v3 below /identity/v3 and /v3, its version documents beside it."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, and_, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from cloudd.core import events
 from cloudd.core.errors import CloudError, NotFound, Unavailable
-from cloudd.core.http import Api, Field, Page, Request
+from cloudd.core.http import Api, Field, Page, Request, Shape
+from cloudd.core.http import types as t
 from cloudd.core.http.dialects import Dialect, page_link
 from cloudd.identity.audit import Changed
 from cloudd.identity.people.directories import Directories
@@ -40,6 +42,14 @@ class Keystone(Dialect):
         following = page_link(request, marker=page.last) if page.more else None
         return {plural: views, **page.extra,
                 "links": {"next": following, "self": page_link(request), "previous": None}}
+
+    def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"]}
+        return {plural: {"type": "array", "items": item}, "truncated": {"type": "boolean"}, "links": {
+            "type": "object", "properties": {"next": link, "self": link, "previous": link}, "required": ["next", "self", "previous"]}}
+
+    def always(self, plural: str) -> list[str]:
+        return [plural, "links"]
 
     def missing(self, kind: str, value: str) -> NotFound:
         return NotFound(f"Could not find {kind.replace('_', ' ')}: {value}.", type=f"{kind}NotFound")
@@ -112,33 +122,63 @@ API = Api("identity", prefixes=("/identity/v3", "/v3"), dialect=KEYSTONE, polici
           title="Identity: users, projects, roles, tokens and the catalog")
 
 
+NO = frozenset({"0", "f", "false", "off", "n", "no"})
+FLAG = t.Raw({"enum": [*("True", "TRUE", "true", "False", "FALSE", "false", "", "1", "0"),
+                       *("y", "Y", "n", "N", "on", "ON", "off", "OFF", "yes", "no")]})
+BY_NAME = Field("name", t.Text(1, 255, pattern=r"\S"))
+BY_DOMAIN = Field("domain_id", t.Text(1, 64, pattern="^[a-zA-Z0-9-]+$"))
+BY_ENABLED = Field("enabled", FLAG)
+
+
 def links(path: str) -> Field:
     """The member `links` of a record below `path`."""
     return Field("links", readonly=True, of=lambda row, request: {"self": request.link(f"{path}/{row.id}")})
 
 
 def comparable(**columns: InstrumentedAttribute[Any]) -> dict[str, Any]:
-    """Filters on text columns with Keystone's comparators: `name`, `name__contains`, `name__istartswith`..."""
+    """Filters on text columns with Keystone's comparators: `name`, `name__contains`, `name__istartswith`... Others it ignores."""
     filters: dict[str, Any] = {}
     for name, column in columns.items():
-        filters[name] = column
-        for word in ("contains", "startswith", "endswith", "equals"):
-            filters[f"{name}__{word}"] = _comparator(column, word, None)
-            filters[f"{name}__i{word}"] = _comparator(column, word, func.lower)
+        filters[name] = _every(column, _equals)
+        for word, compare in COMPARATORS.items():
+            filters[f"{name}__{word}"] = _every(column, compare)
+            filters[f"{name}__i{word}"] = _every(func.lower(column), compare, str.lower)
     return filters
 
 
-def _comparator(column: InstrumentedAttribute[Any], word: str, fold: Any) -> Any:
-    def clause(values: Any) -> ColumnElement[bool]:
-        side: Any = fold(column) if fold else column
-        value = values[-1].lower() if fold else values[-1]
-        return side == value if word == "equals" else getattr(side, word)(value, autoescape=True)
-    return clause
+def _every(side: Any, compare: Any, fold: Callable[[str], str] = str) -> Callable[[Sequence[str]], ColumnElement[bool]]:
+    """The clause for what was sent, all of it when it was sent several times."""
+    return lambda values: and_(*(compare(side, fold(value)) for value in dict.fromkeys(values)))
+
+
+def _equals(side: Any, value: str) -> ColumnElement[bool]:
+    return side == value
+
+
+def _contains(side: Any, value: str) -> ColumnElement[bool]:
+    """By its letters as they are: LIKE does not tell upper case from lower in SQLite."""
+    return func.replace(side, value, "") != side if value else side.is_not(None)
+
+
+def _starts_with(side: Any, value: str) -> ColumnElement[bool]:
+    return func.substr(side, 1, len(value)) == value
+
+
+def _ends_with(side: Any, value: str) -> ColumnElement[bool]:
+    return and_(func.length(side) >= len(value), func.substr(side, func.length(side) - len(value) + 1) == value)
+
+
+COMPARATORS = {"contains": _contains, "startswith": _starts_with, "endswith": _ends_with, "equals": _equals}
 
 
 def flag(column: InstrumentedAttribute[Any]) -> Any:
-    """A filter on a flag as Keystone reads it: bare or anything but 0 and false is true."""
-    return lambda values: column.is_(values[-1].lower() not in ("0", "false"))
+    """A filter on a flag as Keystone reads it: bare or anything but a word for no is true."""
+    return lambda values: and_(*(column.is_(value.lower() not in NO) for value in values))
+
+
+def asked(*fields: Field, extra: bool = True) -> Shape:
+    """What Keystone checks of a list's query string; with `extra` it ignores what it does not know."""
+    return Shape(None, *fields, extra=extra)
 
 
 def nullable(column: InstrumentedAttribute[Any]) -> Any:

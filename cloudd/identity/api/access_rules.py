@@ -7,14 +7,14 @@ from sqlalchemy import select
 from cloudd.core.errors import Forbidden, NotFound
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http.lists import Listing
-from cloudd.identity.api import API
+from cloudd.identity.api import API, comparable
 from cloudd.identity.models.extensions import AccessRule
 from cloudd.identity.tokens import access_rules
 
 RULE = Shape("access_rule", Field("id", readonly=True), Field("service", readonly=True), Field("path", readonly=True),
              Field("method", readonly=True), Field("links", readonly=True, of=lambda row, request: {
                  "self": request.link(f"/users/{row.user_id}/access_rules/{row.id}")}))
-LISTING = Listing(AccessRule, {"service": AccessRule.service, "path": AccessRule.path, "method": AccessRule.method})
+LISTING = Listing(AccessRule, comparable(service=AccessRule.service, path=AccessRule.path, method=AccessRule.method))
 resource = API.resource("/users/{user_id}/access_rules")
 
 

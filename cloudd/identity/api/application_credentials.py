@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudd.core import clock, events, ids
 from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity.api import API
+from cloudd.identity.api import API, comparable
 from cloudd.identity.api.trusts import ROLE_REF, moment_of
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import ApplicationCredential, Role
@@ -23,17 +23,18 @@ RULE_REF = t.Raw({"type": "object", "anyOf": [
                     "method": {"enum": ["POST", "GET", "HEAD", "PATCH", "PUT", "DELETE"]},
                     "service": {"type": "string", "minLength": 1, "maxLength": 64}},
      "required": ["path", "method", "service"], "additionalProperties": False}]})
+MOST = 128
 CREDENTIAL = Shape(
     "application_credential", Field("id", readonly=True), Field("name", t.Text(1, 255), required=True),
     Field("description", t.Text(0, None, null=True)), Field("project_id", readonly=True),
-    Field("secret", t.Text(1, None, null=True), reply=False), Field("access_rules", t.List(RULE_REF), reply=False),
-    Field("roles", t.List(ROLE_REF), reply=False),
+    Field("secret", t.Text(1, None, null=True), reply=False), Field("access_rules", t.List(RULE_REF, 0, MOST), reply=False),
+    Field("roles", t.List(ROLE_REF, 0, MOST), reply=False),
     Field("expires_at", t.Text(0, 64, null=True), of=lambda row, request: (clock.iso_micro(row.expires_at) or "").rstrip("Z")
           or None),
     Field("unrestricted", t.Bool(null=True), default=False),
     Field("links", readonly=True, of=lambda row, request: {
         "self": request.link(f"/users/{row.user_id}/application_credentials/{row.id}")}))
-LISTING = Listing(ApplicationCredential, {"name": ApplicationCredential.name})
+LISTING = Listing(ApplicationCredential, comparable(name=ApplicationCredential.name))
 resource = API.resource("/users/{user_id}/application_credentials")
 
 
@@ -73,27 +74,37 @@ async def create(request, body):
         if (await tx.execute(query)).first():
             raise Conflict("Conflict occurred attempting to store application_credential - Duplicate entry found with name "
                            f"{body['name']}.")
+        await _room_for_one(request, tx)
         row = ApplicationCredential(
             id=ids.new_hex(), name=body["name"], user_id=request.context.user_id, project_id=token.project.id, secret_hash=hashed,
             description=body.get("description"), role_ids=_roles(token.roles, body.get("roles")),
             unrestricted=bool(body["unrestricted"]), expires_at=moment_of(body, request.context.now()))
         tx.add(row)
         await tx.flush()
-        await _restrict(tx, row, body.get("access_rules"))
+        await _restrict(request, tx, row, body.get("access_rules"))
         await events.emit(tx, request.context, DelegationChanged(row.id, "application credential", "created", row.user_id))
         view = await _full(request, tx, row)
     view["application_credential"]["secret"] = secret
     return Reply(view)
 
 
-async def _restrict(tx: Any, row: ApplicationCredential, wanted: list[dict[str, str]] | None) -> None:
+async def _room_for_one(request: Request, tx: Any) -> None:
+    most = request.settings.identity.application_credentials_per_user
+    query = select(func.count()).where(ApplicationCredential.user_id == request.context.user_id)
+    if most and (await tx.execute(query)).scalar_one() >= most:
+        raise Forbidden(f"Unable to create additional application credentials, maximum of {most} already exceeded for user.")
+
+
+async def _restrict(request: Request, tx: Any, row: ApplicationCredential, wanted: list[dict[str, str]] | None) -> None:
     """Let it make only the requests that are asked for; an empty list, which the `openstack` command sends, sets no limit."""
     if not wanted:
         return
     try:
-        rules = await access_rules.keep(tx, row.user_id, wanted)
+        rules = await access_rules.keep(tx, row.user_id, wanted, request.settings.identity.application_credentials_per_user)
     except LookupError as exc:
         raise BadRequest(f"Could not find access rule: {exc.args[0]}.") from exc
+    except OverflowError as exc:
+        raise Forbidden(f"Unable to create additional access rules, maximum of {exc.args[0]} already exceeded for user.") from exc
     row.access_rules = [{"id": rule.id, "service": rule.service, "path": rule.path, "method": rule.method} for rule in rules]
     tx.add_all([CredentialRule(application_credential_id=row.id, access_rule_id=rule.id) for rule in rules])
 

@@ -4,13 +4,13 @@ import hashlib
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, links
+from cloudd.identity.api import API, comparable, links
 from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models import Credential, Policy, Project, User
 
@@ -54,6 +54,7 @@ async def before_create(request: Request, tx: Any, values: dict[str, Any]) -> di
     values = {**values, "user_id": user_id, "project_id": values.get("project_id") or None}
     await found(tx, user_id, values["project_id"])
     not_more(request, values["project_id"] if values["type"] == "ec2" else None)
+    await room_for_one(request, tx, user_id)
     if values["type"] == "ec2":
         if not values["project_id"]:
             raise BadRequest("Invalid input for field 'project_id': an ec2 credential needs a project.")
@@ -68,6 +69,14 @@ async def found(tx: Any, user_id: str, project_id: str | None) -> None:
         raise BadRequest(f"Could not find user: {user_id}.")
     if project_id and await tx.get(Project, project_id) is None:
         raise BadRequest(f"Could not find project: {project_id}.")
+
+
+async def room_for_one(request: Request, tx: Any, user_id: str) -> None:
+    """Raise Forbidden when a user has as many credentials as he may."""
+    most = request.settings.identity.credentials_per_user
+    have = (await tx.execute(select(func.count()).where(Credential.user_id == user_id))).scalar_one() if most else 0
+    if most and have >= most:
+        raise Forbidden(f"Unable to create additional credentials, maximum of {most} already exceeded for user.")
 
 
 def not_more(request: Request, project_id: str | None = None) -> None:
@@ -122,10 +131,10 @@ async def before_transfer(request: Request, tx: Any, row: Credential, changed: d
 
 CREDENTIALS = records(API, "/credentials", Credential, CREDENTIAL, policy="identity:{verb}", update_method="patch",
                       verbs=("show", "create", "update", "delete"), notify="identity.credential.{past}",
-                      filters={"user_id": Credential.user_id, "type": Credential.type}, before_create=before_create,
+                      filters=comparable(user_id=Credential.user_id, type=Credential.type), before_create=before_create,
                       before_update=before_update, before_delete=before_delete, visible=visible)
 records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_method="patch", notify="identity.policy.{past}",
-        filters={"type": Policy.type})
+        filters=comparable(type=Policy.type))
 
 
 @API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL,

@@ -17,7 +17,7 @@ from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.identity import signatures
 from cloudd.identity.api import API
-from cloudd.identity.api.credentials import not_more, not_read, open_blob, seal
+from cloudd.identity.api.credentials import not_more, not_read, open_blob, room_for_one, seal
 from cloudd.identity.api.tokens import view
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import Credential, Project
@@ -80,6 +80,7 @@ async def create(request, tx, user, body):
     not_more(request, body["tenant_id"])
     if await tx.get(Project, body["tenant_id"]) is None:
         raise API.dialect.missing("project", body["tenant_id"])
+    await room_for_one(request, tx, user.id)
     access, secret = ids.new_hex(), ids.new_hex()
     values = seal(request, {"blob": {"access": access, "secret": secret, "trust_id": None}})
     row = Credential(id=access_id(access), user_id=user.id, project_id=body["tenant_id"], type="ec2", **values)

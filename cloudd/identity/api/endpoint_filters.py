@@ -10,7 +10,7 @@ from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
 from cloudd.identity import endpoint_filters
-from cloudd.identity.api import API, comparable, links
+from cloudd.identity.api import API, BY_NAME, asked, links
 from cloudd.identity.api.projects import PROJECT
 from cloudd.identity.api.services import ENDPOINT
 from cloudd.identity.models import Endpoint, Project
@@ -22,7 +22,8 @@ GROUP = Shape("endpoint_group", Field("id", readonly=True), Field("name", t.Text
               Field("description", t.Text(0, None, null=True)), Field("filters", FILTERS, required=True),
               links("/OS-EP-FILTER/endpoint_groups"))
 records(API, "/OS-EP-FILTER/endpoint_groups", EndpointGroup, GROUP, policy="identity:{verb}", update_method="patch",
-        filters=comparable(name=EndpointGroup.name), notify="identity.endpoint_group.{past}")
+        filters={"name": EndpointGroup.name}, options={"list": {"query": asked(BY_NAME, extra=False)}},
+        notify="identity.endpoint_group.{past}")
 filters = API.resource("/OS-EP-FILTER")
 ONE = "/projects/{project}/endpoints/{endpoint}"
 GROUPED = "/endpoint_groups/{endpoint_group}/projects/{project}"

@@ -78,7 +78,8 @@ async def endpoints(tx, policy) -> Page:
     return Page([row for row in rows if await _policy_of(tx, row, found) == policy.id])
 
 
-@API.resource("/endpoints/{endpoint}/OS-ENDPOINT-POLICY").get("/policy", policy="identity:get_policy_for_endpoint", reply=POLICY)
+@API.resource("/endpoints/{endpoint}/OS-ENDPOINT-POLICY").get("/policy", policy="identity:get_policy_for_endpoint", reply=POLICY,
+                                                                      many=False)
 async def policy_of(tx, endpoint) -> Any:
     """The policy that an endpoint goes by."""
     policy_id = await _policy_of(tx, endpoint, await _all(tx))

@@ -11,7 +11,7 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import Records, records
-from cloudd.identity.api import API, flag
+from cloudd.identity.api import API, BY_ENABLED, asked, comparable, flag
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.federation import mapping_rules
 from cloudd.identity.federation.users import change_ttl
@@ -19,7 +19,7 @@ from cloudd.identity.models import Project
 from cloudd.identity.models.extensions import IdentityProvider, Mapping, Protocol, ServiceProvider
 from cloudd.identity.people import effective, projects
 
-URL = t.Text(1, 256, pattern="^[a-zA-Z][a-zA-Z0-9+.-]*://.+")
+URL = t.Text(1, 256, pattern=r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\x00-\x1f\x7f]+$")
 WORDS = t.Text(1, None)
 IN_DOMAIN = t.Obj({"id": WORDS, "name": WORDS})
 LOCAL_USER = t.Obj({"id": WORDS, "name": WORDS, "email": WORDS, "domain": IN_DOMAIN, "type": t.Enum("ephemeral", "local")})
@@ -60,7 +60,8 @@ MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, req
 SERVICE = Shape(
     "service_provider", ID, Field("auth_url", URL, required=True), Field("sp_url", URL, required=True),
     Field("description", t.Text(0, None, null=True)), Field("enabled", t.Bool(), default=False),
-    Field("relay_state_prefix", t.Text(1, 255), default="ss:mem:"), links_below(f"{PATH}/service_providers"))
+    Field("relay_state_prefix", t.Text(1, 255, pattern=r"^[^\x00-\x1f\x7f]*$"), default="ss:mem:"),
+    links_below(f"{PATH}/service_providers"))
 
 
 def named(made: Records) -> None:
@@ -144,14 +145,16 @@ async def mapping_before_update(request: Request, tx: AsyncSession, row: Mapping
 
 VERBS = ("list", "show", "update", "delete")
 PROVIDERS = records(API, f"{PATH}/identity_providers", IdentityProvider, PROVIDER, policy="identity:{verb}", verbs=VERBS,
-                    update_method="patch", filters={"id": IdentityProvider.id, "enabled": flag(IdentityProvider.enabled)},
+                    update_method="patch", filters={**comparable(id=IdentityProvider.id), "enabled": flag(IdentityProvider.enabled)},
+                    options={"list": {"query": asked(BY_ENABLED)}},
                     before_create=provider_before_create, before_update=provider_before_update,
                     before_delete=provider_before_delete, notify="identity.identity_provider.{past}")
 MAPPINGS = records(API, f"{PATH}/mappings", Mapping, MAPPING, policy="identity:{verb}", verbs=VERBS, update_method="patch",
-                   notify="identity.mapping.{past}", before_create=mapping_before_create, before_update=mapping_before_update)
+                   filters={}, notify="identity.mapping.{past}", before_create=mapping_before_create, before_update=mapping_before_update)
 SERVICES = records(API, f"{PATH}/service_providers", ServiceProvider, SERVICE, policy="identity:{verb}", verbs=VERBS,
                    update_method="patch", notify="identity.service_provider.{past}",
-                   filters={"id": ServiceProvider.id, "enabled": flag(ServiceProvider.enabled)})
+                   filters={**comparable(id=ServiceProvider.id), "enabled": flag(ServiceProvider.enabled)},
+                   options={"list": {"query": asked(BY_ENABLED)}})
 for made in (PROVIDERS, MAPPINGS, SERVICES):
     named(made)
 

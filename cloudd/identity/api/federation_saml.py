@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -66,15 +67,20 @@ async def _vouch(request: Request, body: dict[str, Any]) -> tuple[saml.Statement
     return saml.Statement(_issuer(request), provider.sp_url, subject.user.name, attributes, now, until), provider
 
 
+def _quoted(url: str) -> str:
+    """An address as a header may hold it, kept since before it was checked or not."""
+    return quote(url, safe="%/:?#[]@!$&'()*+,;=~")
+
+
 async def _answer(request: Request, body: dict[str, Any], ecp: bool) -> web.Response:
     said, provider = await _vouch(request, body)
     try:
         made = await asyncio.to_thread(saml.response, said, request.service(saml.Signer))
+        if ecp:
+            made = saml.envelope(made, provider.relay_state_prefix + secrets.token_hex(16))
     except ValueError as exc:                                 # lxml's, for a control character in a name
-        raise BadRequest(f"The user, the project or a group has a name that XML cannot hold: {exc}.") from exc
-    if ecp:
-        made = saml.envelope(made, provider.relay_state_prefix + secrets.token_hex(16))
-    headers = {"X-sp-url": provider.sp_url, "X-auth-url": provider.auth_url, "Cache-Control": "no-store"}
+        raise BadRequest(f"The user, the project, a group or the service provider has a name that XML cannot hold: {exc}.") from exc
+    headers = {"X-sp-url": _quoted(provider.sp_url), "X-auth-url": _quoted(provider.auth_url), "Cache-Control": "no-store"}
     return web.Response(body=saml.text(made), content_type=XML, headers=headers)
 
 

@@ -9,7 +9,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, links, nullable
+from cloudd.identity.api import API, BY_DOMAIN, asked, comparable, links, nullable
 from cloudd.identity.models import Limit, Project, Region, RegisteredLimit, Service
 from cloudd.identity.people import limits
 
@@ -83,17 +83,20 @@ def visible(request: Request, query: Any) -> Any:
     return query.where(Limit.project_id == (context.project_id or ""))
 
 
+BY_RESOURCE = Field("resource_name", t.Text(1, 255, pattern=r"\S"))
 PLACE = {"service_id", "region_id", "resource_name"}
 REGISTERED_LIMITS = records(
     API, "/registered_limits", RegisteredLimit, REGISTERED, policy="identity:{verb}", update_method="patch",
     verbs=("list", "show", "update", "delete"),
-    filters={"service_id": RegisteredLimit.service_id, "region_id": nullable(RegisteredLimit.region_id),
-             "resource_name": RegisteredLimit.resource_name},
+    filters={**comparable(service_id=RegisteredLimit.service_id, region_id=RegisteredLimit.region_id,
+                          resource_name=RegisteredLimit.resource_name), "region_id": nullable(RegisteredLimit.region_id)},
+    options={"list": {"query": asked(BY_RESOURCE)}},
     notify="identity.registered_limit.{past}", before_update=registered_before_update, before_delete=registered_before_delete)
 LIMITS = records(
     API, "/limits", Limit, LIMIT, policy="identity:{verb}", update_method="patch", verbs=("list", "update", "delete"),
-    filters={"service_id": Limit.service_id, "region_id": nullable(Limit.region_id), "resource_name": Limit.resource_name,
-             "project_id": Limit.project_id, "domain_id": Limit.domain_id}, visible=visible, before_update=limit_before_update,
+    filters={**comparable(service_id=Limit.service_id, region_id=Limit.region_id, resource_name=Limit.resource_name,
+                          project_id=Limit.project_id, domain_id=Limit.domain_id), "region_id": nullable(Limit.region_id)},
+    options={"list": {"query": asked(BY_RESOURCE, BY_DOMAIN)}}, visible=visible, before_update=limit_before_update,
     notify="identity.limit.{past}")
 
 

@@ -42,7 +42,7 @@ async def consumer_before_update(request: Request, tx: Any, row: Consumer, value
 
 
 CONSUMERS = records(API, "/OS-OAUTH1/consumers", Consumer, CONSUMER, policy="identity:{verb}", update_method="patch",
-                    verbs=("list", "show", "update", "delete"), before_update=consumer_before_update,
+                    verbs=("list", "show", "update", "delete"), filters={}, before_update=consumer_before_update,
                     notify="identity.OS-OAUTH1:consumer.{past}")
 
 

@@ -1,6 +1,7 @@
 """/projects and /domains, and the tags of projects."""
 
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import func, not_, select
 
@@ -8,7 +9,19 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
+from cloudd.identity.api import (
+    API,
+    BY_DOMAIN,
+    BY_ENABLED,
+    FLAG,
+    asked,
+    comparable,
+    flag,
+    in_own_domain,
+    links,
+    nullable,
+    own_domain,
+)
 from cloudd.identity.models import Project, ProjectTag
 from cloudd.identity.people import effective, projects
 from cloudd.identity.tokens.tokens import Tokens
@@ -27,6 +40,7 @@ PROJECT = Shape("project", *COMMON, Field("domain_id", t.Text(0, 64, null=True))
 DOMAIN = Shape("domain", *COMMON, Field("explicit_domain_id", t.Text(32, 32, pattern="^[0-9a-f]+$"), update=False, reply=False),
                links("/domains"), extra=True)
 TAGS = Shape(None, Field("tags", t.List(TAG, 0, 80, unique=True), required=True), plural="tags")
+BY_PROJECT = Field("name", NAME)
 FIXED = ("domain_id", "parent_id", "is_domain")
 
 
@@ -97,12 +111,13 @@ async def _delete(request: Request, tx: Any, row: Project) -> None:
 
 PROJECTS = records(
     API, "/projects", Project, PROJECT, policy="identity:{verb}", update_method="patch", verbs=("list", "create", "update"),
-    filters={**FILTERS, "domain_id": nullable(Project.domain_id), "parent_id": nullable(Project.parent_id),
-             "is_domain": flag(Project.is_domain)},
+    filters={**FILTERS, **comparable(domain_id=Project.domain_id, parent_id=Project.parent_id),
+             "domain_id": nullable(Project.domain_id), "parent_id": nullable(Project.parent_id), "is_domain": flag(Project.is_domain)},
+    options={"list": {"query": asked(BY_PROJECT, BY_DOMAIN, BY_ENABLED, Field("is_domain", FLAG))}},
     visible=visible_projects, notify="identity.project.{past}", before_create=before_create, before_update=before_update)
 DOMAINS = records(
     API, "/domains", Project, DOMAIN, loader="domain", policy="identity:{verb}", update_method="patch",
-    verbs=("list", "show", "create", "update"), filters=FILTERS,
+    verbs=("list", "show", "create", "update"), filters=FILTERS, options={"list": {"query": asked(BY_PROJECT, BY_ENABLED)}},
     visible=lambda request, query: in_own_domain(Project.id)(request, query.where(Project.is_domain)),
     notify="identity.domain.{past}", before_create=before_create, before_update=before_update)
 
@@ -178,7 +193,7 @@ async def add_tag(request, project, tag):
     """Tag a project."""
     TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone
     project.retag([*project.tags, tag])
-    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{tag}")})
+    return Reply(None, headers={"Location": request.link(f"/projects/{project.id}/tags/{quote(tag, safe='')}")})
 
 
 @resource.delete("/{project}/tags/{tag}", policy="identity:delete_project_tag")

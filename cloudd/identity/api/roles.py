@@ -8,7 +8,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, comparable, links
+from cloudd.identity.api import API, BY_DOMAIN, BY_NAME, asked, comparable, links
 from cloudd.identity.models import Assignment, ImpliedRole, Project, Role
 from cloudd.identity.people import projects
 
@@ -72,7 +72,8 @@ async def before_delete(request: Request, tx: Any, row: Role) -> None:
 
 
 records(API, "/roles", Role, ROLE, policy="identity:{verb}", update_method="patch", verbs=("list", "create", "update", "delete"),
-        filters=comparable(name=Role.name, description=Role.description), visible=visible, notify="identity.role.{past}",
+        filters=comparable(name=Role.name, description=Role.description), visible=visible,
+        options={"list": {"query": asked(BY_NAME, BY_DOMAIN)}}, notify="identity.role.{past}",
         before_create=before_create, before_update=before_update, before_delete=before_delete)
 roles = API.resource("/roles")
 

@@ -9,7 +9,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, comparable, links, nullable
+from cloudd.identity.api import API, asked, comparable, links, nullable
 from cloudd.identity.catalog import expand
 from cloudd.identity.models import Endpoint, Region, Service
 
@@ -109,14 +109,16 @@ async def _with_region(tx: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 REGIONS = records(
     API, "/regions", Region, REGION, policy="identity:{verb}", update_method="patch", notify="identity.region.{past}",
-    filters={"parent_region_id": nullable(Region.parent_region_id), **comparable(description=Region.description)},
+    filters={"parent_region_id": nullable(Region.parent_region_id)},
+    options={"list": {"query": asked(Field("parent_region_id", t.Text(0, 255)), extra=False)}},
     before_create=region_before_create, before_update=region_before_update, before_delete=region_before_delete)
 records(API, "/services", Service, SERVICE, policy="identity:{verb}", update_method="patch",
         notify="identity.service.{past}", filters=comparable(name=Service.name, type=Service.type))
 records(API, "/endpoints", Endpoint, ENDPOINT, policy="identity:{verb}", update_method="patch",
         notify="identity.endpoint.{past}",
-        filters={"interface": Endpoint.interface, "service_id": Endpoint.service_id, "region_id": Endpoint.region_id,
-                 "region": Endpoint.region_id},
+        filters=comparable(interface=Endpoint.interface, service_id=Endpoint.service_id, region_id=Endpoint.region_id,
+                           region=Endpoint.region_id),
+        options={"list": {"query": asked(Field("interface", t.Enum("admin", "internal", "public")))}},
         before_create=endpoint_before_create, before_update=endpoint_before_update)
 
 

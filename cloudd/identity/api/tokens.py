@@ -19,7 +19,6 @@ from cloudd.identity.people import effective
 from cloudd.identity.people.subjects import Subject
 from cloudd.identity.tokens.authentication import log_in, telling
 from cloudd.identity.tokens.methods import Login
-from cloudd.identity.tokens.protocols import enabled_service_providers
 from cloudd.identity.tokens.tokens import Tokens
 
 IDENTITY = t.Obj({"methods": t.List(t.Text()), "password": t.Map(), "token": t.Map(), "application_credential": t.Map()},
@@ -68,9 +67,10 @@ async def view(request: Request, subject: Subject) -> dict[str, Any]:
     if payload.scope:
         token["roles"] = [{"id": key, "name": name} for key, name in subject.roles]
         if "nocatalog" not in request.query:
-            token["catalog"] = await request.service(Catalog).view(
+            catalog = request.service(Catalog)
+            token["catalog"] = await catalog.view(
                 request.base_url, subject.project.id if subject.project else None, user.id)
-            if providers := await enabled_service_providers(request.parts.database):
+            if providers := await catalog.service_providers():
                 token["service_providers"] = providers
     return {"token": token}
 

@@ -21,7 +21,7 @@ ROLE_REF = t.Raw({"type": "object", "properties": {"id": {"type": "string"}, "na
 TRUST = Shape(
     "trust", Field("id", readonly=True), Field("trustor_user_id", t.Text(1, 64), required=True),
     Field("trustee_user_id", t.Text(1, 64), required=True), Field("project_id", t.Text(0, 64, null=True)),
-    Field("impersonation", t.Bool(), required=True), Field("roles", t.List(ROLE_REF), default=list, reply=False),
+    Field("impersonation", t.Bool(), required=True), Field("roles", t.List(ROLE_REF, 0, 128), default=list, reply=False),
     Field("expires_at", t.Text(0, 64, null=True), of=lambda row, request: clock.iso_micro(row.expires_at)),
     Field("remaining_uses", t.Int(1, null=True)), Field("allow_redelegation", t.Bool(), default=False, reply=False),
     Field("redelegation_count", t.Int(0, null=True)), Field("redelegated_trust_id", t.Text(0, 64, null=True)),

@@ -14,7 +14,19 @@ from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
-from cloudd.identity.api import API, comparable, flag, in_own_domain, links, nullable, own_domain
+from cloudd.identity.api import (
+    API,
+    BY_DOMAIN,
+    BY_ENABLED,
+    BY_NAME,
+    asked,
+    comparable,
+    flag,
+    in_own_domain,
+    links,
+    nullable,
+    own_domain,
+)
 from cloudd.identity.api.projects import PROJECT
 from cloudd.identity.audit import MemberAdded, MemberRemoved, PasswordChanged
 from cloudd.identity.federation import users as federated_users
@@ -35,17 +47,18 @@ FEDERATED = t.List(t.Obj({"idp_id": t.Text(1), "protocols": t.List(t.Obj({"proto
 USER = Shape(
     "user", Field("id", readonly=True), Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
     Field("domain_id", t.Text(0, 64, null=True)), Field("enabled", t.Bool(), default=True),
-    Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET),
+    Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET, sometimes=True),
     Field("password", t.Text(0, None, null=True), reply=False), Field("options", OPTIONS, default=dict),
     Field("password_expires_at", readonly=True, of=lambda row, request: naive(row.password_expires_at)),
-    Field("federated", FEDERATED, of=lambda row, request: federated_users.view(row.__dict__.get("federated_rows", ())) or UNSET),
+    Field("federated", FEDERATED, of=lambda row, request: federated_users.view(row.__dict__.get("federated_rows", ())) or UNSET,
+          sometimes=True),
     links("/users"), extra=True)
 GROUP = Shape("group", Field("id", readonly=True), Field("name", t.Text(1, 64, pattern=r"\S"), required=True),
               Field("domain_id", t.Text(0, 64, null=True)), Field("description", t.Text(0, None, null=True), default=""),
               links("/groups"), extra=True)
 PASSWORD = Shape("user", Field("original_password", t.Text(0, None), required=True),
                  Field("password", t.Text(0, None), required=True), extra=True)
-USER_FILTERS = {**comparable(name=User.name), "domain_id": User.domain_id, "enabled": flag(User.enabled), "id": User.id,
+USER_FILTERS = {**comparable(name=User.name, domain_id=User.domain_id), "enabled": flag(User.enabled), "id": User.id,
                 "default_project_id": nullable(User.default_project_id),
                 "password_expires_at": lambda values: expiring(values[-1]),
                 **{name: federated_users.known_by(name) for name in ("idp_id", "protocol_id", "unique_id")}}
@@ -173,10 +186,12 @@ def visible_users(request: Request, query: Any) -> Any:
 
 
 USERS = records(API, "/users", User, USER, policy="identity:{verb}", verbs=("list", "show", "delete"), filters=USER_FILTERS,
-                visible=visible_users, notify="identity.user.{past}", before_create=user_before_create,
+                visible=visible_users, notify="identity.user.{past}", options={"list": {"query": asked(BY_NAME, BY_DOMAIN, BY_ENABLED)}},
+                before_create=user_before_create,
                 before_update=user_before_update, before_delete=user_before_delete)
 GROUPS = records(API, "/groups", Group, GROUP, policy="identity:{verb}", update_method="patch",
-                 filters={**comparable(name=Group.name), "domain_id": Group.domain_id}, visible=in_own_domain(Group.domain_id),
+                 filters=comparable(name=Group.name, domain_id=Group.domain_id), visible=in_own_domain(Group.domain_id),
+                 options={"list": {"query": asked(BY_NAME, BY_DOMAIN)}},
                  notify="identity.group.{past}", before_create=group_before_create, before_update=group_before_update,
                  before_delete=group_before_delete)
 users, groups = API.resource("/users"), API.resource("/groups")
@@ -246,16 +261,16 @@ async def _proved(request: Request, user_id: str, password: str) -> User:
 
 
 @users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT)
-async def list_projects(request, tx, user):
+async def list_projects(request, tx, user) -> Page:
     """The projects on which a user has a role."""
     found, _, _ = await effective.reachable(tx, user.id)
-    asked = request.query
-    return [row for row in found if asked.get("name") in (None, row.name) and asked.get("domain_id") in (None, row.domain_id)]
+    return await PROJECTS_BY_NAME.page(request, tx, select(Project).where(Project.id.in_([row.id for row in found])))
 
 
 GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", readonly=True, of=lambda row, request: clock.iso_micro(
     request.params["ends"].get(row.id))), extra=True)
-BY_NAME = Listing(Group, comparable(name=Group.name))
+PROJECTS_BY_NAME = Listing(Project, {**comparable(name=Project.name, domain_id=Project.domain_id), "enabled": flag(Project.enabled)})
+GROUPS_BY_NAME = Listing(Group, comparable(name=Group.name))
 USERS_BY_NAME = Listing(User, USER_FILTERS)
 
 
@@ -271,7 +286,7 @@ async def list_groups(request, tx, user) -> Page:
     request.params["ends"] = await federated_users.memberships(tx, user.id, request.context.now())
     lasting = select(Membership.group_id).where(Membership.user_id == user.id)
     query = select(Group).where(or_(Group.id.in_(lasting), Group.id.in_(list(request.params["ends"]))))
-    return await BY_NAME.page(request, tx, _seen(request, query, Group))
+    return await GROUPS_BY_NAME.page(request, tx, _seen(request, query, Group))
 
 
 @groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.clock import now
@@ -34,42 +35,59 @@ async def below(tx: AsyncSession, roots: Iterable[str]) -> list[Project]:
     return list((await tx.execute(select(Project).where(Project.id.in_(select(under.c.id))))).scalars())
 
 
-def of_user(user_id: str, groups: Sequence[str] = ()):
+def _held_by(user_id: Any, groups: Any, moment: Any) -> ColumnElement[bool]:
+    member = select(Membership.group_id).where(Membership.user_id == user_id).union(
+        select(ExpiringMembership.group_id).where(ExpiringMembership.user_id == user_id, ExpiringMembership.expires_at > moment))
+    inside = or_(Assignment.actor_id.in_(member), Assignment.actor_id.in_(groups))
+    return or_(and_(Assignment.actor == "user", Assignment.actor_id == user_id), and_(Assignment.actor == "group", inside))
+
+
+def of_user(user_id: str, groups: Sequence[str] = ()) -> ColumnElement[bool]:
     """The clause for grants of a user and of the groups that he is in: his own, those that an identity provider put him in for a
     while, and `groups`, which his token names."""
-    member = select(Membership.group_id).where(Membership.user_id == user_id).union(
-        select(ExpiringMembership.group_id).where(ExpiringMembership.user_id == user_id, ExpiringMembership.expires_at > now()))
-    inside = or_(Assignment.actor_id.in_(member), Assignment.actor_id.in_(groups)) if groups else Assignment.actor_id.in_(member)
-    return or_(and_(Assignment.actor == "user", Assignment.actor_id == user_id), and_(Assignment.actor == "group", inside))
+    return _held_by(user_id, list(groups), now())
+
+
+def _roles(where: ColumnElement[bool]) -> Select[Any]:
+    """The roles of somebody's grants, and all that they imply, as `expanded` has them; made once, since that takes longer than the
+    database does."""
+    actor = _held_by(bindparam("user_id"), bindparam("groups", expanding=True), bindparam("moment"))
+    held = select(Assignment.role_id).where(actor, where).cte("held", recursive=True)
+    held = held.union(select(ImpliedRole.implied_role_id).join(held, ImpliedRole.prior_role_id == held.c.role_id))
+    return select(Role).where(Role.id.in_(select(held.c.role_id)), Role.domain_id.is_(None)).order_by(Role.name)
+
+
+ON_PROJECT = _roles(or_(
+    and_(Assignment.target == "project", Assignment.target_id == bindparam("here"), Assignment.inherited.is_(False)),
+    and_(Assignment.target.in_(("project", "domain")), Assignment.target_id.in_(bindparam("above", expanding=True)),
+         Assignment.inherited)))
+ON_DOMAIN = _roles(and_(Assignment.target == "domain", Assignment.target_id == bindparam("here"), Assignment.inherited.is_(False)))
+ON_SYSTEM = _roles(and_(Assignment.target == "system", Assignment.target_id == SYSTEM))
+ENDS = select(func.min(ExpiringMembership.expires_at)).where(ExpiringMembership.user_id == bindparam("user_id"),
+                                                             ExpiringMembership.expires_at > bindparam("moment"))
 
 
 async def ends(tx: AsyncSession, user_id: str) -> datetime | None:
     """When the first of a user's memberships for a while is over."""
-    query = select(func.min(ExpiringMembership.expires_at)).where(ExpiringMembership.user_id == user_id,
-                                                                  ExpiringMembership.expires_at > now())
-    return (await tx.execute(query)).scalar()
+    return (await tx.execute(ENDS, {"user_id": user_id, "moment": now()})).scalar()
 
 
-async def roles_on_project(tx: AsyncSession, user_id: str, chain: Sequence[Project], groups: Sequence[str] = ()) -> list[Role]:
+async def roles_on_project(tx: AsyncSession, user_id: str, chain: Sequence[Any], groups: Sequence[str] = ()) -> list[Role]:
     """The user's roles on the first project of a `lineage`."""
-    here, above = chain[0].id, [project.id for project in chain[1:]]
-    clause = or_(and_(Assignment.target == "project", Assignment.target_id == here, Assignment.inherited.is_(False)),
-                 and_(Assignment.target.in_(("project", "domain")), Assignment.target_id.in_(above), Assignment.inherited))
-    return await _roles(tx, of_user(user_id, groups), clause)
+    return await _find(tx, ON_PROJECT, user_id, groups, here=chain[0].id, above=[project.id for project in chain[1:]])
 
 
 async def roles_on_domain(tx: AsyncSession, user_id: str, domain_id: str, groups: Sequence[str] = ()) -> list[Role]:
-    return await _roles(tx, of_user(user_id, groups), and_(Assignment.target == "domain", Assignment.target_id == domain_id,
-                                                           Assignment.inherited.is_(False)))
+    return await _find(tx, ON_DOMAIN, user_id, groups, here=domain_id)
 
 
 async def roles_on_system(tx: AsyncSession, user_id: str, groups: Sequence[str] = ()) -> list[Role]:
-    return await _roles(tx, of_user(user_id, groups), and_(Assignment.target == "system", Assignment.target_id == SYSTEM))
+    return await _find(tx, ON_SYSTEM, user_id, groups)
 
 
-async def _roles(tx: AsyncSession, actor, where) -> list[Role]:
-    held = set((await tx.execute(select(Assignment.role_id).where(actor, where))).scalars())
-    return await expanded(tx, held)
+async def _find(tx: AsyncSession, query: Select[Any], user_id: str, groups: Sequence[str], **places: Any) -> list[Role]:
+    values = {"user_id": user_id, "groups": list(groups), "moment": now(), **places}
+    return list((await tx.execute(query, values)).scalars())
 
 
 async def expanded(tx: AsyncSession, role_ids: Iterable[str]) -> list[Role]:

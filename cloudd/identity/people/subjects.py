@@ -1,5 +1,6 @@
 """Who a token stands for and where, looked up once: plain values that no transaction holds on to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,8 @@ class Person:
     domain: Place
     password_expires_at: datetime | None = None
     in_directory: bool = False
+    default_project_id: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

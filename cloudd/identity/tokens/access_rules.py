@@ -27,8 +27,9 @@ def covers(rules: Iterable[Mapping[str, str]], service: str, method: str, path: 
                for rule in rules)
 
 
-async def keep(tx: AsyncSession, user_id: str, wanted: Iterable[Mapping[str, str]]) -> list[AccessRule]:
-    """The user's rules that are asked for, by id or by what they say; new ones are made. Raises LookupError for an id."""
+async def keep(tx: AsyncSession, user_id: str, wanted: Iterable[Mapping[str, str]], most: int = 0) -> list[AccessRule]:
+    """The user's rules that are asked for, by id or by what they say; new ones are made. Raises LookupError for an id, OverflowError
+    when he has `most` of them (0: no limit)."""
     query = select(AccessRule).where(AccessRule.user_id == user_id)
     have = list((await tx.execute(query)).scalars())
     found: dict[str, AccessRule] = {}
@@ -37,6 +38,8 @@ async def keep(tx: AsyncSession, user_id: str, wanted: Iterable[Mapping[str, str
                                             all(getattr(row, name) == rule[name] for name in ("service", "path", "method")))), None)
         if row is None and "id" in rule:
             raise LookupError(rule["id"])
+        if row is None and most and len(have) >= most:
+            raise OverflowError(most)
         if row is None:
             row = AccessRule(id=ids.new_hex(), user_id=user_id, service=rule["service"], path=rule["path"], method=rule["method"])
             tx.add(row)

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import events
 from cloudd.core.clock import now
 from cloudd.core.errors import BadRequest, CloudError, Forbidden, NotFound, Unauthorized
+from cloudd.core.outage import for_the_record
 from cloudd.core.refusals import Allowance
 from cloudd.identity.audit import LoggedIn, LoginFailed
-from cloudd.identity.models import Project, Trust, User
+from cloudd.identity.models import Project, Trust
 from cloudd.identity.payload import Payload, new_audit_id
 from cloudd.identity.people import compliance
 from cloudd.identity.people.directories import Directories
@@ -72,53 +73,57 @@ async def _tell_refusal(login: Login, method: str, known: Mapping[str, str], ref
         return
     user_id = refusal.facts.get("user_id", known.get("user_id", ""))
     outcome = "pending" if isinstance(refusal, receipts.MoreNeeded) else "failure"
-    async with parts.database.write() as tx:
-        await events.emit(tx, context, LoginFailed(user_id, method, refusal.facts.get("reason", refusal.message)[:200], untold, outcome))
+    reason = refusal.facts.get("reason", refusal.message)[:200]
+    with for_the_record("a refused login", user=user_id, address=context.remote_address, why=reason):
+        async with parts.database.write() as tx:
+            await events.emit(tx, context, LoginFailed(user_id, method, reason, untold, outcome))
 
 
 async def _tell(login: Login, proof: Proof, subject: Subject) -> None:
-    async with login.tokens.parts.database.write() as tx:
-        await compliance.record_success(tx, proof.user_id, now())
-        await events.emit(tx, replace(login.context, user_id=proof.user_id, project_id=subject.context.project_id),
-                          LoggedIn(proof.user_id, list(proof.methods)))
+    context = replace(login.context, user_id=proof.user_id, project_id=subject.context.project_id)
+    with for_the_record("a login", user=proof.user_id, address=context.remote_address):
+        async with login.tokens.parts.database.write() as tx:
+            await compliance.record_success(tx, proof.user_id, now())
+            await events.emit(tx, context, LoggedIn(proof.user_id, list(proof.methods)))
 
 
 async def log_in_with(login: Login, user_id: str, methods: tuple[str, ...], wanted: Any) -> tuple[str, Subject]:
     """A token for somebody who proved himself by other means than a method of /auth/tokens, to a service that asks for him."""
     text, subject = await _issue(login.tokens, Proof(user_id, methods), wanted, login.tokens.revocations.serial)
-    async with login.tokens.parts.database.write() as tx:
-        await events.emit(tx, login.context, LoggedIn(user_id, list(methods)), project_id=subject.context.project_id)
+    with for_the_record("a login", user=user_id, address=login.context.remote_address):
+        async with login.tokens.parts.database.write() as tx:
+            await events.emit(tx, login.context, LoggedIn(user_id, list(methods)), project_id=subject.context.project_id)
     return text, subject
 
 
 async def _issue(tokens: Tokens, proof: Proof, wanted: Any, serial: int) -> tuple[str, Subject]:
-    payload = Payload(proof.user_id, proof.methods, now(), proof.expires_at or now() + tokens.lifetime,
+    moment, era = now(), tokens.era
+    payload = Payload(proof.user_id, proof.methods, moment, proof.expires_at or moment + tokens.lifetime,
                       tuple(filter(None, (new_audit_id(), proof.chain))), origin=proof.origin, serial=serial)
     await tokens.parts.service(Directories).keep_id(proof.user_id, live="password" in proof.methods and proof.parent is None)
-    async with tokens.parts.database.read() as tx:
-        payload = await _scoped(tx, payload, proof, wanted)
-        subject = await tokens.look_up(tx, payload)
-        if subject is None and wanted is None and payload.scope and not payload.delegation:
-            payload = replace(payload, scope=None, scope_id=None)    # a default project that is closed to him counts as none
-            subject = await tokens.look_up(tx, payload)
+    payload = await _scoped(tokens, payload, proof, wanted)
+    subject = await tokens.look_up(payload)
+    if subject is None and wanted is None and payload.scope and not payload.delegation:
+        payload = replace(payload, scope=None, scope_id=None)        # a default project that is closed to him counts as none
+        subject = await tokens.look_up(payload)
     if subject is None:
         raise Unauthorized(REFUSED, reason=f"no way to the scope {payload.scope or 'unscoped'} {payload.scope_id or ''}".strip())
     if payload.trust_id:
         await _use_trust(tokens, payload.trust_id)
-    return tokens.write(payload), subject
+    text = tokens.write(payload)
+    tokens.keep(text, subject, era)
+    return text, subject
 
 
 async def _enough(tokens: Tokens, proof: Proof) -> None:
     """Raise MoreNeeded, with a receipt, when the user's rules ask for further methods."""
-    async with tokens.parts.database.read() as tx:
-        user = await tx.get(User, proof.user_id)
-        domain = await tx.get(Project, user.domain_id) if user else None
+    user = await tokens.person(proof.user_id)
     rules = receipts.rules_of(user.options if user else {}, frozenset(METHODS))
-    if user is None or domain is None or not rules or any(rule <= set(proof.methods) for rule in rules):
+    if user is None or not rules or any(rule <= set(proof.methods) for rule in rules):
         return
     moment = now()
     receipt = receipts.Receipt(proof.user_id, proof.methods, moment, moment + receipts.LIFETIME)
-    raise receipts.MoreNeeded(receipt, receipts.write(tokens.ring, receipt), rules, user, domain)
+    raise receipts.MoreNeeded(receipt, receipts.write(tokens.ring, receipt), rules, user)
 
 
 async def _prove(login: Login) -> Proof:
@@ -139,7 +144,7 @@ async def _prove(login: Login) -> Proof:
                                              for kind in ("application_credential", "oauth_token")})
 
 
-async def _scoped(tx: AsyncSession, payload: Payload, proof: Proof, wanted: Any) -> Payload:
+async def _scoped(tokens: Tokens, payload: Payload, proof: Proof, wanted: Any) -> Payload:
     """The payload with the scope that was asked for, or the one that goes without saying. Raises Unauthorized."""
     if proof.application_credential is not None:
         if wanted is not None:
@@ -150,7 +155,7 @@ async def _scoped(tx: AsyncSession, payload: Payload, proof: Proof, wanted: Any)
         row = proof.oauth_token
         return replace(payload, scope="project", scope_id=row.project_id, oauth_token_id=row.id)
     if wanted is None:
-        user = await tx.get(User, payload.user_id)
+        user = await tokens.person(payload.user_id)
         default = user.default_project_id if user else None
         return replace(payload, scope="project", scope_id=default) if default else payload
     if wanted == "unscoped" or "unscoped" in wanted:
@@ -160,12 +165,13 @@ async def _scoped(tx: AsyncSession, payload: Payload, proof: Proof, wanted: Any)
     kind, asked = next(iter(wanted.items()))
     if kind not in SCOPES or not isinstance(asked, Mapping):
         raise BadRequest(f"Invalid scope '{kind}': use project, domain, system or OS-TRUST:trust, each an object.")
-    return await SCOPES[kind](tx, payload, asked)
+    if kind == "project" and isinstance(asked.get("id"), str):
+        return replace(payload, scope="project", scope_id=asked["id"])
+    async with tokens.parts.database.read() as tx:
+        return await SCOPES[kind](tx, payload, asked)
 
 
 async def _to_project(tx: AsyncSession, payload: Payload, asked: Mapping[str, Any]) -> Payload:
-    if isinstance(asked.get("id"), str):
-        return replace(payload, scope="project", scope_id=asked["id"])
     if not isinstance(asked.get("name"), str):
         raise expecting("id or name", "project")
     if not isinstance(asked.get("domain"), Mapping):

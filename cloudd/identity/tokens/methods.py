@@ -12,6 +12,7 @@ from cloudd.core import events
 from cloudd.core.clock import now
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Forbidden, Unauthorized
+from cloudd.core.outage import for_the_record
 from cloudd.identity import oauth1
 from cloudd.identity.audit import LoginFailed
 from cloudd.identity.keys import CredentialRing
@@ -94,10 +95,11 @@ class Login:
         """Count and tell a failure; what to raise."""
         self.tokens.parts.service(Attempts).failed(self.context.remote_address, who or (user.id if user else None))
         self.told.append(method)
-        async with self.tokens.parts.database.write() as tx:
-            if user is not None and reason == "wrong secret":
-                await compliance.record_failure(tx, self.rules, user.id, now())
-            await events.emit(tx, self.context, LoginFailed(user.id if user else "", method, reason))
+        with for_the_record("a failed login", user=user.id if user else None, address=self.context.remote_address, why=reason):
+            async with self.tokens.parts.database.write() as tx:
+                if user is not None and reason == "wrong secret":
+                    await compliance.record_failure(tx, self.rules, user.id, now())
+                await events.emit(tx, self.context, LoginFailed(user.id if user else "", method, reason))
         return Unauthorized(REFUSED)
 
 
@@ -149,7 +151,7 @@ async def _look_for(login: Login, wanted: Mapping[str, Any]) -> None:
 
 
 async def by_totp(login: Login, given: Mapping[str, Any]) -> Proof:
-    wanted = given.get("user")
+    wanted = given.get("user") if isinstance(given, Mapping) else None
     if not isinstance(wanted, Mapping) or not isinstance(wanted.get("passcode"), str):
         raise expecting("passcode", "totp")
     user, shut = await account(login, wanted)

@@ -10,7 +10,7 @@ import orjson
 from cloudd.core.clock import iso_micro, now, parse
 from cloudd.core.errors import Unauthorized
 from cloudd.identity.keys import KeyRing, Unreadable
-from cloudd.identity.models import Project, User
+from cloudd.identity.people.subjects import Person
 
 LIFETIME = timedelta(minutes=5)
 MARK = b"R"
@@ -28,13 +28,13 @@ class Receipt:
 class MoreNeeded(Unauthorized):
     """The proof was good but one of several; the answer brings the receipt to go on with."""
 
-    def __init__(self, receipt: Receipt, text: str, rules: list[set[str]], user: User, domain: Project):
+    def __init__(self, receipt: Receipt, text: str, rules: list[set[str]], user: Person):
         super().__init__("Further methods are needed to log in.")
         self.headers["Openstack-Auth-Receipt"] = text
         self.body: dict[str, Any] = {
             "receipt": {"methods": list(receipt.methods), "issued_at": iso_micro(receipt.issued_at),
                         "expires_at": iso_micro(receipt.expires_at),
-                        "user": {"id": user.id, "name": user.name, "domain": {"id": domain.id, "name": domain.name}}},
+                        "user": {"id": user.id, "name": user.name, "domain": user.domain.view()}},
             "required_auth_methods": [sorted(rule) for rule in rules]}
 
 

@@ -4,9 +4,9 @@ from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.clock import now
 from cloudd.core.context import Context
@@ -27,18 +27,21 @@ from cloudd.identity.models import (
     User,
 )
 from cloudd.identity.models.extensions import Consumer, IdentityProvider, OAuthToken, Protocol
+from cloudd.identity.models.federation import ExpiringMembership
 from cloudd.identity.payload import BadPayload, Payload, unpack
-from cloudd.identity.people import effective
 from cloudd.identity.people.attempts import Attempts
 from cloudd.identity.people.directories import Directories
-from cloudd.identity.people.subjects import Person, Place, Subject
+from cloudd.identity.people.subjects import Person, Subject
 from cloudd.identity.revocations import Revocations
-from cloudd.identity.tokens import access_rules
-from cloudd.identity.tokens import protocols as federation
+from cloudd.identity.tokens import access_rules, entitlement
 
 CACHED = 20_000
-WATCHED = (User, Project, Group, Membership, Role, ImpliedRole, Assignment, Trust, ApplicationCredential, Revocation,
-           Consumer, OAuthToken, IdentityProvider, Protocol)
+ROWS = (User, Project, Group, Role, Trust, ApplicationCredential, Consumer, OAuthToken, IdentityProvider, Protocol)
+"""What tokens name: a new one is in no token yet."""
+
+RELATIONS = (Membership, ExpiringMembership, ImpliedRole, Assignment, Revocation)
+"""What a new one of gives somebody more, or takes it from him."""
+
 NOT_FOUND = "Failed to validate token."
 
 
@@ -53,14 +56,18 @@ class Tokens:
         self.ring = KeyRing.of(parts.settings)
         self.revocations = Revocations(self.lifetime)
         self.mark = Mark(Path(parts.settings.server.state_dir))
-        self._cache: OrderedDict[str, Subject] = OrderedDict()
+        self._checked_before: OrderedDict[str, Subject] = OrderedDict()
+        self._entitled: OrderedDict[tuple[Any, ...], Subject] = OrderedDict()
+        self._people: OrderedDict[str, Person] = OrderedDict()
         self._era = 0
-        parts.database.watch(WATCHED, self.forget)
+        parts.database.watch(ROWS, self.forget, inserts=False)
+        parts.database.watch(RELATIONS, self.forget)
 
     def forget(self) -> None:
         """Somebody or something changed that a token depends on: look everything up again."""
         self._era += 1
-        self._cache.clear()
+        for cache in (self._checked_before, self._entitled, self._people):
+            cache.clear()
 
     async def authenticate(self, raw: web.Request, anonymous: Context, service: str) -> Context:
         """The caller of a request, by its `X-Auth-Token` or bearer token. Raises Unauthorized."""
@@ -104,12 +111,13 @@ class Tokens:
         if not self.mark.moved():
             return
         self.parts.service(Attempts).forget()
-        await self.revocations.read(self.parts.database)
         self.parts.database.changed_outside()
+        await self.revocations.read(self.parts.database)
+        self.forget()
 
     async def _checked(self, text: str, allow_expired: bool) -> Subject:
         moment = now()
-        subject = self._cache.get(text)
+        subject = self._checked_before.get(text)
         if subject is not None and subject.payload.expires_at > moment and (subject.until is None or subject.until > moment):
             return subject
         payload = self.read(text)
@@ -117,13 +125,21 @@ class Tokens:
         if payload.expires_at + grace <= moment or self.revocations.void(payload):
             raise NotFound(NOT_FOUND, type="TokenNotFound")
         era = self._era
-        async with self.parts.database.read() as tx:
-            subject = await self.look_up(tx, payload)
+        subject = await self.look_up(payload)
         if subject is None:
             raise NotFound(NOT_FOUND, type="TokenNotFound")
-        if era == self._era:
-            self._keep(text, subject)
+        self.keep(text, subject, era)
         return subject
+
+    @property
+    def era(self) -> int:
+        """Another one after each change: what was looked up in an earlier one is not kept."""
+        return self._era
+
+    def keep(self, text: str, subject: Subject, era: int) -> None:
+        """A token that was found good since `era` began, for the next requests with it."""
+        if era == self._era and not self.revocations.void(subject.payload):
+            _put(self._checked_before, text, subject)
 
     def read(self, text: str) -> Payload:
         """Decrypt. Raises NotFound."""
@@ -135,109 +151,39 @@ class Tokens:
     def write(self, payload: Payload) -> str:
         return self.ring.encrypt(payload.pack()).decode()
 
-    def _keep(self, text: str, subject: Subject) -> None:
-        self._cache[text] = subject
-        if len(self._cache) > CACHED:
-            self._cache.popitem(last=False)
+    async def look_up(self, payload: Payload) -> Subject | None:
+        """Everything behind a payload, or None when it no longer entitles to anything. Read again only after it may have changed."""
+        key = (payload.user_id, payload.scope, payload.scope_id, payload.trust_id, payload.application_credential_id,
+               payload.oauth_token_id, payload.origin)
+        known = self._entitled.get(key)
+        if known is not None and (known.until is None or known.until > now()):
+            return replace(known, payload=payload)
+        era = self._era
+        async with self.parts.database.read() as tx:
+            subject = await entitlement.subject(tx, payload)
+        if subject is not None and era == self._era:
+            _put(self._entitled, key, subject)
+        return subject
 
-    async def look_up(self, tx: AsyncSession, payload: Payload) -> Subject | None:
-        """Everything behind a payload, or None when it no longer entitles to anything."""
-        user = await _person(tx, payload.user_id)
-        if user is None or (payload.origin and not await federation.is_open(tx, payload.origin)):
-            return None
-        if payload.scope is None:
-            return Subject(payload, user).with_context()
-        subject = await _scoped(tx, payload, user)
-        if subject is None:
-            return None
-        holder = subject.trust["trustor_user"]["id"] if subject.trust else payload.user_id
-        return replace(subject, until=await effective.ends(tx, holder))
+    async def person(self, user_id: str) -> Person | None:
+        """A user, if he and his domain are enabled."""
+        found = self._people.get(user_id)
+        if found is None:
+            era = self._era
+            async with self.parts.database.read() as tx:
+                found = await entitlement.person(tx, user_id)
+            if found is not None and era == self._era:
+                _put(self._people, user_id, found)
+        return found
+
+
+def _put(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    cache[key] = value
+    if len(cache) > CACHED:
+        cache.popitem(last=False)
+
+
 def _bearer(raw: web.Request) -> str | None:
     """An OAuth 2.0 access token, which is one of ours."""
     kind, _, text = raw.headers.get("Authorization", "").partition(" ")
     return text.strip() if kind.lower() == "bearer" else None
-
-
-def _subject(payload: Payload, user: Person, place: Place | None, roles: list[Role], **more) -> Subject | None:
-    if not roles or (place is None and payload.scope != "system"):
-        return None
-    named = tuple((role.id, role.name) for role in roles)
-    on_domain = payload.scope == "domain"
-    return Subject(payload, user, project=None if on_domain else place, domain=place if on_domain else None, roles=named,
-                   **more).with_context()
-
-
-async def _person(tx: AsyncSession, user_id: str) -> Person | None:
-    """The user, if he and his domain are enabled."""
-    user = await tx.get(User, user_id)
-    domain = await tx.get(Project, user.domain_id) if user and user.enabled else None
-    if user is None or domain is None or not domain.enabled:
-        return None
-    return Person(user.id, user.name, Place(domain.id, domain.name), user.password_expires_at, user.directory_id is not None)
-
-
-async def _scoped(tx: AsyncSession, payload: Payload, user: Person) -> Subject | None:
-    if payload.trust_id:
-        return await _through_trust(tx, payload, user)
-    place, roles = await _scope(tx, payload, payload.user_id)
-    if payload.application_credential_id:
-        return await _through_credential(tx, payload, user, place, roles)
-    if payload.oauth_token_id:
-        return await _through_oauth(tx, payload, user, place, roles)
-    return _subject(payload, user, place, roles)
-
-
-async def _scope(tx: AsyncSession, payload: Payload, holder: str) -> tuple[Place | None, list[Role]]:
-    """Where the token is good and the roles that `holder` has there; (None, []) when that is disabled or gone."""
-    groups = payload.origin.group_ids if payload.origin else ()
-    if payload.scope == "system":
-        return None, await effective.roles_on_system(tx, holder, groups)
-    chain = await effective.lineage(tx, payload.scope_id or "")
-    if not chain or not all(place.enabled for place in (chain[0], chain[-1])):
-        return None, []
-    here, domain = chain[0], chain[-1]
-    if payload.scope == "domain":
-        return Place(here.id, here.name), await effective.roles_on_domain(tx, holder, here.id, groups)
-    above = Place(domain.id, domain.name)
-    return Place(here.id, here.name, above, here.is_domain), await effective.roles_on_project(tx, holder, chain, groups)
-
-
-async def _through_trust(tx: AsyncSession, payload: Payload, user: Person) -> Subject | None:
-    """The delegated roles, as far as the trustor still has them; in his name when the trust says impersonation."""
-    trust = await tx.get(Trust, payload.trust_id)
-    trustor = await _person(tx, trust.trustor_user_id) if trust else None
-    if trust is None or trust.deleted_at or trustor is None or (trust.expires_at and trust.expires_at <= now()):
-        return None
-    trustee = await _person(tx, trust.trustee_user_id)
-    if trustee is None:
-        return None
-    place, roles = await _scope(tx, payload, trust.trustor_user_id)
-    granted = {role.id for role in await effective.expanded(tx, trust.role_ids)}
-    if not set(trust.role_ids) <= {role.id for role in roles}:
-        return None
-    view = {"id": trust.id, "impersonation": trust.impersonation, "trustor_user": {"id": trust.trustor_user_id},
-            "trustee_user": {"id": trust.trustee_user_id}}
-    return _subject(payload, trustor if trust.impersonation else user, place,
-                    [role for role in roles if role.id in granted], trust=view, others=(trustor, trustee))
-
-
-async def _through_credential(tx: AsyncSession, payload: Payload, user: Person, place: Place | None,
-                              roles: list[Role]) -> Subject | None:
-    row = await tx.get(ApplicationCredential, payload.application_credential_id)
-    if row is None or (row.expires_at and row.expires_at <= now()):
-        return None
-    granted = {role.id for role in await effective.expanded(tx, row.role_ids)}
-    view = {"id": row.id, "name": row.name, "restricted": not row.unrestricted}
-    if row.access_rules is not None:
-        view["access_rules"] = row.access_rules
-    return _subject(payload, user, place, [role for role in roles if role.id in granted], application_credential=view)
-
-
-async def _through_oauth(tx: AsyncSession, payload: Payload, user: Person, place: Place | None,
-                         roles: list[Role]) -> Subject | None:
-    row = await tx.get(OAuthToken, payload.oauth_token_id)
-    if row is None or (row.expires_at and row.expires_at <= now()):
-        return None
-    granted = {role.id for role in await effective.expanded(tx, row.role_ids)}
-    view = {"access_token_id": row.id, "consumer_id": row.consumer_id}
-    return _subject(payload, user, place, [role for role in roles if role.id in granted], oauth=view)

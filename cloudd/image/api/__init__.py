@@ -57,6 +57,18 @@ class Glance(Dialect):
         return body
 
 
+    def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
+        text = {"type": "string"}
+        return {plural: {"type": "array", "items": item}, "first": text, "next": text, "schema": text}
+
+    def always(self, plural: str) -> list[str]:
+        return [plural, "first", "schema"]
+
+    def error_schema(self) -> dict[str, Any]:
+        words = {name: {"type": "string"} for name in ("message", "code", "title")}
+        return {"type": "object", "properties": words, "required": list(words)}
+
+
 def _with_sorts(query: ListQuery, sorts: tuple[tuple[str, str], ...]) -> ListQuery:
     return ListQuery(query.filters, sorts, query.limit, query.marker, query.reverse, query.fields)
 

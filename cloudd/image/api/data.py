@@ -16,8 +16,8 @@ from cloudd.image.stores import Stores
 FILE = API.resource("/images/{image}/file", target=target, stream=True)
 PIECE = 256 * 1024
 STORE_HEADER = "X-Image-Meta-Store"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 @FILE.put(policy="upload_image", status=204)

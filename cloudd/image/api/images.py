@@ -13,6 +13,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import Unchecked
+from cloudd.core.ids import whole
 from cloudd.image import images, locations, patches, quotas
 from cloudd.image.api import API, target
 from cloudd.image.imports import METHODS
@@ -90,9 +91,9 @@ def _split(text: str) -> list[str]:
 
 def _number(column: InstrumentedAttribute[Any], name: str, compare: str = "__eq__") -> Any:
     def clause(values: Sequence[str]) -> ColumnElement[bool]:
-        if not values[-1].isdigit():
+        if (number := whole(values[-1])) is None:
             raise BadRequest(f"Cannot convert the value '{values[-1]}' of the filter {name} to a number.")
-        return getattr(column, compare)(int(values[-1]))
+        return getattr(column, compare)(number)
     return clause
 
 

@@ -14,4 +14,4 @@ async def fetch(run: Run) -> None:
     await cache.fetch(run.parts, image, run.cancelled)
 
 
-CACHE = Job(cache.JOB, [Step(fetch)], limit=2)
+CACHE = Job(cache.JOB, [Step(fetch, deadline="transfer")], limit=2)

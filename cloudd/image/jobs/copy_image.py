@@ -58,4 +58,4 @@ async def say_why(run: Run, error: BaseException) -> None:
             await imports.note(tx, run.input["task"], run.context, "failure", message)
 
 
-COPY = Job("image.copy", [Step(copy, undo=copies.remove), Step(finish)], on_fail=say_why, limit=4)
+COPY = Job("image.copy", [Step(copy, undo=copies.remove, deadline="transfer"), Step(finish)], on_fail=say_why, limit=4)

@@ -82,9 +82,9 @@ async def back_to_queued(run: Run, error: BaseException) -> None:
 
 
 IMPORT = Job("image.import", [
-    Step(download, undo=remove_staged),
-    Step(plugin_steps.unpack, undo=plugin_steps.remove_made),
-    Step(plugin_steps.convert, undo=plugin_steps.remove_made),
-    Step(take, undo=copies.remove),
+    Step(download, undo=remove_staged, deadline="transfer"),
+    Step(plugin_steps.unpack, undo=plugin_steps.remove_made, deadline="disks"),
+    Step(plugin_steps.convert, undo=plugin_steps.remove_made, deadline="disks"),
+    Step(take, undo=copies.remove, deadline="transfer"),
     Step(finish),
 ], on_fail=back_to_queued, limit=4)

@@ -73,4 +73,4 @@ async def back_to_queued(run: Run, error: BaseException) -> None:
             await imports.note(tx, run.input["task"], run.context, "failure", message)
 
 
-SUM = Job("image.sum_location", [Step(sum_up), Step(finish)], on_fail=back_to_queued, limit=4)
+SUM = Job("image.sum_location", [Step(sum_up, deadline="transfer"), Step(finish)], on_fail=back_to_queued, limit=4)

@@ -42,6 +42,10 @@ class Neutron(Dialect):
         body[f"{plural}_links"] = links
         return body
 
+    def error_schema(self) -> dict[str, Any]:
+        words = {name: {"type": "string"} for name in ("type", "message", "detail")}
+        return {"type": "object", "properties": {"NeutronError": {"type": "object", "properties": words, "required": list(words)}}}
+
     def verb(self, verb: str, shape: Any) -> str:
         return f"{'get' if verb in ('list', 'show') else verb}_{shape.name}"
 

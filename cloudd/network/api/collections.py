@@ -53,6 +53,9 @@ class NeutronListing(Listing):
     kind: str = ""
     by_caller: Mapping[str, ByCaller] = field(default_factory=dict)
 
+    def names(self) -> set[str]:
+        return {*self.filters, *self.by_caller}
+
     def no_marker(self, marker: str) -> CloudError:
         return API.dialect.missing(self.kind, marker)
 
@@ -240,7 +243,8 @@ def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, vis
     name = loader or shape.name or ""
     API.loaders[name] = made.load
     resource, item = API.resource(path), f"/{{{name}}}"
-    resource.get("", policy=f"get_{shape.name}", reply=shape, write=before_list is not None, guard=filtered)(made.index)
+    resource.get("", policy=f"get_{shape.name}", reply=shape, listing=listing, many=True,
+                 write=before_list is not None, guard=filtered)(made.index)
     resource.get(item, policy=f"get_{shape.name}", reply=shape)(made.show)
     if logic.create:
         resource.post("", policy=f"create_{shape.name}", reply=shape, body=shape, status=201, guard=made.may_create)(made.create)

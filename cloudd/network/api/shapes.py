@@ -12,6 +12,7 @@ from cloudd.core.http import Field, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.microversions import Version
 from cloudd.core.http.shapes import UNSET, first_error
+from cloudd.network.policies import POLICIES
 
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n"}
@@ -35,9 +36,10 @@ def _to_int(value: Any) -> int | None:
         raise ValueError(f"'{value}' is not an integer") from None
 
 
-INT = t.Raw({"type": ["integer", "string"]}, _to_int)
-BOOL = t.Raw({"type": ["boolean", "string", "integer"]}, _to_bool)
-LOOSE_INT = t.Raw({"type": ["integer", "string", "null"]}, _to_int)
+RULES = frozenset(rule.name for rule in POLICIES)
+INT = t.Raw({"type": ["integer", "string"]}, _to_int, answer={"type": "integer"})
+BOOL = t.Raw({"type": ["boolean", "string", "integer"]}, _to_bool, answer={"type": "boolean"})
+LOOSE_INT = t.Raw({"type": ["integer", "string", "null"]}, _to_int, answer={"type": ["integer", "null"]})
 TEXT = t.Text(0, 255)
 TAGS = t.List(t.Text(1, 255, pattern="^[^,/]*$"), 0, 50)
 
@@ -60,6 +62,8 @@ ROUTE = t.Obj({"destination": CIDR, "nexthop": IP}, ("destination", "nexthop"))
 
 class NeutronShape(Shape):
     """A resource of Neutron. A body may hold one (`{"network": {}}`) or, on create, many (`{"networks": [{}]}`)."""
+
+    bulk = True
 
     def read(self, body: Any, version: Version, use: str = "create") -> Any:
         """The lifted values of the one resource, or of each of the many, under the names on the wire."""
@@ -111,6 +115,9 @@ class NeutronShape(Shape):
         """(attribute, rule) of the members that not everybody may see."""
         return tuple((item.name, f"get_{self.name}:{item.name}") for item in self.fields
                      if f"get_{self.name}:{item.name}" in rules)
+
+    def _always(self, item: Field) -> bool:
+        return super()._always(item) and f"get_{self.name}:{item.name}" not in RULES
 
     def view(self, row: Any, request: Any, only: Any = None) -> dict[str, Any]:
         view = super().view(row, request, only)

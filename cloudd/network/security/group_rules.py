@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.ids import whole
 from cloudd.network import changes, standard
 from cloudd.network.config import QUOTAS
 from cloudd.network.models import GroupRule, SecurityGroup
@@ -70,7 +71,7 @@ def _protocol(text: str | None) -> str | None:
     text = text.lower()
     if text in NUMBERS:
         return text
-    if text.isdigit() and int(text) <= 255:
+    if whole(text, 255) is not None:
         return text
     raise BadRequest(f"Security group rule protocol {text} not supported. Only protocol values "
                      f"{', '.join(sorted(NUMBERS))} and integer representations [0 to 255] are supported.",

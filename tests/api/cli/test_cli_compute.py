@@ -82,6 +82,11 @@ def test_quota(admin: Cli, name: str, later: Later) -> None:
     assert "instances" in {row["Resource"] for row in admin.json("quota show --default", project)}
 
 
+def test_a_member_sees_his_own_quota(demo: Cli) -> None:
+    quotas = {row["Resource"]: row["Limit"] for row in demo.json("quota show")}
+    assert quotas["instances"] == 10 and {"networks", "ports", "floating_ips"} <= set(quotas)
+
+
 def test_quota_is_kept(demo: Cli, admin: Cli, name: str) -> None:
     assert "403" in demo.fails("quota set --instances 99", demo.value("token issue", "project_id"))
 

@@ -189,6 +189,30 @@ async def test_an_aggregate_with_a_zone_moves_its_empty_host(cloud):
     await cloud.admin.delete(f"{A}/{made['id']}")
 
 
+async def test_a_host_with_servers_joins_and_leaves_aggregates_that_leave_it_in_its_zone(cloud):
+    room = await make_room(cloud)
+    await room.server()
+    host, other = (await the_host(cloud))["service"]["host"], await aggregate(cloud, availability_zone="elsewhere")
+    same = [await aggregate(cloud, availability_zone="nova"), await aggregate(cloud, availability_zone="nova"), await aggregate(cloud)]
+
+    async def act(row, **action):
+        return (await cloud.admin.post(f"{A}/{row['id']}/action", action)).status
+    for row in same:
+        assert await act(row, add_host={"host": host}) == 200
+    assert await act(other, add_host={"host": host}) == 409
+    assert await act(same[0], set_metadata={"metadata": {"availability_zone": "elsewhere"}}) == 409
+    for row in same:
+        assert await act(row, remove_host={"host": host}) == 200
+    await cloud.admin.delete(f"{A}/{other['id']}")
+
+
+async def test_null_takes_an_aggregate_out_of_its_zone(cloud):
+    made = await aggregate(cloud, availability_zone="gone")
+    answer = await cloud.admin.put(f"{A}/{made['id']}", {"aggregate": {"availability_zone": None}})
+    assert answer.status == 200 and answer.body["aggregate"]["availability_zone"] is None
+    assert "availability_zone" not in answer.body["aggregate"]["metadata"]
+
+
 async def test_what_aggregates_refuse(cloud):
     made = await aggregate(cloud)
     path = f"{A}/{made['id']}"

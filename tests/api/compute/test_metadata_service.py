@@ -8,7 +8,10 @@ import aiohttp
 import orjson
 import pytest
 from sqlalchemy import update
+from yarl import URL
 
+from cloudd.compute.metadata import sessions
+from cloudd.compute.models import Server
 from cloudd.drivers.network.base import MetadataListener
 from cloudd.network.dataplane.metadata import MetadataDesk
 from cloudd.network.models.l2 import Allocation
@@ -46,7 +49,7 @@ async def service(room):
 async def ask(service, address, path, method="GET", **options):
     connector = aiohttp.TCPConnector(local_addr=(address, 0))
     async with aiohttp.ClientSession(connector=connector) as session:
-        async with session.request(method, service + path, **options) as answer:
+        async with session.request(method, URL(service + path, encoded=True), **options) as answer:
             return answer.status, await answer.read(), answer.headers
 
 
@@ -101,6 +104,38 @@ async def test_session_tokens_of_ec2_are_given_to_who_asks(room, service):
     got = await ask(service, address, "/latest/meta-data/instance-id", headers={"X-aws-ec2-metadata-token": token.decode()})
     assert got[0] == 200 and got[1].startswith(b"i-")
     assert (await ask(service, address, "/latest/meta-data/", "DELETE"))[0] == 405
+
+
+async def test_doubled_slashes_and_dots_are_folded(room, service):
+    server, address = await guest(room)
+    for path in ("/openstack//latest/meta_data.json", "//openstack/./latest//meta_data.json",
+                 "/openstack/2018-08-27/../latest/meta_data.json"):
+        status, body, _ = await ask(service, address, path)
+        assert status == 200 and orjson.loads(body)["uuid"] == server, path
+
+
+async def test_a_session_token_is_checked_as_ec2_does(room, service):
+    server, address = await guest(room)
+    _, other = await guest(room)
+    header, path = "X-aws-ec2-metadata-token-ttl-seconds", "/latest/api/token"
+
+    async def token(ttl="60", who=address, **more):
+        return await ask(service, who, path, "PUT", headers={header: ttl, **more})
+    for wrong in ("0", "21601", "-1", "1.5", "x", ""):
+        assert (await token(wrong))[0] == 400, wrong
+    assert (await token(**{"X-Forwarded-For": "10.0.0.1"}))[0] == 403
+    assert (await ask(service, address, path))[0] == 405
+    status, mine, headers = await token("21600")
+    assert (status, headers[header]) == (200, "21600")
+    theirs = (await token(who=other))[1]
+    async with room.cloud.parts.database.read() as tx:
+        seed = (await tx.get_one(Server, server)).random_seed
+    for sent, expected in ((mine, 200), (theirs, 401), (b"nonsense", 401), (b"", 401),
+                           (sessions.made(seed, 1000.0).encode(), 401)):
+        answer = await ask(service, address, "/latest/meta-data/instance-id", headers={"X-aws-ec2-metadata-token": sent.decode()})
+        assert answer[0] == expected, sent
+    openstack = await ask(service, address, "/openstack/latest/meta_data.json", headers={"X-aws-ec2-metadata-token": "nonsense"})
+    assert openstack[0] == 200
 
 
 async def test_a_deleted_server_is_nobody(room, service):

@@ -216,5 +216,7 @@ async def test_the_audit_log_is_empty(cloud):
     path = f"{C}/os-instance_usage_audit_log"
     log = fits(await cloud.admin.get(path), "instance_usage_audit_logs", "list_instance_usage_audit_log")
     assert log["instance_usage_audit_logs"]["num_hosts_not_run"] == 0
+    october = (await cloud.admin.get(f"{path}/2026-11-15 12:00:00")).body["instance_usage_audit_log"]
+    assert (october["period_beginning"], october["period_ending"]) == ("2026-10-01 00:00:00", "2026-11-01 00:00:00")
     fits(await cloud.admin.get(f"{path}/2026-03-15 12:00:00"), "instance_usage_audit_logs", "get_instance_usage_audit_log")
     assert (await cloud.admin.get(f"{path}/whenever")).status == 400 and (await cloud.demo.get(path)).status == 403

@@ -92,8 +92,14 @@ async def test_what_is_for_administrators(room, three):
     mine = f"all_tenants=1&project_id={room.user.project_id}"
     assert set(await names(room, mine, client=admin)) == set(three)
     assert set(await names(room, mine + "&vm_state=stopped", "2.1", client=admin)) == {"db.1"}
-    assert set(await names(room, f"tenant_id={room.user.project_id}", client=admin)) == set(three)
     assert not set(await names(room, client=admin)) & set(three)
+
+
+@pytest.mark.parametrize("name", ["tenant_id", "project_id"])
+async def test_a_project_without_all_tenants_is_ignored_for_an_administrator(room, three, name):
+    admin, mine = room.cloud.admin, set(await names(room, client=room.cloud.admin))
+    assert set(await names(room, f"{name}={room.user.project_id}", client=admin)) == mine and not mine & set(three)
+    assert set(await names(room, f"{name}={room.user.project_id}&all_tenants=0", client=admin)) == mine
 
 
 async def test_deleted_servers_are_told_to_those_who_ask_for_changes(room, three):

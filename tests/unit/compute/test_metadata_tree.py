@@ -46,6 +46,13 @@ def test_what_is_not_there(path):
     assert tree.find(BARE, path) is None
 
 
+@pytest.mark.parametrize(("path", "plain"), [
+    ("/", ""), ("//", ""), ("//latest//meta-data/", "latest/meta-data"), ("/latest/./meta-data/.", "latest/meta-data"),
+    ("/openstack/../latest/user-data", "latest/user-data"), ("/../../etc", "etc"), ("latest", "latest")])
+def test_paths_are_folded_as_nova_folds_them(path, plain):
+    assert tree.folded(path) == plain
+
+
 def test_where_passwords_are_left():
     assert tree.password_path("openstack/2013-10-17/password") and tree.password_path("openstack/latest/password")
     assert not tree.password_path("openstack/2012-08-10/password") and not tree.password_path("latest/password")

@@ -141,9 +141,12 @@ def test_mapped_disks():
     root = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": UUID, "disk_bus": "scsi"}
     blank = {"source_type": "blank", "destination_type": "local", "volume_size": 1}
     swap = {"source_type": "blank", "destination_type": "local", "guest_format": "swap", "volume_size": 32}
-    disks = servers_devices.read([root, blank, dict(blank), swap], FLAVOR, UUID)
-    assert [(disk.name, disk.size, disk.bus) for disk in disks] == [
-        ("root", 1, "scsi"), ("ephemeral0", 1, None), ("ephemeral1", 1, None), ("swap", 32, None)]
+    for asked, swapped in (([root, blank, dict(blank)], FLAVOR["swap"]), ([root, blank, swap], 32)):
+        disks = servers_devices.read(asked, FLAVOR, UUID)
+        ephemerals = [("ephemeral0", 1, None), ("ephemeral1", 1, None)][:len(asked) - (swap in asked) - 1]
+        assert [(disk.name, disk.size, disk.bus) for disk in disks] == [("root", 1, "scsi"), *ephemerals, ("swap", swapped, None)]
+    with pytest.raises(BadRequest, match="4 of at most 3"):
+        servers_devices.read([root, blank, dict(blank), swap], FLAVOR, UUID)
 
 
 @pytest.mark.parametrize("device", [
@@ -178,7 +181,7 @@ def boot(properties=None, specs=None, ports=None, **values):
     given = {"id": "sid", "number": 42, "name": "n", "hostname": "host", "project_id": "p", "user_id": "u", "vcpus": 4,
              "memory_mb": 128, "image_id": "img", "image": {"properties": properties or {}, "disk_format": "qcow2"},
              "flavor": {**FLAVOR, "extra_specs": specs or {}}, "launch_index": 0, "reservation_id": "r-1",
-             "availability_zone": "nova", "random_seed": "c2VlZA==", "config_drive": True,
+             "availability_zone": "nova", "random_seed": "c2VlZA==", "config_drive": True, "system_metadata": {},
              "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
     ports = [port()] if ports is None else ports
     rows = tuple((ServerPort(port_id=view.id, server_id="sid", number=number, tag="front"), view)

@@ -46,3 +46,23 @@ def test_the_request_id_comes_along():
         assert "request_id=req-1" in line(log.Human(), "x")
     finally:
         log.request_id.reset(token)
+
+
+HOSTILE = "/x\n2026-01-01 00:00:00.000 INFO cloudd.access forged\r\x1b[2J\x85\u2028\u202e\ud800\x00"
+
+
+def test_what_a_caller_chose_stays_on_its_line():
+    for text in (line(log.Human(), HOSTILE), line(log.Human(), "x", path=HOSTILE, reason="a b" + HOSTILE)):
+        assert len(text.splitlines()) == 1 and text.isprintable() and r"\n2026" in text
+        text.encode()
+    assert json.loads(line(log.Json(), HOSTILE, path=HOSTILE))["path"] == HOSTILE
+    assert len(line(log.Json(), HOSTILE, path=HOSTILE).splitlines()) == 1
+
+
+def test_an_errors_text_forges_no_line_in_a_traceback():
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError as exc:
+        record = logging.LogRecord("cloudd.test", logging.ERROR, "", 0, "died", None, (ValueError, exc, exc.__traceback__))
+    first, *rest = log.Human().format(record).splitlines()
+    assert first.endswith("died") and rest and all(one.startswith("  ") and one.isprintable() for one in rest)

@@ -1,5 +1,6 @@
 """What every network driver keeps to. Here on the simulated one; tests/guest/netdriver runs the same on the kernel."""
 
+import asyncio
 import uuid
 from dataclasses import replace
 
@@ -14,11 +15,13 @@ from cloudd.drivers.network.base import (
     NetworkDriverError,
     NetworkKind,
     NetworkSpec,
+    Part,
     PortSpec,
     RouterGateway,
     RouterInterface,
     RouterSpec,
     SecurityGroupSpec,
+    Subject,
     SubnetSpec,
     Unsupported,
 )
@@ -74,6 +77,12 @@ async def driver(tmp_path):
 def make_tap():
     """The hypervisor's part: make a port's tap. The simulated driver takes taps for granted."""
     return lambda spec: None
+
+
+@pytest.fixture
+def damage(driver):
+    """Break a subject behind the driver's back."""
+    return driver.damage
 
 
 @pytest_asyncio.fixture
@@ -211,6 +220,65 @@ async def test_a_conntrack_zone_belongs_to_one_network(driver):
     await driver.apply_network(tenant(zone=7))
     with pytest.raises(NetworkDriverError):
         await driver.apply_network(tenant(zone=7))
+
+
+async def standing(driver, make_tap):
+    """Everything, with its guest plugged; the subject of each part."""
+    spec = everything()
+    await driver.restore(spec)
+    make_tap(spec.ports[0])
+    await driver.plug(spec.ports[0].id)
+    return {Part.FIREWALL: Subject(Part.FIREWALL), Part.NETWORK: Subject(Part.NETWORK, spec.networks[0].id),
+            Part.ROUTER: Subject(Part.ROUTER, spec.routers[0].id), Part.PORT: Subject(Part.PORT, spec.ports[0].id)}
+
+
+PARTS = [Part.FIREWALL, Part.NETWORK, Part.ROUTER, Part.PORT]
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_what_somebody_else_breaks_is_told_and_mended(driver, make_tap, damage, part):
+    subject = (await standing(driver, make_tap))[part]
+    assert await driver.compare() == ()
+    before = await driver.list()
+    damage(part, subject.id)
+    found = await driver.compare()
+    assert subject in {one.subject for one in found} and all(one.what for one in found)
+    assert {one.subject for one in await driver.compare([subject])} == {subject}
+    for one in dict.fromkeys(one.subject for one in found):
+        await driver.mend(one)
+    assert (await driver.compare(), await driver.list()) == ((), before)
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_what_somebody_else_breaks_is_news_at_once(driver, make_tap, damage, part):
+    subject = (await standing(driver, make_tap))[part]
+    damage(part, subject.id)
+    async with asyncio.timeout(10):
+        while subject not in (await driver.touched() or (subject,)):
+            pass
+
+
+async def test_mending_what_is_well_or_unknown_changes_nothing(driver, make_tap):
+    subjects = await standing(driver, make_tap)
+    before = await driver.list()
+    for subject in (*subjects.values(), Subject(Part.HOST), *(Subject(part, new_id()) for part in PARTS[1:])):
+        await driver.mend(subject)
+        assert await driver.compare([subject]) == ()
+    assert await driver.list() == before
+
+
+async def test_what_was_unplugged_or_removed_is_no_difference(driver, make_tap):
+    subjects = await standing(driver, make_tap)
+    await driver.unplug(subjects[Part.PORT].id)
+    assert await driver.compare() == ()
+    await driver.remove_router(subjects[Part.ROUTER].id)
+    await driver.remove_network(subjects[Part.NETWORK].id)
+    assert await driver.compare() == ()
+
+
+async def test_nobody_has_asked_what_could_not_be_answered(driver, make_tap):
+    subjects = await standing(driver, make_tap)
+    assert {name: count for name, count in (await driver.refused()).items() if name} == {subjects[Part.ROUTER].id: 0}
 
 
 async def test_health_and_caps(driver):

@@ -144,7 +144,7 @@ def network(**more):
 
 
 def test_dnsmasq_is_told_all_of_a_network(tmp_path):
-    made = dhcp.instance(NetworkConfig("c", str(tmp_path)), Names("c"), network(), ("192.0.2.53",))
+    made = dhcp.instance(NetworkConfig("c", str(tmp_path)), Names("c"), network(), ("192.0.2.53",), 3)
     assert made.hosts == ("fa:16:3e:00:00:01,set:pp1,10.0.0.5,vm.openstacklocal",
                           "fa:16:3e:00:00:01,tag:dhcpv6,set:pp1,[fd00::5],vm.openstacklocal")
     routes = "169.254.169.254/32,10.0.0.2,192.0.2.0/24,10.0.0.9,0.0.0.0/0,10.0.0.1"
@@ -163,11 +163,11 @@ def test_what_tenants_name_cannot_become_lines_of_dnsmasqs_files(tmp_path):
     config, names = NetworkConfig("c", str(tmp_path)), Names("c")
     host = DhcpHost("p1", "fa:16:3e:00:00:01", ("10.0.0.5",), "vm,10.0.0.6", (
         DhcpOption("67", "a\noption:router,10.0.0.9"), DhcpOption("67,1", "x"), DhcpOption("66", "server")))
-    made = dhcp.instance(config, names, replace(network(), hosts=(host,)), ())
+    made = dhcp.instance(config, names, replace(network(), hosts=(host,)), (), 3)
     assert made.hosts == ("fa:16:3e:00:00:01,set:pp1,10.0.0.5,host-10-0-0-5.openstacklocal",)
     assert [line for line in made.options if line.startswith("tag:pp1")] == ["tag:pp1,66,server"]
     with pytest.raises(NetworkDriverError):
-        dhcp.instance(config, names, network(dns_domain="x\ndhcp-script=/bin/sh"), ())
+        dhcp.instance(config, names, network(dns_domain="x\ndhcp-script=/bin/sh"), (), 3)
 
 
 def test_nobody_is_asked_for_names_when_outbound_is_off(tmp_path):

@@ -65,7 +65,7 @@ async def show(aggregate: Aggregate) -> Aggregate:
 @resource.put("/{aggregate}", body=CHANGE, policy=RULE.format("update"), reply=AGGREGATE)
 async def update(request: Request, tx: AsyncSession, aggregate: Aggregate, body: dict[str, Any]) -> Aggregate:
     """Rename an aggregate or put its hosts into another zone."""
-    await aggregates.update(request.context, tx, aggregate, name=body.get("name"), zone=body.get("availability_zone"))
+    await aggregates.update(request.context, tx, aggregate, body)
     return aggregate
 
 

@@ -18,7 +18,12 @@ def period(before: datetime) -> dict[str, Any]:
     begin = (end - timedelta(days=1)).replace(day=1)
     return {"hosts_not_run": [], "log": {}, "num_hosts": 0, "num_hosts_done": 0, "num_hosts_not_run": 0, "num_hosts_running": 0,
             "overall_status": "ALL hosts done. 0 errors.", "total_errors": 0, "total_instances": 0,
-            "period_beginning": clock.iso_naive(begin), "period_ending": clock.iso_naive(end)}
+            "period_beginning": _plain(begin), "period_ending": _plain(end)}
+
+
+def _plain(moment: datetime) -> str:
+    """`2026-10-01 00:00:00`: the form that this log alone has."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 @resource.get("", policy=RULE.format("list"))

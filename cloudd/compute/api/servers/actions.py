@@ -12,7 +12,6 @@ from cloudd.compute.servers import power as servers_power
 from cloudd.compute.servers import rebuild as servers_rebuild
 from cloudd.compute.servers import resize as servers_resize
 from cloudd.compute.servers import snapshot as servers_images
-from cloudd.compute.servers.create import keypair
 from cloudd.core.http import Reply, Request
 from cloudd.drivers.hypervisor.base import Hypervisor
 
@@ -82,14 +81,12 @@ async def rebuild(request: Request, tx: Any, server: Server, body: dict[str, Any
     """Make a server anew from an image."""
     if body.get("trusted_image_certificates"):
         request.require(RULE + "servers:rebuild:trusted_certs", server)
-    key = KEEP
-    if "key_name" in body:
-        key = await keypair(request.context.acting_for(server.project_id, server.user_id), tx, body["key_name"])
     changes = servers_rebuild.Changes(
         image_id=body["imageRef"], admin_pass=body.get("adminPass"), name=body.get("name"),
         description=body.get("description", KEEP), hostname=body.get("hostname"), metadata=body.get("metadata"),
         access_ip_v4=body.get("accessIPv4", KEEP), access_ip_v6=body.get("accessIPv6", KEEP),
-        disk_config=body.get("OS-DCF:diskConfig"), files=tuple(body.get("personality") or ()), key=key,
+        disk_config=body.get("OS-DCF:diskConfig"), files=tuple(body.get("personality") or ()),
+        key_name=body.get("key_name", KEEP),
         user_data=body.get("user_data", KEEP), trusted_certs=body.get("trusted_image_certificates", KEEP))
     await servers_rebuild.rebuild(request.context, tx, server, changes)
     extra = {"adminPass": server.admin_pass}

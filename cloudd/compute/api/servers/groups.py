@@ -12,13 +12,14 @@ from cloudd.compute.versions import SERVER_GROUP_OWNER, SERVER_GROUP_RULES, SOFT
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.types import Enum, Int, List, Obj, Text
+from cloudd.core.ids import whole
 
 RULE = "os_compute_api:os-server-groups:{}"
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
 BEFORE_RULES = "2.63"
 GROUP = Shape("server_group",
     Field("id", readonly=True), Field("name", Text(1, 255, pattern=NAME), required=True),
-    Field("policies", List(Enum(*HARD), 1, 1, unique=True), required=True, until="2.14",
+    Field("policies", List(Enum(*HARD), 1, 1, unique=True), required=True, until="2.14", answer=List(Text()),
           of=lambda row, request: [row.policy]),
     Field("policies", List(Enum(*HARD, *SOFT), 1, 1, unique=True), required=True, since=SOFT_POLICIES, until=BEFORE_RULES,
           of=lambda row, request: [row.policy]),
@@ -46,9 +47,9 @@ async def index(request: Request, tx: AsyncSession) -> list[ServerGroup]:
     query = server_groups.listed(request.context, all_projects=everywhere)
     for name in ("limit", "offset"):
         if text := request.query.get(name):
-            if not text.isdigit() or len(text) > 18:
+            if (wanted := whole(text)) is None:
                 raise BadRequest(f"Invalid input for query parameters {name}. Value: {text}. It must be a number from 0 on.")
-            query = query.limit(int(text)) if name == "limit" else query.offset(int(text))
+            query = query.limit(wanted) if name == "limit" else query.offset(wanted)
     if "limit" not in request.query:
         query = query.limit(request.settings.api.max_limit)
     return list((await tx.execute(query)).scalars())

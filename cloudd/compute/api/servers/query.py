@@ -83,9 +83,9 @@ def _hopeless(request: Request, words: Sequence[str]) -> bool:
 
 
 def _whose(request: Request, given: dict[str, list[str]], admin: bool, verb: str) -> Select[Any]:
-    """The caller's project's servers; everybody's, or another project's, for who may list all."""
+    """The caller's project's servers; with `all_tenants` everybody's, or those of a project that is named beside it."""
     project = (given.get("project_id") or given.get("tenant_id") or [None])[-1] if admin else None
-    everybody = project is not None and "all_tenants" not in given
+    everybody = False
     if "all_tenants" in given:
         everybody = servers_list.boolean("all_tenants", given["all_tenants"][-1])
         if everybody:

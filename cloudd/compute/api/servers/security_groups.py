@@ -12,7 +12,7 @@ from cloudd.compute.servers import interfaces
 from cloudd.core.errors import BadRequest, CloudError, Conflict
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.types import Any_, Text
-from cloudd.core.ids import is_uuid
+from cloudd.core.ids import is_uuid, whole
 
 RULE = "os_compute_api:os-security-groups:{}"
 LAST = "2.35"
@@ -139,9 +139,9 @@ def read_rule(body: dict[str, Any]) -> dict[str, Any]:
 def _port(value: Any, name: str) -> int | None:
     if value is None or str(value) == "-1":
         return None
-    if isinstance(value, bool) or not str(value).isdigit() or len(str(value)) > 6:
+    if isinstance(value, bool) or (number := whole(value, 999_999)) is None:
         raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value}. It must be a number from -1 to 65535.")
-    return int(value)
+    return number
 
 
 def _version_of(cidr: str) -> int:

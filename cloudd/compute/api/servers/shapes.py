@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloudd.compute import versions as v
+from cloudd.compute.api import PRINTABLE
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Shape
 from cloudd.core.http import types as t
@@ -12,12 +13,12 @@ NAME = t.Text(1, 255, pattern=r"^(?!\s)[^\u0000-\u001f\u007f]*\S$", strip=True)
 METADATA = t.Map(t.Text(0, 255), keys=r"^[a-zA-Z0-9-_:. ]{1,255}$")
 TAG = t.Text(1, 60, pattern="^[^,/]*$")
 TAGS = t.List(TAG, high=50, unique=True)
-DESCRIPTION = t.Text(0, 255, null=True)
+DESCRIPTION = t.Text(0, 255, null=True, pattern=PRINTABLE)
 CERTIFICATES = t.List(t.Text(1, 255), 1, 50, unique=True, null=True)
 HOSTNAME = t.Text(2, 63, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$")
 FQDN = t.Text(2, 255, pattern=r"^([a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+[.]?)+$")
 DISK_CONFIG = t.Enum("AUTO", "MANUAL")
-FILES = t.List(t.Obj({"path": t.Text(1), "contents": t.Text(0, None)}, ["path", "contents"]))
+FILES = t.List(t.Obj({"path": t.Text(1, None), "contents": t.Text(0, None)}, ["path", "contents"]))
 PASSWORD = t.Text(0, 255)
 POSITIVE = t.Int(1, 2**31 - 1, text=True)
 BOOLEAN = t.Bool(text=True)

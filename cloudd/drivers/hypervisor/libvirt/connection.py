@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import libvirt
 
 from cloudd.core import log, tasks
+from cloudd.core.work.threads import Elastic, Places
 from cloudd.drivers.hypervisor.base import HypervisorDown, HypervisorError
 from cloudd.drivers.hypervisor.libvirt import errors, event_loop
 
 LOG = log.get("cloudd.hypervisor.libvirt")
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 3
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
+CALLS_OF_A_GUEST = 3
+"""At once, those included that hang: a guest that never answers takes no more threads than this."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +27,9 @@ class Connection:
 
     def __init__(self, uri: str, threads: int, on_open: OnOpen, on_state: Callable[[bool], None]):
         self._uri = uri
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
+        self._pool = Elastic("libvirt", threads)
+        self._guests = Places(self._pool, CALLS_OF_A_GUEST)
+        self._machine = Places(self._pool, threads)
         self._on_open = on_open
         self._on_state = on_state
         self._conn: libvirt.virConnect | None = None
@@ -66,7 +70,8 @@ class Connection:
 
     async def _blocking(self, call: Callable[..., T], *args: Any, server_id: str | None = None, **kwargs: Any) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*args, **kwargs))
+            places = self._machine if server_id is None else self._guests
+            return await places.run(server_id or "", lambda: call(*args, **kwargs))
         except libvirt.libvirtError as exc:
             raise errors.meaning(exc, server_id) from exc
 

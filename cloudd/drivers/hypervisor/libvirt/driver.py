@@ -121,8 +121,8 @@ class LibvirtHypervisor(Hypervisor):
     def _check(self, spec: DomainSpec) -> None:
         """What libvirt would tell only when the domain starts, or in words that an owner does not know."""
         caps = self.caps()
-        if spec.firmware == "uefi" and not caps.uefi:
-            raise Unsupported("this machine has no UEFI firmware for guests; install ovmf")
+        if spec.firmware == "uefi" and not caps.machine(spec.machine).uefi:
+            raise Unsupported("this machine has no UEFI firmware for such guests; install ovmf")
         if spec.vcpus > caps.max_vcpus:
             raise Unsupported(f"a guest here can have at most {caps.max_vcpus} vCPUs, not {spec.vcpus}")
 

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from cloudd.drivers.hypervisor.base import (
     DomainState,
     DomainStats,
     HostInfo,
+    MachineCaps,
     VcpuStats,
 )
 from cloudd.drivers.hypervisor.libvirt import power
@@ -26,6 +28,8 @@ TB_CACHE_SINCE = 8_000_000           # libvirt
 STATS = (libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
          | libvirt.VIR_DOMAIN_STATS_BLOCK)
 OUR_NIC_MODELS = ("virtio", "e1000", "e1000e", "rtl8139", "ne2k_pci", "pcnet")
+ISA_SERIAL_PORTS = 4                 # libvirt's and QEMU's limit, told nowhere
+VERSIONED = re.compile(r"pc-(i440fx|q35)-[\w.]+")
 OUR_BUSES = ("virtio", "scsi", "ide", "sata", "usb")
 
 
@@ -60,23 +64,32 @@ def look(conn: libvirt.virConnect, virt_type: str, machine: str) -> Found:
     host = ET.fromstring(conn.getCapabilities()).find("host")
     arch = host.findtext("cpu/arch", "x86_64")
     offers = {name: ET.fromstring(conn.getDomainCapabilities(None, arch, name, virt_type)) for name in ("pc", "q35")}
-    told = offers.get(machine, offers["pc"])
-    videos = _values(told, "devices/video/enum[@name='modelType']")
+    machines = tuple(_machine(kind, told) for kind, told in offers.items())
+    videos = tuple(dict.fromkeys(model for one in machines for model in one.video_models))
     caps = Capabilities(
-        arch=arch, virt_type=virt_type, machine_types=tuple(offers), default_machine=machine, video_models=videos,
-        max_vcpus=min(int(one.find("vcpu").get("max", "1")) for one in offers.values()),
-        disk_buses=tuple(bus for bus in OUR_BUSES if any(bus in _buses(one) for one in offers.values())),
-        nic_models=OUR_NIC_MODELS, uefi="efi" in _values(offers["q35"], "os/enum[@name='firmware']"))
+        arch=arch, virt_type=virt_type, machine_types=_machine_types(conn, arch), default_machine=machine, video_models=videos,
+        max_vcpus=min(one.max_vcpus for one in machines),
+        disk_buses=tuple(bus for bus in OUR_BUSES if any(bus in one.disk_buses for one in machines)),
+        nic_models=OUR_NIC_MODELS, uefi=any(one.uefi for one in machines), serial_ports=ISA_SERIAL_PORTS, machines=machines)
     return Found(caps, _cpu(host, arch), conn.getHostname(), conn.getVersion(), conn.getLibVersion() >= TB_CACHE_SINCE,
                  "virtio" if "virtio" in videos else "vga", tuple(sorted(conn.getCPUModelNames(arch))))
 
 
+def _machine(kind: str, told: ET.Element) -> MachineCaps:
+    buses = _values(told, "devices/disk/enum[@name='bus']")
+    return MachineCaps(kind, tuple(bus for bus in OUR_BUSES if bus in buses),
+                       _values(told, "devices/video/enum[@name='modelType']"),
+                       "efi" in _values(told, "os/enum[@name='firmware']"), int(told.find("vcpu").get("max", "1")))
+
+
+def _machine_types(conn: libvirt.virConnect, arch: str) -> tuple[str, ...]:
+    """The names of the machines that we make: `pc`, `q35` and their versions."""
+    names = ET.fromstring(conn.getCapabilities()).iterfind(f"guest/arch[@name='{arch}']/machine")
+    return ("pc", "q35", *sorted({name.text or "" for name in names if VERSIONED.fullmatch(name.text or "")}))
+
+
 def _values(told: ET.Element, path: str) -> tuple[str, ...]:
     return tuple(value.text or "" for value in told.iterfind(f"{path}/value"))
-
-
-def _buses(told: ET.Element) -> tuple[str, ...]:
-    return _values(told, "devices/disk/enum[@name='bus']")
 
 
 def _cpu(host: ET.Element, arch: str) -> CpuInfo:

@@ -38,11 +38,11 @@ class SimulatedConsoles(Consoles):
         self._screens: dict[str, list[asyncio.StreamWriter]] = {}
 
     async def log(self, server_id: str, max_bytes: int = 1 << 20) -> bytes:
-        self._faults.hit("log")
+        await self._faults.hit("log")
         return tail(self._layout.console_log(server_id), max_bytes)
 
     async def open_serial(self, server_id: str) -> SerialLine:
-        self._faults.hit("open_serial")
+        await self._faults.hit("open_serial")
         domain = self._live(server_id, "serial line")
         if not domain.serial:
             raise Unsupported("the guest has no serial line")
@@ -51,7 +51,7 @@ class SimulatedConsoles(Consoles):
         return line
 
     async def open_vnc(self, server_id: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self._faults.hit("open_vnc")
+        await self._faults.hit("open_vnc")
         domain = self._live(server_id, "screen")
         if not domain.vnc:
             raise Unsupported("the guest has no screen")
@@ -62,7 +62,7 @@ class SimulatedConsoles(Consoles):
         return await asyncio.open_unix_connection(sock=ours)
 
     async def screenshot(self, server_id: str) -> bytes:
-        self._faults.hit("screenshot")
+        await self._faults.hit("screenshot")
         self._live(server_id, "screen")
         return BLACK_PIXEL
 

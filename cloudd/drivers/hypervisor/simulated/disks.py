@@ -24,7 +24,7 @@ class SimulatedDisks(Disks):
         self.cache = ImageCache(layout.cache, cache_max_bytes, _prepare)
 
     async def cache_image(self, image_id: str, source: ImageSource, format: str) -> DiskFile:
-        self._faults.hit("cache_image")
+        await self._faults.hit("cache_image")
         return await self.cache.bring(image_id, source, format)
 
     async def cached_images(self) -> frozenset[str]:
@@ -34,7 +34,7 @@ class SimulatedDisks(Disks):
         self.cache.drop(image_id)
 
     async def create_root_disk(self, server_id: str, image_id: str, size_bytes: int, name: str = "root") -> DiskFile:
-        self._faults.hit("create_root_disk")
+        await self._faults.hit("create_root_disk")
         path, base = self._layout.file(server_id, name), self._layout.base_of(server_id, name)
         if not path.exists():
             self.cache.link(image_id, base)
@@ -46,7 +46,7 @@ class SimulatedDisks(Disks):
 
     async def create_blank_disk(self, server_id: str, name: str, size_bytes: int, content: str = "",
                                 label: str = "") -> DiskFile:
-        self._faults.hit("create_blank_disk")
+        await self._faults.hit("create_blank_disk")
         path = self._layout.file(server_id, name)
         if content not in ("", "ext4", "vfat", "swap"):
             raise HypervisorError(f"disks cannot be made as {content}; possible are ext4, vfat and swap")
@@ -56,14 +56,14 @@ class SimulatedDisks(Disks):
 
     async def create_config_drive(self, server_id: str, files: Mapping[str, bytes]) -> DiskFile:
         """The files one after the other, readable by a test, where a CD image would be."""
-        self._faults.hit("create_config_drive")
+        await self._faults.hit("create_config_drive")
         path = self._layout.file(server_id, "config")
         make_folder(path.parent)
         path.write_bytes(b"".join(name.encode() + b"\n" + content + b"\n" for name, content in sorted(files.items())))
         return described(path, "raw")
 
     async def link_image(self, server_id: str, name: str, image_id: str) -> DiskFile:
-        self._faults.hit("link_image")
+        await self._faults.hit("link_image")
         path = self._layout.file(server_id, name)
         self.cache.link(image_id, path)
         return described(path, "raw")
@@ -76,7 +76,7 @@ class SimulatedDisks(Disks):
         return tuple(self._described(path) for path in self._layout.disk_files(server_id))
 
     async def resize(self, server_id: str, name: str, size_bytes: int) -> DiskFile:
-        self._faults.hit("resize")
+        await self._faults.hit("resize")
         path = self._layout.file(server_id, name)
         if not path.exists():
             raise HypervisorError(f"server {server_id} has no disk {name}")
@@ -85,7 +85,7 @@ class SimulatedDisks(Disks):
         return self._described(path)
 
     async def delete(self, server_id: str, name: str | None = None) -> None:
-        self._faults.hit("delete")
+        await self._faults.hit("delete")
         self._layout.delete(server_id, name)
 
     async def owners(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ from cloudd.drivers.hypervisor.base import (
     HypervisorConfig,
     HypervisorDown,
     HypervisorError,
+    MachineCaps,
     NicSpec,
     Unsupported,
     VcpuStats,
@@ -41,9 +42,12 @@ from cloudd.drivers.hypervisor.simulated.faults import Faults
 VCPUS, MEMORY_MB, DISK_GB = 64, 256 * 1024, 4000
 HOST_MEMORY_MB = 512                 # what the machine itself uses
 CAPS = Capabilities(
-    arch="x86_64", virt_type="qemu", max_vcpus=255, machine_types=("pc", "q35"), default_machine="pc",
+    arch="x86_64", virt_type="qemu", max_vcpus=255, machine_types=("pc", "q35", "pc-i440fx-7.2", "pc-q35-7.2"),
+    default_machine="pc",
     disk_buses=("virtio", "scsi", "ide", "sata", "usb"), nic_models=("virtio", "e1000", "e1000e", "rtl8139"),
-    video_models=("vga", "cirrus", "qxl", "virtio", "bochs", "none"), uefi=True)
+    video_models=("vga", "cirrus", "qxl", "virtio", "bochs", "none"), uefi=True,
+    machines=tuple(MachineCaps(kind, buses, ("vga", "cirrus", "qxl", "virtio", "bochs", "none"), True, 255) for kind, buses in (
+        ("pc", ("virtio", "scsi", "ide", "sata", "usb")), ("q35", ("virtio", "scsi", "sata", "usb")))))
 CPU = CpuInfo("x86_64", "qemu64", "AMD", ("apic", "cx8", "fpu", "lm", "msr", "nx", "pae", "sse", "sse2", "svm"), 1, 2, 16, 2)
 OFF = (DomainState.SHUTOFF, DomainState.CRASHED)
 
@@ -67,6 +71,10 @@ class SimulatedHypervisor(Hypervisor):
     def fail(self, method: str, nth: int = 1, error: BaseException | None = None) -> None:
         """The nth call from now of a method, here or of `disks` or `consoles`, raises; later ones work again."""
         self._faults.add(method, nth, error)
+
+    def hang(self, method: str, nth: int = 1) -> None:
+        """The nth call from now of a method, and all after it, never return."""
+        self._faults.hang(method, nth)
 
     def heal(self) -> None:
         self._faults.clear()
@@ -96,7 +104,7 @@ class SimulatedHypervisor(Hypervisor):
     # -- the machine ------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        self._faults.hit("open")
+        await self._faults.hit("open")
         self._layout.make()
         self.disks.cache.open()
         self._register.open()
@@ -115,10 +123,10 @@ class SimulatedHypervisor(Hypervisor):
         self._feed.close()
 
     async def health(self) -> None:
-        self._hit("health")
+        await self._hit("health")
 
     async def host(self) -> HostInfo:
-        self._hit("host")
+        await self._hit("host")
         used = sum(domain.memory_mb for domain in self._register.domains.values() if domain.is_live)
         return HostInfo(
             hostname=platform.node() or "simulated", arch="x86_64", vcpus=VCPUS, cpu=CPU, memory_mb=MEMORY_MB,
@@ -135,29 +143,29 @@ class SimulatedHypervisor(Hypervisor):
     # -- domains ----------------------------------------------------------------------------------------------------
 
     async def define(self, spec: DomainSpec) -> None:
-        self._hit("define")
+        await self._hit("define")
         if spec.vcpus > CAPS.max_vcpus:
             raise Unsupported(f"a guest here can have at most {CAPS.max_vcpus} vCPUs, not {spec.vcpus}")
         old = self._register.domains.get(spec.server_id)
         self._register.save(updated(old, spec, spec.machine or self.config.machine))
 
     async def undefine(self, server_id: str) -> None:
-        self._hit("undefine")
+        await self._hit("undefine")
         if (domain := self._register.domains.get(server_id)) is not None:
             self._stop(domain, DomainState.SHUTOFF, EventKind.STOPPED, "destroyed")
             self._register.forget(server_id)
         self._layout.forget_logs(server_id)
 
     async def list(self) -> tuple[DomainStatus, ...]:
-        self._hit("list")
+        await self._hit("list")
         return tuple(DomainStatus(domain.server_id, domain.state) for domain in self._register.domains.values())
 
     async def state(self, server_id: str) -> DomainState:
-        self._hit("state")
+        await self._hit("state")
         return self._find(server_id).state
 
     async def start(self, server_id: str, *, paused: bool = False) -> None:
-        self._hit("start")
+        await self._hit("start")
         domain = self._find(server_id)
         if domain.is_live:
             return
@@ -167,7 +175,7 @@ class SimulatedHypervisor(Hypervisor):
         self._turn_on(domain, paused)
 
     async def restore(self, server_id: str, *, paused: bool = False) -> None:
-        self._hit("restore")
+        await self._hit("restore")
         domain = self._find(server_id)
         if domain.is_live:
             return
@@ -176,7 +184,7 @@ class SimulatedHypervisor(Hypervisor):
         self._turn_on(domain, paused)
 
     async def save(self, server_id: str) -> None:
-        self._hit("save")
+        await self._hit("save")
         domain = self._find(server_id)
         if domain.state in OFF:
             raise HypervisorError("the guest is off: it has no memory to save")
@@ -187,7 +195,7 @@ class SimulatedHypervisor(Hypervisor):
             self._register.save(domain)
 
     async def resume(self, server_id: str) -> None:
-        self._hit("resume")
+        await self._hit("resume")
         domain = self._find(server_id)
         if not domain.is_live:
             raise HypervisorError("the guest is off: it cannot be resumed")
@@ -195,13 +203,13 @@ class SimulatedHypervisor(Hypervisor):
             self._run(domain)
 
     async def pause(self, server_id: str) -> None:
-        self._hit("pause")
+        await self._hit("pause")
         domain = self._running(server_id)
         if domain.state is DomainState.RUNNING:
             self._halt(domain)
 
     async def shutdown(self, server_id: str) -> None:
-        self._hit("shutdown")
+        await self._hit("shutdown")
         domain = self._find(server_id)
         if domain.is_live and not domain.stopping:
             domain.stopping = True
@@ -210,12 +218,12 @@ class SimulatedHypervisor(Hypervisor):
                 self._begin(domain, self._shut_down(server_id))
 
     async def destroy(self, server_id: str) -> None:
-        self._hit("destroy")
+        await self._hit("destroy")
         if (domain := self._register.domains.get(server_id)) is not None and domain.is_live:
             self._stop(domain, DomainState.SHUTOFF, EventKind.STOPPED, "destroyed")
 
     async def reset(self, server_id: str) -> None:
-        self._hit("reset")
+        await self._hit("reset")
         domain = self._running(server_id)
         domain.booted = False
         self._register.save(domain)
@@ -225,20 +233,20 @@ class SimulatedHypervisor(Hypervisor):
     # -- devices ----------------------------------------------------------------------------------------------------
 
     async def attach_nic(self, server_id: str, nic: NicSpec) -> None:
-        self._hit("attach_nic")
+        await self._hit("attach_nic")
         domain = self._find(server_id)
         add_nic(domain, nic)
         self._register.save(domain)
 
     async def detach_nic(self, server_id: str, port_id: str) -> None:
-        self._hit("detach_nic")
+        await self._hit("detach_nic")
         if (domain := self._register.domains.get(server_id)) is not None:
             for view in domain.views():
                 view.nics.pop(port_id, None)
             self._register.save(domain)
 
     async def attach_disk(self, server_id: str, disk: DiskSpec) -> str:
-        self._hit("attach_disk")
+        await self._hit("attach_disk")
         domain = self._find(server_id)
         present = domain.disk(disk.id)
         _need_file(disk.path)
@@ -251,24 +259,24 @@ class SimulatedHypervisor(Hypervisor):
         return present.target
 
     async def detach_disk(self, server_id: str, disk_id: str) -> None:
-        self._hit("detach_disk")
+        await self._hit("detach_disk")
         if (domain := self._register.domains.get(server_id)) is not None:
             for view in domain.views():
                 view.disks.pop(disk_id, None)
             self._register.save(domain)
 
     async def resize_disk(self, server_id: str, disk_id: str, size_bytes: int) -> None:
-        self._hit("resize_disk")
+        await self._hit("resize_disk")
         _lengthen(Path(self._disk(server_id, disk_id).path), size_bytes)
 
     async def export_disk(self, server_id: str, disk_id: str, target: Path, format: str = "qcow2") -> None:
-        self._hit("export_disk")
+        await self._hit("export_disk")
         export(Path(self._disk(server_id, disk_id).path), target, format)
 
     # -- the guest itself -------------------------------------------------------------------------------------------
 
     async def stats(self, server_id: str) -> DomainStats:
-        self._hit("stats")
+        await self._hit("stats")
         domain = self._find(server_id)
         if not domain.is_live or domain.live is None:
             return DomainStats(domain.state, (), (), domain.memory_mb, 0)
@@ -278,20 +286,20 @@ class SimulatedHypervisor(Hypervisor):
         return DomainStats(domain.state, vcpus, disks, domain.memory_mb, domain.memory_mb // 2)
 
     async def set_admin_password(self, server_id: str, user: str, password: str) -> None:
-        self._hit("set_admin_password")
+        await self._hit("set_admin_password")
         if not self._running(server_id).agent:
             raise Unsupported("the guest has no channel to an agent")
 
     async def inject_nmi(self, server_id: str) -> None:
-        self._hit("inject_nmi")
+        await self._hit("inject_nmi")
         self._running(server_id)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _hit(self, method: str) -> None:
+    async def _hit(self, method: str) -> None:
         if self._down:
             raise HypervisorDown(self._down)
-        self._faults.hit(method)
+        await self._faults.hit(method)
 
     def _find(self, server_id: str) -> Domain:
         try:

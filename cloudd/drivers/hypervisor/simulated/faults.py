@@ -1,5 +1,6 @@
-"""Failures on demand: the n-th call of a method from now raises."""
+"""Failures on demand: the n-th call of a method from now raises, or hangs with all that come after it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from cloudd.drivers.hypervisor.base import HypervisorError
@@ -15,16 +16,25 @@ class Fault:
 class Faults:
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
+        self._hung: dict[str, int] = {}
 
     def add(self, method: str, nth: int, error: BaseException | None) -> None:
         words = error or HypervisorError(f"the simulated hypervisor was told to fail at {method}")
         self._waiting.append(Fault(method, nth, words))
 
+    def hang(self, method: str, nth: int) -> None:
+        self._hung[method] = nth
+
     def clear(self) -> None:
         self._waiting.clear()
+        self._hung.clear()
 
-    def hit(self, method: str) -> None:
+    async def hit(self, method: str) -> None:
         """Called at the start of each method."""
+        if method in self._hung:
+            self._hung[method] -= 1
+            if self._hung[method] <= 0:
+                await asyncio.Event().wait()
         for fault in tuple(self._waiting):
             if fault.method == method:
                 fault.calls_left -= 1

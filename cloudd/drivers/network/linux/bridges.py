@@ -6,7 +6,7 @@ from contextlib import suppress
 from pyroute2 import IPRoute
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError, NetworkSpec, PortCounters, PortSpec, TapMissing
-from cloudd.drivers.network.linux import links, netns
+from cloudd.drivers.network.linux import guard, links, netns
 from cloudd.drivers.network.linux.names import PREFIX, Names
 
 
@@ -63,14 +63,15 @@ def remove(names: Names, namespace: str, network_id: str) -> None:
 
 
 def join(ip: IPRoute, link: links.Link, bridge: str, alias: str, mtu: int | None = None) -> None:
-    """Put a link on a bridge and set it up."""
+    """Put a link on a bridge, guarded, and set it up."""
+    guard.put(ip, link.index)
     links.adjust(ip, link, mtu=mtu, master=links.need(ip, bridge).index, alias=alias, up=True)
 
 
 # Taps
 
-def plug(config: NetworkConfig, names: Names, port: PortSpec, mtu: int) -> None:
-    """Fetch the tap from where the hypervisor made it, if it is still there, and put it on its bridge."""
+def plug(config: NetworkConfig, names: Names, port: PortSpec, mtu: int) -> int:
+    """Fetch the tap from where the hypervisor made it, if it is still there, and put it on its bridge; the tap's number."""
     with netns.route(config.namespace) as ip:
         if links.read(ip, port.tap) is None:
             fetch(config, port)
@@ -82,8 +83,10 @@ def plug(config: NetworkConfig, names: Names, port: PortSpec, mtu: int) -> None:
             raise NetworkDriverError(f"port {port.id}: its network {port.network_id} is not in the dataplane")
         with netns.inside(config.namespace):
             quiet(port.tap)
+        guard.put(ip, link.index)
         links.adjust(ip, link, mtu=mtu, master=links.need(ip, names.bridge(port.network_id)).index,
                      alias=names.alias("port", port.id), up=port.admin_state_up)
+    return link.index
 
 
 def fetch(config: NetworkConfig, port: PortSpec) -> None:

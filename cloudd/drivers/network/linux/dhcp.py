@@ -21,8 +21,8 @@ RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
 
 # The namespace
 
-def ensure_port(config: NetworkConfig, names: Names, spec: NetworkSpec) -> bool:
-    """The DHCP namespace and its veth (blocking); True when its interface was made now."""
+def ensure_port(config: NetworkConfig, names: Names, spec: NetworkSpec) -> tuple[bool, int]:
+    """The DHCP namespace and its veth (blocking): whether its interface was made now, and its number."""
     port = spec.dhcp_port
     namespace, outer, inner = names.dhcp_namespace(spec.id), dhcp_outer(spec.id), dhcp_inner(spec.id)
     if netns.create(namespace):
@@ -37,7 +37,7 @@ def ensure_port(config: NetworkConfig, names: Names, spec: NetworkSpec) -> bool:
         links.ensure_addresses(here, 1, ["127.0.0.1/8", "::1/128", f"{METADATA4}/32"])
         links.ensure_addresses(here, link.index, [*port.addresses, f"{METADATA6}/64"])
         links.ensure_routes(here, default_routes(spec))
-    return created
+    return created, link.index
 
 
 def harden(namespace: str) -> None:
@@ -67,12 +67,13 @@ def remove_port(config: NetworkConfig, names: Names, network_id: str) -> None:
 
 # What dnsmasq is told
 
-def instance(config: NetworkConfig, names: Names, spec: NetworkSpec, forwarders: tuple[str, ...]) -> Instance:
+def instance(config: NetworkConfig, names: Names, spec: NetworkSpec, forwarders: tuple[str, ...], interface: int) -> Instance:
+    """`interface` is the number of its port: the process holds on to the one that it began with."""
     served = [subnet for subnet in spec.subnets if subnet.dhcp]
     return Instance(
         folder=Path(config.state_dir) / "dhcp" / spec.id,
         namespace=names.dhcp_namespace(spec.id),
-        config=tuple(config_lines(config, spec, served, forwarders)),
+        config=(f"# interface {interface}", *config_lines(config, spec, served, forwarders)),
         hosts=tuple(line for host in spec.hosts for line in host_lines(host, spec, served)),
         options=tuple(option_lines(spec, served)),
         names=tuple(name_line(address, host, spec) for host in spec.hosts for address in host.addresses),

@@ -125,8 +125,14 @@ def running(folder: Path) -> int | None:
 
 def fits(pid: int, config: Path, namespace: str) -> bool:
     try:
-        line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return str(config).encode() in line and os.stat(f"/proc/{pid}/ns/net").st_ino == netns.identity(namespace)
+        return str(config).encode() in Path(f"/proc/{pid}/cmdline").read_bytes() and lives_in(pid, namespace)
+    except OSError:
+        return False
+
+
+def lives_in(pid: int, namespace: str) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == netns.identity(namespace)
     except OSError:
         return False
 

@@ -7,12 +7,22 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from cloudd.core import log
 from cloudd.drivers.network import base
-from cloudd.drivers.network.base import DataplaneSpec, NetworkDriver, NetworkDriverError, NetworkSpec, PortSpec, RouterSpec
+from cloudd.drivers.network.base import (
+    DataplaneSpec,
+    Difference,
+    NetworkDriver,
+    NetworkDriverError,
+    NetworkSpec,
+    PortSpec,
+    RouterSpec,
+    Subject,
+)
 from cloudd.drivers.network.linux import (
     bridges,
     conntrack,
@@ -20,20 +30,22 @@ from cloudd.drivers.network.linux import (
     dnsmasq,
     external,
     inventory,
-    lan,
     metadata_sockets,
     nat,
     netns,
     nft,
     restore,
     routers,
-    uplinks,
 )
 from cloudd.drivers.network.linux.conntrack import Flows
+from cloudd.drivers.network.linux.drift import compare
+from cloudd.drivers.network.linux.drift.feed import Feed
+from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
 from cloudd.drivers.network.linux.names import Names, short_cloud
 from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.outside import egress, lan, uplinks
 from cloudd.drivers.network.linux.supervisor import Supervisor
 from cloudd.drivers.network.linux.zones import Zones
 
@@ -56,7 +68,10 @@ class LinuxNetworkDriver(NetworkDriver):
         self.routers: dict[str, RouterSpec] = {}
         self.router_rules: dict[str, Ruleset] = {}
         self.dhcp_rules: dict[str, Ruleset] = {}
+        self.cabled: dict[str, int] = {}                       # port -> the number of its tap, since it was plugged
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.seals = Seals()
+        self.feed = Feed(self)
         self.metadata: MetadataSockets | None = None
         self.vlan = self.ipv6 = False                # found out at open
 
@@ -90,6 +105,7 @@ class LinuxNetworkDriver(NetworkDriver):
         self.ipv6 = Path("/proc/sys/net/ipv6").exists()
 
     async def close(self) -> None:
+        self.feed.close()
         self.supervisor.close()
         if self.metadata:
             await self.metadata.close_all()
@@ -105,8 +121,19 @@ class LinuxNetworkDriver(NetworkDriver):
         return base.NetworkCaps(max_mtu=MAX_MTU, ipv6=self.ipv6, vlan=self.vlan, qos=False,
                                 external_nat=True, external_bridged=uplinks, outbound=self.config.outbound)
 
+    async def touched(self) -> frozenset[Subject] | None:
+        return await self.feed.next()
+
+    async def compare(self, subjects: Iterable[Subject] | None = None) -> tuple[Difference, ...]:
+        return await compare.compare(self, subjects)
+
+    async def mend(self, subject: Subject) -> None:
+        await compare.mend(self, subject)
+
     async def restore(self, wanted: DataplaneSpec) -> base.RestoreReport:
-        return await restore.restore(self, wanted)
+        report = await restore.restore(self, wanted)
+        await self.feed.open()                                # what changes from now on is news
+        return report
 
     async def purge(self) -> None:
         await super().purge()
@@ -128,7 +155,8 @@ class LinuxNetworkDriver(NetworkDriver):
                 await self.workers.run(self.firewall.set_zones, self.bridge_zones())
                 if base.NetworkKind.NAT in (spec.kind, before.kind if before else None):
                     await self.workers.run(self.host_rules.apply, list(self.networks.values()))
-            await self.follow_network(spec, changed or before is None or before.mtu != spec.mtu)
+            remade = changed or before is None or before.mtu != spec.mtu
+            await self.follow_network(spec, remade, remade or before.subnets != spec.subnets)
             self.whole[spec.id] = spec
 
     def holds(self, spec: NetworkSpec) -> bool:
@@ -150,10 +178,10 @@ class LinuxNetworkDriver(NetworkDriver):
         if spec.dhcp_port is None:
             await self.drop_dhcp(spec.id)
             return
-        fresh = await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
+        fresh, interface = await self.workers.run(dhcp.ensure_port, self.config, self.names, spec)
         await self.hear_guests_only(spec, fresh)
         forwarders = await self.workers.run(dhcp.forwarders, self.config)
-        await self.supervisor.set(dhcp.instance(self.config, self.names, spec, forwarders))
+        await self.supervisor.set(dhcp.instance(self.config, self.names, spec, forwarders, interface))
         await self.metadata.set(f"network/{spec.id}", metadata_sockets.places_of_network(self.names, spec))
 
     async def hear_guests_only(self, spec: NetworkSpec, fresh: bool) -> None:
@@ -161,7 +189,7 @@ class LinuxNetworkDriver(NetworkDriver):
         if objects or spec.id in self.dhcp_rules:
             rules = self.dhcp_rules.setdefault(spec.id, Ruleset(self.names.dhcp_namespace(spec.id), (lan.TABLE,)))
             rules.known = rules.known and not fresh
-            await self.workers.run(rules.replace, objects)
+            await self.workers.run(self.seals.settle, rules, objects)
 
     async def drop_dhcp(self, network_id: str) -> None:
         await self.metadata.set(f"network/{network_id}", ())
@@ -169,11 +197,11 @@ class LinuxNetworkDriver(NetworkDriver):
         await self.workers.run(dhcp.remove_port, self.config, self.names, network_id)
         self.dhcp_rules.pop(network_id, None)
 
-    async def follow_network(self, spec: NetworkSpec, remade: bool) -> None:
+    async def follow_network(self, spec: NetworkSpec, remade: bool, readdressed: bool) -> None:
         """Bring what depends on a network along: its routers, and taps of a bridge that was made anew."""
         for router in list(self.routers.values()):
             if any(i.network_id == spec.id for i in (*router.interfaces, *filter(None, [router.gateway]))):
-                if remade:
+                if readdressed:
                     await self.apply_router(router)
                 else:
                     await self.advertise(router)
@@ -209,10 +237,11 @@ class LinuxNetworkDriver(NetworkDriver):
 
     async def translate(self, spec: RouterSpec, fresh: bool) -> None:
         namespace = self.names.router_namespace(spec.id)
-        rules = self.router_rules.setdefault(spec.id, Ruleset(namespace, (nat.TABLE,)))
+        rules = self.router_rules.setdefault(spec.id, Ruleset(namespace, (nat.TABLE, egress.TABLE)))
         rules.known = rules.known and not fresh
         before = nat.floating(rules.objects)
-        await self.workers.run(rules.replace, nat.objects(spec))
+        external = self.networks.get(spec.gateway.network_id) if spec.gateway else None
+        await self.workers.run(self.seals.settle, rules, nat.objects(spec) | egress.objects(spec, external, self.config.routed))
         gone = {Flows(address) for pair in before - nat.floating(rules.objects) for address in pair}
         await self.workers.run(conntrack.cut, namespace, gone)
 
@@ -280,7 +309,7 @@ class LinuxNetworkDriver(NetworkDriver):
         network = self.networks.get(port.network_id)
         if network is None:
             raise NetworkDriverError(f"port {port_id}: its network {port.network_id} was not applied")
-        await self.workers.run(bridges.plug, self.config, self.names, port, port.mtu or network.mtu)
+        self.cabled[port_id] = await self.workers.run(bridges.plug, self.config, self.names, port, port.mtu or network.mtu)
 
     async def replug(self, port: PortSpec) -> None:
         """Bring a tap that was plugged to the port's new state; one that was not stays where it is."""
@@ -289,6 +318,7 @@ class LinuxNetworkDriver(NetworkDriver):
             await self.plug(port.id)
 
     async def unplug(self, port_id: str) -> None:
+        self.cabled.pop(port_id, None)
         port = self.firewall.wanted.ports.get(port_id)
         await self.workers.run(bridges.unplug, self.names, self.config.namespace, port_id, port.tap if port else None)
 
@@ -299,3 +329,13 @@ class LinuxNetworkDriver(NetworkDriver):
         ports = self.firewall.wanted.ports
         taps = {port_id: ports[port_id].tap for port_id in port_ids if port_id in ports}
         return await self.workers.run(bridges.counters, self.config.namespace, taps)
+
+    async def refused(self) -> dict[str, int]:
+        return await self.workers.run(self.count_refused, [spec.id for spec in self.routers.values() if spec.gateway])
+
+    def count_refused(self, router_ids: Iterable[str]) -> dict[str, int]:
+        found = {"": egress.refused(self.config.host_namespace, self.host_rules.table)} if self.host_rules.ruleset.objects else {}
+        for router_id in router_ids:
+            with suppress(NetworkDriverError, OSError):          # it may be on its way out
+                found[router_id] = egress.refused(self.names.router_namespace(router_id))
+        return found

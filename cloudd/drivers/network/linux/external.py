@@ -13,9 +13,13 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, Unsupported
-from cloudd.drivers.network.linux import bridges, dhcp, links, netns, uplinks
+from cloudd.drivers.network.linux import bridges, dhcp, links, netns
+from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
 from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object, Ruleset
+from cloudd.drivers.network.linux.outside import egress, uplinks
+
+UNANSWERABLE = "jump unanswerable"                   # not only what would leave: answers of the host would, too
 
 
 def ensure(config: NetworkConfig, names: Names, spec: NetworkSpec) -> None:
@@ -77,7 +81,8 @@ def join_host_bridge(config: NetworkConfig, names: Names, spec: NetworkSpec, upl
         with netns.inside(config.host_namespace):
             bridges.quiet(inner)
         bridges.join(ip, links.need(ip, outer), names.bridge(spec.id), names.alias("external", spec.id), spec.mtu)
-        bridges.join(host, links.need(host, inner), uplink, names.alias("host", spec.id), spec.mtu)
+        links.adjust(host, links.need(host, inner), mtu=spec.mtu, master=links.need(host, uplink).index,
+                     alias=names.alias("host", spec.id))                  # the host's own bridge: its frames are its own business
 
 
 def join_interface(config: NetworkConfig, names: Names, spec: NetworkSpec, uplink: str) -> None:
@@ -122,6 +127,7 @@ class HostRules:
         self.config = config
         self.table = f"inet {names.table}_host"
         self.ruleset = Ruleset(config.host_namespace, (self.table,))
+        self.seals = Seals()
 
     def apply(self, specs: Iterable[NetworkSpec], fresh: bool = False) -> None:
         """Make the rules fit these networks; without any, and nothing known to be there, touch nothing."""
@@ -129,18 +135,21 @@ class HostRules:
         if fresh:
             self.ruleset.known = False
         if nats or not self.ruleset.known or self.ruleset.objects:
-            self.ruleset.replace(self.objects(nats))
+            self.seals.settle(self.ruleset, self.objects(nats))
         if self.config.outbound and nats:
             self.forwarding(any(s.ip_version == 6 for spec in nats for s in spec.subnets))
 
     def objects(self, nats: list[NetworkSpec]) -> dict[Key, Object]:
         ends = {f'"{host_end(spec.id)}"': None for spec in nats}
-        kept = () if self.config.outbound else ("iifname @ends drop", "oifname @ends drop")
+        kept = (f"iifname @ends oifname != @ends {UNANSWERABLE}",) if self.config.outbound else (
+            "iifname @ends drop", "oifname @ends drop")
         ports = ", ".join(map(str, sorted(self.config.host_ports)))
         return {(self.table, name): item for name, item in {
-            "ends": Elements("ifname", ends),
+            "ends": Elements("ifname", ends), **egress.answerable(nats, self.config.routed), egress.REFUSED: egress.DROP,
+            "unanswerable": egress.answerable_only("ip6 saddr { ::, fe80::/10 } return"),
             "forward": Chain(kept, "type filter hook forward priority 0; policy accept;"),
-            "input": Chain(("iifname @ends jump guests",), "type filter hook input priority 0; policy accept;"),
+            "input": Chain((f"iifname @ends {UNANSWERABLE}", "iifname @ends jump guests"),
+                           "type filter hook input priority 0; policy accept;"),
             # Guests reach nothing of the host but answers, ping, and what the configuration opens.
             "guests": Chain(("ct state established,related accept", "meta l4proto { 1, 58 } accept",
                              *((f"tcp dport {{ {ports} }} accept",) if ports else ()), *self.resolvers(), "drop")),

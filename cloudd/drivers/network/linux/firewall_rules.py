@@ -12,7 +12,8 @@ from cloudd.drivers.network.linux.names import hexid
 from cloudd.drivers.network.linux.nft import Chain, Elements
 
 ESTABLISHED, INVALID, ALLOWED = "0x10000", "0x20000", "0x40000"
-OTHERS = "0xfff8ffff"                                # all bits but these
+PASSED = "0x80000"                                   # set on every frame that the forward chain saw: see guard.py
+OTHERS = "0xfff0ffff"                                # all bits but these
 ALLOW_OUT = f"meta mark set meta mark | {ALLOWED} return"
 DROP = Chain(("drop",))
 
@@ -38,7 +39,8 @@ MARK_HOOK = "type filter hook prerouting priority -140;"
 # tenant has business there. (Bridged packets pass the inet forward hook too, with the bridge on both sides.)
 NO_INPUT = Chain(("iifname @bridges drop",), "type filter hook input priority -10; policy accept;")
 NO_ROUTING = Chain(("iifname @bridges oifname != @bridges drop",), "type filter hook forward priority -10; policy accept;")
-FORWARD = Chain(("iifname vmap @out", "oifname vmap @in"), BRIDGE_HOOK)
+# The mark comes first and in the same chain, so that no frame has it that the chain did not judge.
+FORWARD = Chain((f"meta mark set meta mark | {PASSED}", "iifname vmap @out", "oifname vmap @in"), BRIDGE_HOOK)
 MARKS = Chain((
     "iifname != @bridges return",                    # in the host's own namespace, other traffic is none of our business
     f"meta mark set meta mark & {OTHERS}",           # veths within one namespace do not clear it

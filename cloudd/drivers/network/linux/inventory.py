@@ -51,16 +51,19 @@ def unhexed(name: str) -> str:
 def problems(namespace: str, table: str) -> list[str]:
     """What is wrong with the frame that all networks stand in."""
     if not netns.exists(namespace):
-        return [f"the dataplane's namespace {namespace} is gone; a restart of cloudd makes it and everything in it again"]
-    found = []
-    with netns.inside(namespace):
-        for key in ("bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables"):
-            if netns.peek(key) != "1":
-                found.append(f"net.{key.replace('/', '.')} is {netns.peek(key)}, so security groups lose connection state; "
-                             f"set it to 1")
+        return [f"the dataplane's namespace {namespace} is gone"]
+    found = settings(namespace)
     try:
         if "forward" not in nft.chains(namespace, table):
-            found.append(f"nftables table {table} is gone, guests are not filtered; restart cloudd")
+            found.append(f"nftables table {table} is gone, guests are cut off")
     except NetworkDriverError as exc:
         found.append(str(exc))
     return found
+
+
+def settings(namespace: str) -> list[str]:
+    """Settings of the kernel without which guests are not filtered rightly."""
+    keys = ("bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables")
+    with netns.inside(namespace):
+        return [f"net.{key.replace('/', '.')} is {value}, so security groups lose connection state; set it to 1"
+                for key in keys if (value := netns.peek(key)) != "1"]

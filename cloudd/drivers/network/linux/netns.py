@@ -9,7 +9,6 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -17,6 +16,7 @@ from typing import ParamSpec, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from cloudd.core.work.threads import Elastic
 from cloudd.drivers.network.base import NetworkDriverError
 
 RUN = Path("/run/netns")
@@ -136,7 +136,7 @@ class Workers:
     """The few threads in which everything that blocks is done."""
 
     def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="network")
+        self.pool = Elastic("network", WORKERS)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `work` in a thread, at home; errors of the kernel become the driver's."""

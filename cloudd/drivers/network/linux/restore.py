@@ -19,10 +19,11 @@ from cloudd.drivers.network.base import (
     RestoreReport,
     RouterSpec,
 )
-from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, uplinks
+from cloudd.drivers.network.linux import bridges, external, inventory, links, netns
 from cloudd.drivers.network.linux.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft import Ruleset
+from cloudd.drivers.network.linux.outside import uplinks
 from cloudd.drivers.network.linux.zones import Zones
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Dataplane(Protocol):
     networks: dict[str, NetworkSpec]
     routers: dict[str, RouterSpec]
     router_rules: dict[str, Ruleset]
+    cabled: dict[str, int]
 
     async def list(self) -> Inventory: ...
     async def make_network(self, spec: NetworkSpec) -> bool: ...
@@ -55,7 +57,7 @@ async def restore(driver: Dataplane, wanted: DataplaneSpec) -> RestoreReport:
     before = await driver.list()
     failed = await filter_first(driver, wanted)
     removed = await sweep(driver, wanted)
-    driver.networks, driver.routers, driver.router_rules = {}, {}, {}
+    driver.networks, driver.routers, driver.router_rules, driver.cabled = {}, {}, {}, {}
     failed += await each("network", wanted.networks, driver.make_network)
     await driver.workers.run(driver.host_rules.apply, list(driver.networks.values()), True)
     failed += await each("router", wanted.routers, driver.apply_router)

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from cloudd.drivers.network.base import Ipv6Mode, NetworkConfig, NetworkSpec, RouterInterface, RouterSpec, SubnetSpec
+from cloudd.drivers.network.base import (
+    Ipv6Mode,
+    NetworkConfig,
+    NetworkSpec,
+    RouterGateway,
+    RouterInterface,
+    RouterSpec,
+    SubnetSpec,
+)
 from cloudd.drivers.network.linux import bridges, dhcp, links, netns
 from cloudd.drivers.network.linux.dnsmasq import Instance
 from cloudd.drivers.network.linux.names import Names, gateway_inner, gateway_outer, router_inner, router_outer
@@ -26,8 +34,7 @@ def ensure(config: NetworkConfig, names: Names, spec: RouterSpec, networks: Netw
     """
     namespace = names.router_namespace(spec.id)
     created = netns.create(namespace)
-    if created:
-        prepare(namespace)
+    prepare(namespace)
     with netns.route(config.namespace) as outer, netns.route(namespace) as inner:
         drop_unwanted(inner, spec)
         links.ensure_addresses(inner, 1, ["127.0.0.1/8", "::1/128", f"{dhcp.METADATA4}/32"])
@@ -63,8 +70,12 @@ def attach(names: Names, outer: IPRoute, inner: IPRoute, namespace: str, port, o
     bridges.join(outer, links.need(outer, outer_name), names.bridge(port.network_id), names.alias("router", port.port_id), mtu)
     link = links.need(inner, inner_name)
     links.adjust(inner, link, mtu=mtu, mac=port.mac, alias=names.alias("router", port.port_id), up=spec.admin_state_up)
-    extra = [f"{dhcp.METADATA6}/64"] if port is not spec.gateway and serves_metadata6(networks[port.network_id]) else []
-    return links.ensure_addresses(inner, link.index, [*addresses, *extra])
+    return links.ensure_addresses(inner, link.index, [*addresses, *extra_addresses(port, spec, networks[port.network_id])])
+
+
+def extra_addresses(port: RouterInterface | RouterGateway, spec: RouterSpec, network: NetworkSpec) -> list[str]:
+    """The metadata address of IPv6, where a router answers there."""
+    return [f"{dhcp.METADATA6}/64"] if port is not spec.gateway and serves_metadata6(network) else []
 
 
 def serves_metadata6(network: NetworkSpec) -> bool:

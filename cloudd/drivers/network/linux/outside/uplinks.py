@@ -14,7 +14,7 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError
-from cloudd.drivers.network.linux import links, netns
+from cloudd.drivers.network.linux import guard, links, netns
 from cloudd.drivers.network.linux.names import Names
 
 STACKED = ("vlan", "macvlan", "macvtap", "ipvlan", "ipvtap")
@@ -157,6 +157,7 @@ def restore(config: NetworkConfig, name: str) -> None:
     known = records(config)
     was = known.get(name)
     with netns.route(config.host_namespace) as host:
+        guard.take_away(host, links.need(host, name).index)
         link, there = links.need(host, name), links.read_all(host)
         if was is None:
             host.link("set", index=link.index, ifalias="")

@@ -1,0 +1,1 @@
+"""What joins the dataplane to the outside: the host's cards, what may leave, who is heard."""

@@ -1,0 +1,45 @@
+"""/openapi.json: a valid document, whole, and true (that each reply is what it says is held by tests/replies.py in every other test)."""
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from cloudd.core.http.openapi import reply_schema
+from tests.api.test_every_operation import OPERATIONS, name
+from tests.replies import UNDECLARED, newest
+
+BODILESS = (202, 204)
+METHODS = {"get", "put", "post", "delete", "patch", "head"}
+
+
+def undeclared(operation):
+    return operation.status not in BODILESS and not operation.stream and operation.method != "HEAD" and \
+        reply_schema(operation, newest(operation)) is None
+
+
+async def test_the_document_is_openapi(cloud):
+    document = (await cloud.anonymous.get("/openapi.json")).body
+    assert not [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()]
+
+
+async def test_every_operation_stands_in_it_once_under_a_name_of_its_own(cloud):
+    document = (await cloud.anonymous.get("/openapi.json")).body
+    found = [entry["operationId"] for path in document["paths"].values() for method, entry in path.items() if method in METHODS]
+    assert len(found) == len(set(found))
+    assert len(found) == len({(one.api.service, one.method, one.path, one.action) for one in OPERATIONS})
+
+
+async def test_lists_tell_their_filters_sorts_and_pages(cloud):
+    document = (await cloud.anonymous.get("/openapi.json")).body
+    asked = {one["name"]: one["schema"] for one in document["paths"]["/networking/v2.0/ports"]["get"]["parameters"]}
+    assert {"device_id", "mac_address", "fixed_ips", "tags-any", "limit", "marker", "sort_key", "sort_dir", "fields"} <= asked.keys()
+    assert "mac_address" in asked["sort_key"]["enum"]
+
+
+async def test_errors_have_the_form_of_the_service(cloud):
+    document = (await cloud.anonymous.get("/openapi.json")).body
+    for service, member in (("identity", "error"), ("network", "NeutronError")):
+        assert member in document["components"]["schemas"][f"{service}-error"]["properties"]
+
+
+def test_the_operations_whose_replies_are_not_declared_get_fewer():
+    """Declare the reply of a new operation (`reply=`, `answer=`); take those that are from the file."""
+    assert sorted(name(one) for one in OPERATIONS if undeclared(one)) == UNDECLARED.read_text().splitlines()
