@@ -28,7 +28,7 @@ POOL = NeutronShape(
     Field("min_prefixlen", INT),
     Field("max_prefixlen", INT),
     Field("default_prefixlen", INT),
-    Field("default_quota", INT),
+    Field("default_quota", INT, answer=t.Int(null=True)),
     Field("address_scope_id", UUID_OR_NULL),
     Field("is_default", BOOL, default=False),
     Field("shared", BOOL, default=False, update=False, of=is_shared),
