@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock
 from cloudd.core.context import Context
+from cloudd.core.database import Json
 from cloudd.core.errors import BadRequest, CloudError, PreconditionFailed
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
@@ -22,9 +23,10 @@ from cloudd.core.http.lists import FilterFunction, Listing
 from cloudd.core.http.records import Records
 from cloudd.core.http.request import Request
 from cloudd.core.http.types import Ip, Type
+from cloudd.network import standard
 from cloudd.network.api import API, of_row, own
 from cloudd.network.api.conversions import CONVERTED, lenient
-from cloudd.network.api.shapes import NeutronShape
+from cloudd.network.api.shapes import BOOL, NeutronShape
 from cloudd.network.models import Standard, Tag
 
 T = TypeVar("T")
@@ -201,6 +203,20 @@ def since_filter(model: type[Standard]) -> FilterFunction:
     return since
 
 
+def sharing(column: Any) -> ByCaller:
+    """The filter `shared`: whether the object with this id is shared with the caller's project."""
+    def make(request: Request) -> FilterFunction:
+        def shared(values: Sequence[str]) -> ColumnElement[bool]:
+            try:
+                wanted = BOOL.lift(values[-1])
+            except ValueError as exc:
+                raise BadRequest(f"Invalid input for shared. Reason: {exc}.", type="HTTPBadRequest") from exc
+            clause = standard.shared_to(request.context, column)
+            return clause if wanted else ~clause
+        return shared
+    return make
+
+
 def _converted(column: Any, type_: Type) -> FilterFunction:
     """A filter whose values may be spelt in all the ways that the attribute's may."""
     convert = lenient(type_)
@@ -215,7 +231,8 @@ def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, vis
     `visible(context, query)` narrows a query to what the caller may see, `filters` add to those by column, `by_caller` are
     filters that depend on who asks, `parent(request, tx, values)` finds the policy target's part that lies in another row.
     """
-    columns = {item.name: getattr(model, item.column) for item in shape.fields if item.column in model.__mapper__.columns}
+    columns = {item.name: getattr(model, item.column) for item in shape.fields if item.column in model.__mapper__.columns
+               and not isinstance(model.__mapper__.columns[item.column].type, Json)}      # lists of a row are no filters, as in Neutron
     known = {**columns, **{item.name: _converted(columns[item.name], item.type) for item in shape.fields
                            if item.name in columns and (item.type in CONVERTED or isinstance(item.type, Ip))}, **(filters or {})}
     if issubclass(model, Standard):

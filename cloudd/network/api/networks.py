@@ -3,7 +3,7 @@
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
-from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.collections import Logic, collection, sharing
 from cloudd.network.api.conversions import MOST
 from cloudd.network.api.shapes import BOOL, INT, LOOSE_INT, TEXT, NeutronShape, is_shared, standard_fields
 from cloudd.network.config import CONFIG
@@ -33,13 +33,5 @@ NETWORK = NeutronShape(
 )
 
 
-def by_sharing(request):
-    def shared(values):
-        clauses = networks.shared_clause(request.context.project_id)
-        wanted = values[-1].lower() in ("true", "1")
-        return clauses if wanted else ~clauses
-    return shared
-
-
 NETWORKS = collection("/networks", Network, NETWORK, Logic(networks.create, networks.update, networks.delete),
-                      visible=standard.networks_of, by_caller={"shared": by_sharing})
+                      visible=standard.networks_of, by_caller={"shared": sharing(Network.id)})

@@ -2,10 +2,11 @@
 
 from sqlalchemy import or_, select
 
+from cloudd import identity
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
-from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.collections import Logic, collection, sharing
 from cloudd.network.api.conversions import PREFIX
 from cloudd.network.api.shapes import (
     BOOL,
@@ -49,9 +50,11 @@ GROUP = NeutronShape(
 async def with_default(request, tx):
     """A project whose groups are looked at has one; an administrator may look at another's."""
     asked = [request.query[name] for name in ("project_id", "tenant_id") if request.query.get(name)]
-    project = asked[0] if asked and standard.sees_all(request.context) else request.context.project_id
+    project = request.context.project_id
+    if asked and standard.sees_all(request.context):
+        project = asked[0] if await identity.project(tx, asked[0]) else None
     if project:
-        await groups.default_id(request.context, tx, project[:36])
+        await groups.default_id(request.context, tx, project)
 
 
 async def group_of(request, tx, values):
@@ -62,13 +65,6 @@ async def group_of(request, tx, values):
     return {"security_group:project_id": request.context.project_id if owner is None else owner}
 
 
-def by_sharing(request):
-    def shared(values):
-        clause = standard.shared_to(request.context, SecurityGroup.id)
-        return clause if values[-1].lower() in ("true", "1") else ~clause
-    return shared
-
-
 def rules_of(context, query):
     if standard.sees_all(context):
         return query
@@ -77,6 +73,6 @@ def rules_of(context, query):
 
 
 GROUPS = collection("/security-groups", SecurityGroup, GROUP, Logic(groups.create, groups.update, groups.delete),
-                    visible=standard.groups_of, before_list=with_default, by_caller={"shared": by_sharing})
+                    visible=standard.groups_of, before_list=with_default, by_caller={"shared": sharing(SecurityGroup.id)})
 RULES = collection("/security-group-rules", GroupRule, RULE, Logic(group_rules.create, None, group_rules.delete),
                    visible=rules_of, parent=group_of, before_list=with_default)

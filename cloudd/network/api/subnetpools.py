@@ -4,7 +4,7 @@ from cloudd.core.http import Field, Shape
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
-from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.collections import Logic, collection, sharing
 from cloudd.network.api.conversions import MOST
 from cloudd.network.api.shapes import (
     BOOL,
@@ -28,7 +28,7 @@ POOL = NeutronShape(
     Field("min_prefixlen", INT),
     Field("max_prefixlen", INT),
     Field("default_prefixlen", INT),
-    Field("default_quota", INT),
+    Field("default_quota", INT, answer=t.Int(null=True)),
     Field("address_scope_id", UUID_OR_NULL),
     Field("is_default", BOOL, default=False),
     Field("shared", BOOL, default=False, update=False, of=is_shared),
@@ -54,22 +54,13 @@ class Prefixes(Shape):
 PREFIXES = Prefixes(None, Field("prefixes", t.List(CIDR, 1, MOST), required=True))
 
 
-def by_sharing(model):
-    def make(request):
-        def shared(values):
-            clause = standard.shared_to(request.context, model.id)
-            return clause if values[-1].lower() in ("true", "1") else ~clause
-        return shared
-    return make
-
-
 POOLS = collection("/subnetpools", SubnetPool, POOL, Logic(subnetpools.create, subnetpools.update, subnetpools.delete),
                    visible=lambda context, query: standard.own_or_shared(context, query, SubnetPool),
-                   by_caller={"shared": by_sharing(SubnetPool)})
+                   by_caller={"shared": sharing(SubnetPool.id)})
 SCOPES = collection("/address-scopes", AddressScope, SCOPE,
                     Logic(subnetpools.create_scope, subnetpools.update_scope, subnetpools.delete_scope),
                     visible=lambda context, query: standard.own_or_shared(context, query, AddressScope),
-                    by_caller={"shared": by_sharing(AddressScope)})
+                    by_caller={"shared": sharing(AddressScope.id)})
 one = API.resource("/subnetpools/{subnetpool}", body=PREFIXES, use="create", reply=PREFIXES)
 
 

@@ -7,7 +7,7 @@ from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import of_row
-from cloudd.network.api.collections import Logic, collection
+from cloudd.network.api.collections import Logic, collection, sharing
 from cloudd.network.api.conversions import MOST, Emptied
 from cloudd.network.api.shapes import (
     BOOL,
@@ -61,13 +61,6 @@ async def network_of(request, tx, values):
     return {"network:project_id": network.project_id, "networks:shared": parent["shared"]}
 
 
-def by_sharing(request):
-    def shared(values):
-        clause = standard.shared_to(request.context, Subnet.network_id)
-        return clause if values[-1].lower() in ("true", "1") else ~clause
-    return shared
-
-
 SUBNETS = collection("/subnets", Subnet, SUBNET, Logic(subnets.create, subnets.update, subnets.delete),
-                     visible=standard.subnets_of, parent=network_of, by_caller={"shared": by_sharing},
+                     visible=standard.subnets_of, parent=network_of, by_caller={"shared": sharing(Subnet.network_id)},
                      filters={"router:external": Subnet.network_external})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
@@ -11,7 +11,7 @@ from cloudd.network import changes, standard
 from cloudd.network.config import CONFIG, QUOTAS
 from cloudd.network.l2.pools import IPV6_LEAST_MTU, mtu_conflict
 from cloudd.network.l3 import floatingips
-from cloudd.network.models import FloatingIp, Network, Port, Rbac, Subnet
+from cloudd.network.models import FloatingIp, Network, Port, Subnet
 from cloudd.network.ports import dhcp, ports
 from cloudd.network.security import groups
 
@@ -233,9 +233,3 @@ async def _idle_floating(tx: AsyncSession, network: Network) -> list[FloatingIp]
     """Floating addresses that lead nowhere do not hold their network."""
     query = select(FloatingIp).where(FloatingIp.floating_network_id == network.id, FloatingIp.port_id.is_(None))
     return list((await tx.execute(query)).scalars())
-
-
-def shared_clause(project_id: str | None, *, all_of_them: bool = False) -> Any:
-    """The condition that a network is shared with a project (or with anybody)."""
-    clause = exists().where(Rbac.object_id == Network.id, Rbac.action == "access_as_shared")
-    return clause if all_of_them else clause.where(Rbac.target_project.in_(("*", project_id or "")))

@@ -58,9 +58,9 @@ async def test_ports_that_cloudd_made_keep_their_device(net, attacked):
     assert same["name"] == "mine"
 
 
-async def test_network_owners_are_reserved_to_the_service_on_anothers_network(net, other, admin):
-    network = await admin.make("network")
-    await admin.make("rbac_policy", "/rbac-policies", object_type="network", object_id=network["id"], action="access_as_shared",
+async def test_network_owners_are_reserved_to_the_service_on_anothers_network(net, other):
+    network = await net.make("network")
+    await net.make("rbac_policy", "/rbac-policies", object_type="network", object_id=network["id"], action="access_as_shared",
                      target_tenant=other.project_id)
     for owner in (ROUTER, "network:dhcp", "network:anything"):
         answer = await other.try_make("port", network_id=network["id"], device_owner=owner)
