@@ -27,6 +27,7 @@ class Config:
     force_config_drive: bool = False
     resume_guests: bool = True
     dns_domain: str = ""
+    address: str = "127.0.0.1"
     hypervisor_type: str = "QEMU"
     hypervisor_version: int = 0
     caps: Capabilities | None = None

@@ -90,6 +90,8 @@ POLICIES = (
     Rule("os_compute_api:os-lock-server:unlock", MEMBER, PROJECT),
     Rule("os_compute_api:os-lock-server:unlock:unlock_override", ADMIN, PROJECT),
     Rule("os_compute_api:os-migrations:index", MANAGER, PROJECT),
+    Rule("os_compute_api:os-migrations:index:all_projects", ADMIN, PROJECT),
+    Rule("os_compute_api:os-migrations:index:host", ADMIN, PROJECT),
     Rule("os_compute_api:servers:migrations:index", MANAGER, PROJECT),
     Rule("os_compute_api:servers:migrations:show", ADMIN, PROJECT),
     Rule("os_compute_api:servers:migrations:force_complete", MANAGER, PROJECT),

@@ -80,6 +80,7 @@ class ComputeModule(Module):
         self.parts.drivers[Hypervisor] = driver
         CONFIG.from_settings(settings, host.hostname)
         CONFIG.vcpus, CONFIG.memory_mb, CONFIG.disk_gb = host.vcpus, host.memory_mb, host.disk_gb
+        CONFIG.address = host.host_ip
         CONFIG.hypervisor_type, CONFIG.hypervisor_version = host.hypervisor_type, host.hypervisor_version
         CONFIG.caps = driver.caps()
         quotas.from_settings(settings)

@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 
 from cloudd.compute import states
 from cloudd.compute.jobs import steps
-from cloudd.compute.models import BlockDevice, ConsoleTicket, Server, ServerGroupMember, ServerPort
+from cloudd.compute.models import BlockDevice, ConsoleTicket, Migration, Server, ServerGroupMember, ServerPort
 from cloudd.compute.servers import actions, faults
 from cloudd.compute.servers import networks as servers_networks
 from cloudd.compute.servers.events import tell
@@ -23,7 +23,7 @@ async def forget(run: Run) -> None:
         server = await tx.get_one(Server, server_id)
         ports = list((await tx.execute(select(ServerPort).where(ServerPort.server_id == server_id))).scalars())
         await servers_networks.let_go(run.context, tx, ports)
-        for model in (BlockDevice, ServerGroupMember, ConsoleTicket):
+        for model in (BlockDevice, ServerGroupMember, ConsoleTicket, Migration):
             await tx.execute(delete(model).where(model.server_id == server_id))
         now = clock.now()
         states.SERVER.force(server, state=states.DELETED, busy=None, power_state=states.NOSTATE, deleted_at=now,

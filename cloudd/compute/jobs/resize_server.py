@@ -9,9 +9,15 @@ from cloudd.compute import states
 from cloudd.compute.boot import disks as boot_disks
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import BlockDevice, Server
+from cloudd.compute.servers import migrations
 from cloudd.compute.servers.create import sizes
 from cloudd.compute.servers.resize import NEW, OLD
 from cloudd.core.jobs import Job, Run, Step
+
+
+def told(status: str) -> steps.Also:
+    """The record of the resize is this far."""
+    return lambda tx, server: migrations.becomes(tx, server.id, status)
 
 
 async def take_flavor(run: Run) -> None:
@@ -20,6 +26,7 @@ async def take_flavor(run: Run) -> None:
         if server.old_flavor is None:
             server.old_flavor = server.flavor
             await _become(tx, server, server.system_metadata[NEW])
+        await migrations.becomes(tx, server.id, migrations.MIGRATING)
 
 
 async def give_flavor_back(run: Run) -> None:
@@ -43,6 +50,8 @@ async def grow_disks(run: Run) -> None:
     boot = await steps.load(run, whole=False)
     await boot_disks.make(run.parts, boot)
     await boot_disks.grow(run.parts, boot)
+    async with run.save() as tx:
+        await migrations.becomes(tx, boot.server.id, migrations.POST)
 
 
 async def _runs(run: Run) -> bool:
@@ -62,14 +71,14 @@ async def let_run(run: Run) -> None:
 
 async def mark_reverted(run: Run) -> None:
     runs = await _runs(run)
-    await steps.marked(states.ACTIVE if runs else states.STOPPED, "resize.revert")(run)
+    await steps.marked(states.ACTIVE if runs else states.STOPPED, "resize.revert", also=told(migrations.REVERTED))(run)
 
 
 AGAIN = (Step(steps.define), Step(start_wired, undo=steps.take_down), Step(let_run))
 RESIZE = Job("compute.server.resize", [
     Step(steps.shut_down, deadline="guest"), Step(take_flavor, undo=give_flavor_back), Step(grow_disks, deadline="disks"), *AGAIN,
-    Step(steps.marked(states.RESIZED, "resize")),
-], on_fail=steps.failed("resize", "The server could not be resized", broken=True))
+    Step(steps.marked(states.RESIZED, "resize", also=told(migrations.FINISHED))),
+], on_fail=steps.failed("resize", "The server could not be resized", broken=True, also=told(migrations.ERROR)))
 REVERT = Job("compute.server.revert_resize", [
     Step(steps.shut_down, deadline="guest"), Step(give_flavor_back), *AGAIN, Step(mark_reverted),
-], on_fail=steps.failed("resize.revert", "The server's resize could not be reverted", broken=True))
+], on_fail=steps.failed("resize.revert", "The server's resize could not be reverted", broken=True, also=told(migrations.ERROR)))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import network
 from cloudd.compute import states
@@ -185,7 +186,11 @@ async def _next(events: EventStream[DomainEvent], server_id: str, cancelled: "as
 # -- how it ended -----------------------------------------------------------------------------------------------------
 
 
-def marked(vm_state: str | None, notice: str, **values: Any) -> Callable[[Run], Awaitable[None]]:
+Also = Callable[[AsyncSession, Server], Awaitable[None]]
+"""What else is written when a job ends, in the same transaction."""
+
+
+def marked(vm_state: str | None, notice: str, *, also: Also | None = None, **values: Any) -> Callable[[Run], Awaitable[None]]:
     """The last step of a job: the server is in this state (None: in the one it was in), and everybody is told."""
     async def mark(run: Run) -> None:
         async with run.save() as tx:
@@ -194,6 +199,8 @@ def marked(vm_state: str | None, notice: str, **values: Any) -> Callable[[Run], 
             if server.launched_at is None and vm_state == states.ACTIVE:
                 server.launched_at = clock.now()
             server.updated_at = clock.now()
+            if also is not None:
+                await also(tx, server)
             await actions.finish(tx, server.id, run.row.request_id)
             await tell(tx, run.context, server, f"{notice}.end")
     return mark
@@ -209,7 +216,7 @@ def running(vm_state: str, notice: str, **values: Any) -> Callable[[Run], Awaita
     return let_run_and_mark
 
 
-def failed(notice: str, doing: str, *, broken: bool = False) -> Callable[[Run, BaseException], Awaitable[None]]:
+def failed(notice: str, doing: str, *, broken: bool = False, also: Also | None = None) -> Callable[[Run, BaseException], Awaitable[None]]:
     """What a job leaves when it was turned round: why, for the owner, and the state that its domain is in.
 
     `broken`: the server is in ERROR whatever its domain does. A cancelled job leaves the state to whoever cancelled it.
@@ -221,6 +228,8 @@ def failed(notice: str, doing: str, *, broken: bool = False) -> Callable[[Run, B
             server = await tx.get(Server, run.input["server"])
             if server is None:
                 return
+            if also is not None:
+                await also(tx, server)
             await actions.finish(tx, server.id, run.row.request_id, error)
             if isinstance(error, Cancelled) or run.row.error == "cancelled":
                 return

@@ -10,7 +10,7 @@ from cloudd.compute.config import CONFIG
 from cloudd.compute.hosts import capacity, demands
 from cloudd.compute.models import Server
 from cloudd.compute.quotas.values import QUOTAS
-from cloudd.compute.servers import actions
+from cloudd.compute.servers import actions, migrations
 from cloudd.compute.servers.change import require_unlocked, touch
 from cloudd.compute.servers.create import usable_flavor
 from cloudd.compute.servers.events import tell
@@ -36,6 +36,7 @@ async def resize(context: Context, tx: AsyncSession, server: Server, flavor_id: 
     await states.SERVER.enter(tx, server, "resize")
     server.system_metadata = {**server.system_metadata, OLD: server.vm_state, NEW: flavor}
     server.disk_config = disk_config or server.disk_config
+    migrations.begin(context, tx, server, flavor["id"])
     await touch(context, tx, server)
     await actions.begin(tx, context, server, "resize")
     await tell(tx, context, server, "resize.start")
@@ -69,6 +70,7 @@ async def confirm(context: Context, tx: AsyncSession, server: Server) -> None:
     server.old_flavor = None
     server.system_metadata = {key: value for key, value in server.system_metadata.items() if key not in (OLD, NEW)}
     states.settle(server, was)
+    await migrations.becomes(tx, server.id, migrations.CONFIRMED)
     await touch(context, tx, server)
     await actions.begin(tx, context, server, "confirmResize")
     await actions.finish(tx, server.id, context.request_id)
@@ -79,6 +81,7 @@ async def revert(context: Context, tx: AsyncSession, server: Server) -> None:
     """Back to the old flavor. A disk that has grown stays as large as it is: shrinking would lose what is on it."""
     require_unlocked(context, server)
     await states.SERVER.enter(tx, server, "revertResize")
+    await migrations.becomes(tx, server.id, migrations.REVERTING)
     await touch(context, tx, server)
     await actions.begin(tx, context, server, "revertResize")
     await tell(tx, context, server, "resize.revert.start")

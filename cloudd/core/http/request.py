@@ -97,8 +97,3 @@ def as_path(path: str) -> str:
     """A path as it may stand in a header or a link: what cannot is percent-encoded. What separates parts of an address is left, so
     names that may hold it are quoted by whoever puts them in."""
     return quote(path, safe=_MARKS) if _FOREIGN.search(path) else path
-
-
-def segment(name: str) -> str:
-    """A name as one part of a path."""
-    return quote(name, safe="!$&'()*+,;=:@")

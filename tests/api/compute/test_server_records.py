@@ -2,6 +2,7 @@
 
 import pytest
 
+from cloudd.compute.api import API
 from cloudd.drivers.hypervisor.base import Hypervisor
 from tests.api.compute.rooms import C, make_room
 from tests.api.compute.schemas import fits
@@ -193,7 +194,8 @@ async def test_events_of_other_services(cloud, server):
 
 
 async def test_migrations_and_topology(cloud, room, server):
-    assert fits(await cloud.admin.get(f"{C}/os-migrations"), "migrations", "list_migrations") == {"migrations": []}
+    mine = f"{C}/os-migrations?instance_uuid={server}"
+    assert fits(await cloud.admin.get(mine), "migrations", "list_migrations") == {"migrations": []}
     assert (await cloud.admin.at("2.59").get(f"{C}/os-migrations?colour=red")).status == 400
     assert (await cloud.admin.at("2.59").get(f"{C}/os-migrations?changes-since=never")).status == 400
     assert (await cloud.admin.at("2.23").get(f"{C}/servers/{server}/migrations")).body == {"migrations": []}
@@ -220,3 +222,12 @@ async def test_the_audit_log_is_empty(cloud):
     assert (october["period_beginning"], october["period_ending"]) == ("2026-10-01 00:00:00", "2026-11-01 00:00:00")
     fits(await cloud.admin.get(f"{path}/2026-03-15 12:00:00"), "instance_usage_audit_logs", "get_instance_usage_audit_log")
     assert (await cloud.admin.get(f"{path}/whenever")).status == 400 and (await cloud.demo.get(path)).status == 403
+
+
+async def test_lists_are_served_with_a_slash_at_their_end_too(cloud):
+    """Nova's routes all take one; libcloud and others send `os-simple-tenant-usage/`."""
+    lists = {operation.path for operation in API.operations if operation.method == "GET" and "{" not in operation.path}
+    assert "/os-simple-tenant-usage" in lists
+    for path in sorted(lists):
+        plain, slashed = [(await cloud.admin.at("2.1").get(f"{C}{path}{end}")).status for end in ("", "/")]
+        assert slashed == plain, path

@@ -1,9 +1,13 @@
-"""Migrations and NUMA topology of servers. One host has nowhere to migrate to: the lists are empty, and true."""
+"""Migrations and NUMA topology of servers. One host has nowhere to move them to: what there is are resizes."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from cloudd.compute.api import API
-from cloudd.compute.models import Server
+from cloudd.compute.models import Migration, Server
+from cloudd.compute.servers import migrations
 from cloudd.compute.versions import (
     ABORT_LIVE_MIGRATION,
     CHANGES_BEFORE,
@@ -14,67 +18,108 @@ from cloudd.compute.versions import (
     TOPOLOGY,
 )
 from cloudd.core import clock
-from cloudd.core.errors import BadRequest, NotFound
-from cloudd.core.http import Field, Request, Shape
+from cloudd.core.errors import BadRequest
+from cloudd.core.http import Field, Page, Request, Shape
+from cloudd.core.http.dialects import ListQuery
+from cloudd.core.http.lists import Listing
 from cloudd.core.http.types import List, Text
 
-RULE = "os_compute_api:servers:migrations:{}"
+ROOT, RULE = "os_compute_api:os-migrations:index", "os_compute_api:servers:migrations:{}"
 ANY = List(Text(0, 255))
 FILTERS = Shape(None,
     *(Field(name, ANY) for name in ("hidden", "host", "instance_uuid", "source_compute", "status", "migration_type")),
     *(Field(name, ANY, since=MIGRATION_PAGES) for name in ("limit", "marker", "changes-since")),
     Field("changes-before", ANY, since=CHANGES_BEFORE), Field("user_id", ANY, since=MIGRATION_OWNERS),
     Field("project_id", ANY, since=MIGRATION_OWNERS), extra=MIGRATION_PAGES)
+
+
+def host(name: str) -> Any:
+    """A member that tells of hosts, to those who may know them."""
+    return lambda row, request: getattr(row, name) if request.allows(f"{ROOT}:host") else None
+
+
+def number(name: str) -> Any:
+    """Nova's number of a flavor: its id, where that is one."""
+    return lambda row, request: int(getattr(row, name)) if getattr(row, name).isdigit() and len(getattr(row, name)) < 10 else None
+
+
+MIGRATION = Shape("migration",
+    Field("id"), Field("uuid", since=MIGRATION_PAGES), Field("instance_uuid", of="server_id"), Field("status"),
+    Field("migration_type", since=SERVER_MIGRATIONS),
+    Field("source_compute", of=host("source_host")), Field("source_node", of=host("source_node")),
+    Field("dest_compute", of=host("dest_host")), Field("dest_node", of=host("dest_node")),
+    Field("dest_host", of=host("dest_address")),
+    Field("old_instance_type_id", of=number("old_flavor_id")), Field("new_instance_type_id", of=number("new_flavor_id")),
+    Field("user_id", since=MIGRATION_OWNERS), Field("project_id", since=MIGRATION_OWNERS),
+    Field("created_at", of=lambda row, request: clock.iso_naive(row.created_at)),
+    Field("updated_at", of=lambda row, request: clock.iso_naive(row.updated_at)),
+)
+PLAIN = {"instance_uuid": Migration.server_id, "status": Migration.status, "migration_type": Migration.migration_type,
+         "source_compute": Migration.source_host, "host": lambda values: migrations.of_host(values[-1])}
+CHANGES = {"changes-since": lambda values: Migration.updated_at >= clock.parse(values[-1]),
+           "changes-before": lambda values: Migration.updated_at <= clock.parse(values[-1])}
+OWNERS = {"user_id": Migration.user_id, "project_id": Migration.project_id}
+SORTS = {"created_at": Migration.created_at, "id": Migration.id}
+NEWEST = (("created_at", "desc"), ("id", "desc"))
 resource = API.resource("/servers/{server}/migrations")
 
 
-@API.resource("/os-migrations").get("", policy="os_compute_api:os-migrations:index", query=FILTERS)
-async def index(request: Request) -> dict[str, Any]:
-    """List the migrations of all servers."""
+@API.resource("/os-migrations").get("", policy=ROOT, query=FILTERS, reply=MIGRATION)
+async def index(request: Request, tx: AsyncSession) -> Page:
+    """List the migrations of all servers; who may not see all sees his project's."""
+    asked = request.api.dialect.read_list(request)
+    if {"host", "source_compute"} & {name for name, _ in asked.filters}:
+        request.require(f"{ROOT}:host")
+    filters: dict[str, Any] = dict(PLAIN)
     if request.has(MIGRATION_PAGES):
-        _check(request)
-    return {"migrations": []}
+        _require_moments(request)
+        filters |= {name: CHANGES[name] for name in ("changes-since", *(["changes-before"] if request.has(CHANGES_BEFORE) else []))}
+    if request.has(MIGRATION_OWNERS):
+        filters |= OWNERS
+    listing = Listing(Migration, filters, SORTS, NEWEST, key="uuid")
+    query = listing.filtered(migrations.listed(request.context, everybody=request.allows(f"{ROOT}:all_projects")), asked)
+    if request.has(MIGRATION_PAGES):
+        return await listing.paged(tx, query, ListQuery(limit=asked.limit, marker=asked.marker))
+    return Page(list((await tx.execute(query.order_by(Migration.id))).scalars()))
 
 
-def _check(request: Request) -> None:
-    request.api.dialect.read_list(request)
-    for name in ("changes-since", "changes-before"):
-        text = request.query.get(name)
-        try:
-            clock.parse(text) if text is not None else None
-        except ValueError as exc:
-            raise BadRequest(f"Invalid input for query parameters {name}. Value: {text}. It must be a date and time.") from exc
-    if "marker" in request.query:
-        raise BadRequest(f"Marker {request.query['marker']} could not be found.", type="MarkerNotFound")
+def _require_moments(request: Request) -> None:
+    moments: Sequence[Any] = [_moment(request, name) for name in ("changes-since", "changes-before")]
+    if None not in moments and moments[0] > moments[1]:
+        raise BadRequest("The value of changes-since must be less than or equal to changes-before.")
 
 
-def missing(server: Server, key: str) -> NotFound:
-    return NotFound(f"Migration {key} for server {server.id} could not be found.", type="MigrationNotFoundForInstance")
+def _moment(request: Request, name: str) -> Any:
+    text = request.query.get(name)
+    try:
+        return clock.parse(text) if text is not None else None
+    except ValueError as exc:
+        raise BadRequest(f"Invalid input for query parameters {name}. Value: {text}. {text!r} is not a 'date-time'") from exc
 
 
 @resource.get("", since=SERVER_MIGRATIONS, policy=RULE.format("index"))
 async def of_server(server: Server) -> dict[str, Any]:
-    """List the migrations of a server that are under way."""
+    """List the live migrations of a server that are under way."""
     return {"migrations": []}
 
 
 @resource.get("/{migration_id}", since=SERVER_MIGRATIONS, policy=RULE.format("show"))
-async def show(server: Server, migration_id: str) -> dict[str, Any]:
-    """Show a migration that is under way."""
-    raise missing(server, migration_id)
+async def show(tx: AsyncSession, server: Server, migration_id: str) -> None:
+    """Show a live migration that is under way."""
+    await migrations.require_live(tx, server, migration_id)
 
 
 @resource.post("/{migration_id}/action", action="force_complete", since=FORCE_LIVE_MIGRATION, status=202,
                policy=RULE.format("force_complete"))
-async def force_complete(server: Server, migration_id: str) -> None:
+async def force_complete(tx: AsyncSession, server: Server, migration_id: str) -> None:
     """Hurry a live migration."""
-    raise missing(server, migration_id)
+    await migrations.require_live(tx, server, migration_id)
 
 
 @resource.delete("/{migration_id}", since=ABORT_LIVE_MIGRATION, status=202, policy=RULE.format("delete"))
-async def abort(server: Server, migration_id: str) -> None:
+async def abort(tx: AsyncSession, server: Server, migration_id: str) -> None:
     """Stop a live migration."""
-    raise missing(server, migration_id)
+    await migrations.require_live(tx, server, migration_id)
 
 
 @API.resource("/servers/{server}/topology").get("", since=TOPOLOGY, policy="compute:server:topology:index")
