@@ -26,7 +26,7 @@ ASKED = {"/identity/v3/auth/projects": ("error", "message"), f"{C}/servers/detai
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Background work tries again sooner than it does in life."""
-    for module in ("cloudd.core.runner", "cloudd.core.events", "cloudd.compute.guests", "cloudd.core.outage"):
+    for module in ("cloudd.core.runner", "cloudd.core.events", "cloudd.compute.servers.guests", "cloudd.core.outage"):
         monkeypatch.setattr(f"{module}.RETRY_SECONDS", 0.2)
 
 
