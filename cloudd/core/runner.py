@@ -24,6 +24,8 @@ LOG = log.get("cloudd.jobs")
 UNDO_ATTEMPTS = 3
 LOOK_SECONDS = 5.0
 """How often, while there is work, the table is looked at for jobs that another process has queued."""
+BEGUN_SECONDS = 1.0
+"""A job whose first step takes longer than this says that it runs, in a commit of its own: people look."""
 OVERLAP = 100
 """By how many serials looks overlap: another process's job may have been committed after one with a higher serial."""
 
@@ -219,6 +221,7 @@ class Runner:
     async def _work(self, run: Run) -> None:
         token = log.request_id.set(run.row.request_id)
         left: JobRow | None = None                            # its row, unless we are ended ourselves in its middle
+        long = asyncio.get_running_loop().call_later(BEGUN_SECONDS, self._takes_long, run)
         try:
             await self._forward_or_back(run)
             left = run.row
@@ -227,9 +230,10 @@ class Runner:
         except Exception as exc:
             LOG.error("job stopped unexpectedly and waits for a restart", job=run.row.id, kind=run.row.kind,
                       error=repr(exc), exc_info=exc)
-            await self._leave_begun(run)
+            await self._say_begun(run)                        # nothing more is merged into a job that is stuck
             self._queue.end(run.row)
         finally:
+            long.cancel()
             log.request_id.reset(token)
             self._running.pop(run.row.id, None)
             if left is not None:
@@ -251,11 +255,14 @@ class Runner:
             if row.id in self._over_rows:                      # it came, or was cancelled, in the meantime
                 self._queue.add(row)
 
-    async def _leave_begun(self, run: Run) -> None:
-        """Nothing more is merged into a job that is stuck."""
+    def _takes_long(self, run: Run) -> None:
+        if not run.begun:
+            tasks.start(f"job {run.row.kind} {run.row.resource_id} has begun", self._say_begun(run))
+
+    async def _say_begun(self, run: Run) -> None:
         with contextlib.suppress(DatabaseDown):
-            if not run.begun:
-                async with run.write() as tx:
+            async with run.write() as tx:
+                if not run.begun:
                     await run.store(tx)
 
     async def _until_saved(self, run: Run) -> None:

@@ -18,7 +18,7 @@ from tests.waiting import until
 
 assert compute_jobs
 PREFIX = "compute.server."
-SECONDS = "0.4"
+SECONDS = "1"
 DEADLINES = ", ".join(f"{name}={SECONDS}" for name in (
     "hypervisor", "hypervisor.start", "hypervisor.destroy", "hypervisor.undefine", "hypervisor.save", "hypervisor.restore",
     "hypervisor.detach_nic", "hypervisor.export_disk", "hypervisor.disks", "hypervisor.disks.create_root_disk", "network"))

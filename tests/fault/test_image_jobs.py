@@ -10,6 +10,9 @@ from sqlalchemy import select
 
 from cloudd.core import database
 from cloudd.core.jobs import Registry
+from cloudd.core.tables import JobRow
+from cloudd.drivers.store.file import FileStore
+from cloudd.drivers.store.http import HttpStore
 from cloudd.image.cache import Cache
 from cloudd.image.models import Image
 from cloudd.image.service import ImageModule
@@ -148,6 +151,9 @@ class CacheImage(SumLocation):
 
 SCENES = {"image.import": Import, "image.copy": Copy, "image.remove_copy": RemoveCopy, "image.delete_data": DeleteData,
           "image.sum_location": SumLocation, "image.cache": CacheImage}
+HANGS = {"image.import": (FileStore, "writer"), "image.copy": (FileStore, "writer"), "image.remove_copy": (FileStore, "delete"),
+         "image.delete_data": (FileStore, "delete"), "image.sum_location": (HttpStore, "read"), "image.cache": (FileStore, "writer")}
+"""The call of a store that never returns, for each kind of job."""
 STEPS = [(kind, number) for kind in sorted(SCENES) for number in range(len(Registry[kind].steps))]
 
 
@@ -191,5 +197,40 @@ async def test_survives(tmp_path, mirror, kind, step, how):
         await lives.stack.aclose()
 
 
+async def never(*_):
+    await asyncio.Event().wait()
+
+
+async def never_a_chunk(*_):
+    await asyncio.Event().wait()
+    yield b""
+
+
+@pytest.mark.parametrize("kind", sorted(HANGS))
+async def test_a_job_whose_store_call_hangs_ends_and_names_it(tmp_path, mirror, monkeypatch, kind):
+    text = TEXT.format(directory=tmp_path, mirror=mirror) + "[jobs]\npatience = 0\ndeadlines = store=2, store.read=2\n"
+    lives, scene, (store, method) = Lives(tmp_path, text), SCENES[kind](mirror), HANGS[kind]
+    await asyncio.to_thread(database.upgrade, lives.settings.database.url)
+    nobody = Finger(kind, 0, FAILS)
+    nobody.left = 0
+    try:
+        cloud = await lives.start(nobody)
+        await scene.prepare(cloud)
+        with monkeypatch.context() as hanging:
+            hanging.setattr(store, method, never_a_chunk if method == "read" else never)
+            await scene.ask(cloud)
+            await cloud.settled()
+        async with cloud.parts.database.read() as tx:
+            rows = (await tx.execute(select(JobRow).where(JobRow.kind == kind).order_by(JobRow.serial.desc()))).scalars()
+        last = next(iter(rows))
+        assert last.state == "failed" and f"store.{method} did not end within 2 seconds" in last.error, last.error
+        cloud = await lives.start(nobody)                     # what could not be taken away then, is at the next start
+        if kind != "image.cache":
+            await scene.check(cloud, True)
+        await nothing_is_left_over(cloud)
+    finally:
+        await lives.stack.aclose()
+
+
 def test_every_job_of_images_has_its_scene():
-    assert {kind for kind in Registry if kind.startswith(PREFIX)} == set(SCENES)
+    assert {kind for kind in Registry if kind.startswith(PREFIX)} == set(SCENES) == set(HANGS)

@@ -142,6 +142,20 @@ async def test_what_is_merged_into_a_job_that_runs_already_is_done_after_it(part
     assert [one.state for one in await all_rows(parts)] == ["done", "done"]
 
 
+async def test_a_job_whose_first_step_takes_long_is_seen_to_run(parts, monkeypatch):
+    monkeypatch.setattr(runner_module, "BEGUN_SECONDS", 0.01)
+    async with running(parts) as runner:
+        first = await ask(parts, "queue.gate", name="gate", merge=True)
+
+        async def runs():
+            return (await row(parts, first)).state == "running"
+        await until(runs)
+        assert await ask(parts, "queue.gate", name="gate", merge=True) != first
+        GATES["gate"].set()
+        await runner.settled()
+    assert [one.state for one in await all_rows(parts)] == ["done", "done"] and len(TRACE) == 4
+
+
 async def test_what_is_merged_into_a_job_that_has_not_begun_is_done_with_it(parts):
     async with running(parts) as runner:
         await ask(parts, "queue.gate", name="gate")
