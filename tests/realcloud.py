@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 60
 LOOK_SECONDS = 0.05
 LIBVIRT_FOLDERS = ("run/libvirt", "var/lib/libvirt", "etc/libvirt", "var/log/libvirt")
-QEMU_CONF = 'security_driver = "none"\nuser = "root"\ngroup = "root"\ndynamic_ownership = 0\nremember_owner = 0\n'
+QEMU_CONF = (ROOT / "etc/make/qemu.conf").read_text() + "remember_owner = 0\n"          # as `make run` has it
 # a private mount namespace, so that this libvirt shares no file with the host's; virtlogd goes on when libvirtd is ended
 LIBVIRT_SCRIPT = """
 set -e
@@ -243,6 +243,7 @@ class RealCloud:
     def __post_init__(self) -> None:
         self.host, self.node, self.state = f"{self.name}-host", f"{self.name}-node", self.work / "state"
         self.state.mkdir(parents=True, exist_ok=True)
+        self.work.chmod(0o711)                       # QEMU and dnsmasq run as users of their own
         # the daemon makes namespaces that others must see, so it may not get a mount namespace of its own, as by `ip netns exec`
         self.enter = ["nsenter", f"--net={netns.path(self.host)}"]
         self.libvirt = Libvirt(self.work / "libvirt", ["ip", "netns", "exec", self.host])

@@ -20,15 +20,18 @@ async def follow(run: Run) -> None:
     seen = steps.SEEN[domain]
     async with run.save() as tx:
         server = await tx.get_one(Server, run.input["server"])
-        idle = server.task_state is None and server.deleted_at is None and server.vm_state in FOLLOWS
+        failed = server.vm_state == states.ERROR
+        followed = seen == states.ACTIVE and await actions.only_power_failed(tx, server.id) if failed else server.vm_state in FOLLOWS
+        idle = server.task_state is None and server.deleted_at is None and followed
         same = seen == server.vm_state or (seen == states.ACTIVE and server.vm_state == states.RESCUED)
         if not idle or same:
             return
         states.settle(server, seen)
         server.power_state = states.CRASHED if domain is DomainState.CRASHED else server.power_state
         server.updated_at = clock.now()
-        await actions.begin(tx, run.context, server, ACTIONS[seen])
-        await actions.finish(tx, server.id, run.row.request_id)
+        if not failed:                               # it did nothing of itself: it ran all the time
+            await actions.begin(tx, run.context, server, ACTIONS[seen])
+            await actions.finish(tx, server.id, run.row.request_id)
         await tell(tx, run.context, server, f"{NOTICES[seen]}.end")
 
 

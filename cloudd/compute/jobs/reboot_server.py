@@ -15,4 +15,4 @@ async def go_down(run: Run) -> None:
 
 
 REBOOT = Job("compute.server.reboot", [Step(go_down, deadline="guest"), *SWITCH_ON, Step(steps.running(states.ACTIVE, "reboot"))],
-             on_fail=steps.failed("reboot", "The server could not be rebooted", broken=True))
+             on_fail=steps.failed("reboot", "The server could not be rebooted", broken=True, unless_running=True))

@@ -216,13 +216,17 @@ def running(vm_state: str, notice: str, **values: Any) -> Callable[[Run], Awaita
     return let_run_and_mark
 
 
-def failed(notice: str, doing: str, *, broken: bool = False, also: Also | None = None) -> Callable[[Run, BaseException], Awaitable[None]]:
+def failed(notice: str, doing: str, *, broken: bool = False, unless_running: bool = False,
+           also: Also | None = None) -> Callable[[Run, BaseException], Awaitable[None]]:
     """What a job leaves when it was turned round: why, for the owner, and the state that its domain is in.
 
-    `broken`: the server is in ERROR whatever its domain does. A cancelled job leaves the state to whoever cancelled it.
+    `broken`: the server is in ERROR whatever its domain does; `unless_running`: but not one whose guest is seen to run. A
+    cancelled job leaves the state to whoever cancelled it.
     """
     async def fail(run: Run, error: BaseException) -> None:
-        left = states.ERROR if broken else await _left(run)
+        left = await _left(run) if unless_running or not broken else None
+        if broken and left != states.ACTIVE:
+            left = states.ERROR
         await unwire_if_off(run)
         async with run.write() as tx:
             server = await tx.get(Server, run.input["server"])

@@ -12,6 +12,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import CloudError
 
 SUCCESS, ERROR = "Success", "Error"
+POWER = ("reboot", "start")
 EVENTS = {
     "create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance", "start": "compute_start_instance",
     "stop": "compute_stop_instance", "reboot": "compute_reboot_instance", "pause": "compute_pause_instance",
@@ -35,6 +36,13 @@ async def begin(tx: AsyncSession, context: Context, server: Server, action: str,
     if work:
         tx.add(ActionEvent(action_id=row.id, event=EVENTS[action], host=CONFIG.host, started_at=now))
     return row
+
+
+async def only_power_failed(tx: AsyncSession, server_id: str) -> bool:
+    """Whether what was done last touched a server's power only, and failed: one that runs is well, then."""
+    query = select(ServerAction).where(ServerAction.server_id == server_id, ServerAction.action.not_in(("lock", "unlock")))
+    last = (await tx.execute(query.order_by(ServerAction.id.desc()).limit(1))).scalar()
+    return last is not None and last.message == "Error" and last.action in POWER
 
 
 async def finish(tx: AsyncSession, server_id: str, request_id: str, error: BaseException | None = None) -> None:

@@ -102,6 +102,9 @@ async def _compare(tx: AsyncSession, server: Server, domain: DomainState | None)
     if server.vm_state in SHOULD_RUN and domain not in RUNS and domain is not DomainState.SUSPENDED:
         LOG.info("a server that should run does not", server=server.id, domain=domain)
         await _ask(tx, server, "compute.server.restore" if CONFIG.resume_guests else "compute.server.observe")
+    elif server.vm_state == states.ERROR and domain is DomainState.RUNNING and await actions.only_power_failed(tx, server.id):
+        LOG.info("a server that failed to reboot runs", server=server.id)
+        await _ask(tx, server, "compute.server.observe")
     elif (server.vm_state == states.PAUSED and domain not in RUNS) or (server.vm_state == states.STOPPED and domain in RUNS):
         await _ask(tx, server, "compute.server.observe")
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cloudd.compute.servers import guests
+from cloudd.core.runner import Runner
 from cloudd.drivers.hypervisor.base import DomainState, Hypervisor
 from tests.api.compute.rooms import C, make_room
 from tests.waiting import until
@@ -162,6 +164,51 @@ async def test_diagnostics(room, server):
     assert (standard["state"], standard["num_cpus"], standard["num_nics"]) == ("running", 1, 1)
     assert (await room.act(server, "trigger_crash_dump", client=room.user.at("2.17"))).status == 202
     assert (await room.act(server, "trigger_crash_dump")).status == 404
+
+
+@pytest.fixture
+def away(room, monkeypatch):
+    """The hypervisor, for which nobody waits while it is away."""
+    monkeypatch.setattr(room.cloud.parts.service(Runner), "patience", 0)
+    driver = room.cloud.parts.driver(Hypervisor)
+    yield driver
+    driver.up()
+
+
+async def test_a_guest_that_was_rebooted_hard_while_the_hypervisor_was_away_is_active_if_it_runs(room, server, away):
+    away.down("libvirt is restarted")
+    await room.act(server, "reboot", {"type": "HARD"})
+    assert await room.status(server) == "ERROR"                           # nobody can say what the guest does
+    away.up()
+
+    async def settled():
+        return await room.status(server) == "ACTIVE"
+    await until(settled)
+    assert (await actions_of(room, server))[0] == ("reboot", "Error")
+    assert (await room.user.get(f"/networking/v2.0/ports?device_id={server}")).body["ports"][0]["status"] == "ACTIVE"
+
+
+async def test_a_guest_that_went_off_in_a_reboot_that_failed_stays_in_error(room, server, away):
+    away.fail("start")
+    await room.act(server, "reboot", {"type": "HARD"})
+    assert await room.status(server) == "ERROR"
+    await guests.reconcile(room.cloud.parts)                              # as when it is there again
+    await room.cloud.settled()
+    assert await room.status(server) == "ERROR"
+
+
+async def test_a_reboot_that_did_not_touch_its_guest_leaves_it_active_with_a_fault(room, server, away):
+    away.fail("destroy")
+    await room.act(server, "reboot", {"type": "HARD"})
+    assert await room.status(server) == "ACTIVE"
+    assert (await actions_of(room, server))[0] == ("reboot", "Error")
+
+
+async def test_a_server_that_is_in_error_for_another_reason_is_not_made_active_by_its_guest(room, server, away):
+    await room.act(server, "os-resetState", {"state": "error"}, client=room.cloud.admin)
+    await guests.reconcile(room.cloud.parts)                              # as when it is there again
+    await room.cloud.settled()
+    assert await room.status(server) == "ERROR"
 
 
 async def test_a_guest_that_switches_itself_off_is_shutoff(room, server):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import pwd
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from tests.realtenant import C, N, until
@@ -16,6 +18,14 @@ async def test_it_boots_and_is_reached_by_its_floating_address(tenant, guest):
     assert shown["OS-EXT-STS:power_state"] == 1 and shown["OS-SRV-USG:launched_at"]
     log = await tenant.console(guest.id)
     assert "dropbear listens; boot finished" in log and "datasource: config drive" in log
+
+
+async def test_qemu_runs_as_an_ordinary_user_without_capabilities(real_cloud, guest):
+    (pid,) = real_cloud.libvirt.guests().values()
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    user = str(pwd.getpwnam("libvirt-qemu").pw_uid)
+    assert status["Uid"].split() == [user] * 4 and "0" not in status["Gid"].split()
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
 
 
 async def test_the_root_disk_is_as_large_as_the_flavor_says(guest):
