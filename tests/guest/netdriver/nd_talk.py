@@ -5,6 +5,8 @@ import struct
 import threading
 from contextlib import suppress
 
+from cloudd.drivers.network.linux import netns
+
 PACE = 0.02
 
 
@@ -60,14 +62,15 @@ def echo_request(number=77):
 def begin(client, server, kind, address, port=5000):
     """A flow of `kind` (tcp, udp, icmp) from the client to an address of the server's, on which both talk from now on."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    target = seen_by(client, address, port)
     if kind == "icmp":
         one = client.make_socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-        one.connect((address, 0))
+        one.connect(target)
         return Talk(one)
     if kind == "udp":
         one, other = client.make_socket(family, socket.SOCK_DGRAM), server.make_socket(family, socket.SOCK_DGRAM)
-        other.bind((address, port))
-        one.connect((address, port))
+        other.bind(seen_by(server, address, port))
+        one.connect(target)
         one.send(b"x")
         _, peer = other.recvfrom(10)
         other.connect(peer)
@@ -75,6 +78,14 @@ def begin(client, server, kind, address, port=5000):
     listening = server.listen(port, six=":" in address)
     one = client.make_socket(family, socket.SOCK_STREAM)
     one.settimeout(10)
-    one.connect((address, port))
+    one.connect(target)
     other, _ = listening.accept()
     return Talk(one, other)
+
+
+def seen_by(guest, address, port):
+    """A link-local address needs the interface that it is behind."""
+    if not address.startswith("fe80:"):
+        return address, port
+    with netns.inside(guest.namespace):
+        return address, port, 0, socket.if_nametoindex("eth0")

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from nd_cloud import allow, group, network, sh, subnet
+from nd_cloud import allow, group, network, sh, subnet, until
 from nd_talk import begin
 
 from cloudd.drivers.network.base import AddressPair, DataplaneSpec, Ethertype
+from cloudd.drivers.network.linux.firewall_ports import link_local
 
 pytestmark = pytest.mark.asyncio
 ADDRESSES = {4: "10.0.0.20", 6: "fd00:a::20"}
@@ -77,6 +78,16 @@ async def test_a_flow_that_talks_all_the_time_ends_when_its_rule_goes(place, kin
     assert await silent(talk) and await silent(talk)
     await place.rules(*RULES)
     assert await flows(talk)                         # and goes on when the rule is back
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+async def test_a_flow_between_link_local_addresses_ends_with_its_rule(place, kind):
+    await place.open()
+    for guest in (place.client, place.server):
+        await until("addresses that nobody else has", lambda guest=guest: "tentative" not in guest.run("ip", "-6", "addr"))
+    talk = await place.talk(kind, str(link_local(place.server.port.mac).network_address))
+    await place.rules()
+    assert await silent(talk)
 
 
 async def test_a_flow_ends_when_its_rule_is_changed_for_another(place):

@@ -209,14 +209,16 @@ def test_flows_in_doubt_after_changes():
     nothing = (set(), set(), set())
     assert after(None, PORT) == nothing
     assert after(PORT, replace(PORT, security_groups=("g1", "g3"))) == nothing
-    own = {(zone, f"{one}") for zone in (11, 22) for one in ("10.0.0.5/32", "fd00::5/128")}
+    local = "fe80::f816:3eff:fe00:1/128"             # no other port trusts it, but it talks
+    own = {(zone, f"{one}") for zone in (11, 22) for one in ("10.0.0.5/32", "fd00::5/128")} | {(11, local)}
     assert after(PORT, replace(PORT, security_groups=())) == (own, {"p1", "p2"}, set())
     assert after(PORT, replace(PORT, addresses=("10.0.0.5",))) == ({(22, "fd00::5/128")}, {"p2"}, {Flows("fd00::5/128", 11)})
     assert after(PORT, None) == ({one for one in own if one[0] == 22}, {"p2"}, {
-        Flows("10.0.0.5/32", 11), Flows("fd00::5/128", 11)})
+        Flows("10.0.0.5/32", 11), Flows("fd00::5/128", 11), Flows(local, 11)})
     assert after(replace(PORT, port_security=False), PORT)[:2] == ({one for one in own if one[0] == 11}, {"p1"})
     review = rights.after_group(wanted, group, replace(group, rules=group.rules[:1]), zones)
-    assert review.doubted == {Selection(22, target=ipaddress.ip_network("10.9.0.1"), protocol=6)} and review.judges == {"p2"}
+    assert {str(one.target) for one in review.doubted} == {"10.9.0.1/32", local} and review.judges == {"p2"}
+    assert Selection(22, target=ipaddress.ip_network("10.9.0.1"), protocol=6) in review.doubted
     assert rights.after_group(wanted, replace(group, rules=()), group, zones).doubted == set()
 
 

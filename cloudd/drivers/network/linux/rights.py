@@ -14,6 +14,7 @@ from cloudd.drivers.network.base import Direction, Ethertype, PortSpec, Security
 from cloudd.drivers.network.checked import Net
 from cloudd.drivers.network.linux.conntrack import Flow, Flows, Selection, Talk, inside
 from cloudd.drivers.network.linux.firewall import Wanted
+from cloudd.drivers.network.linux.firewall_ports import address_pairs
 
 # A look at a whole zone costs about what so many looks for one address do.
 MANY = 24
@@ -35,7 +36,13 @@ class Review:
         self.doubted.add(Selection(zone, protocol=protocol, **side))
 
 
+def senders(port: PortSpec) -> set[Net]:
+    """All that a port may send from, link-local addresses included."""
+    return set().union(*address_pairs(port).values())
+
+
 def networks(port: PortSpec) -> set[Net]:
+    """What makes it a member of its groups."""
     return {checked.network(text) for text in (*port.addresses, *(pair.address for pair in port.allowed_pairs))}
 
 
@@ -46,17 +53,18 @@ def after_port(wanted: Wanted, before: PortSpec | None, after: PortSpec | None, 
     if before is None or before.network_id not in zones:
         return review
     zone = zones[before.network_id]
-    had, has = networks(before), networks(after) if after else set()
+    had, has = senders(before), senders(after) if after else set()
     if after is not None and narrowed(before, after):
         review.judges.add(after.id)
         for network in had & has:
             for direction in Direction:
                 review.doubt(zone, network, direction)
-    held = [network for port in wanted.ports.values() if port.network_id == before.network_id for network in networks(port)]
+    held = [network for port in wanted.ports.values() if port.network_id == before.network_id for network in senders(port)]
     review.gone |= {Flows(str(one), zone) for one in had - has if not any(overlap(one, other) for other in held)}
+    trusted, kept = networks(before), networks(after) if after else set()
     left = set(before.security_groups) - set(after.security_groups if after else ())
     for group in before.security_groups:
-        distrust(wanted, review, group, had if group in left else had - has, zones)
+        distrust(wanted, review, group, trusted if group in left else trusted - kept, zones)
     return review
 
 
@@ -88,7 +96,7 @@ def after_group(wanted: Wanted, before: SecurityGroupSpec | None, after: Securit
     for direction, protocol in {(rule.direction, checked.protocol(rule.protocol)) for rule in gone}:
         review.judges |= {port.id for port in members}
         for port in members:
-            for network in networks(port):
+            for network in senders(port):
                 review.doubt(zones[port.network_id], network, direction, protocol if protocol not in ICMP else None)
     return review
 
@@ -169,7 +177,7 @@ class Owners:
         self.wide: dict[int, list[tuple[Net, PortSpec]]] = defaultdict(list)
         for port in ports:
             zone = zones.get(port.network_id, -1)
-            for network in networks(port):
+            for network in senders(port):
                 if network.prefixlen == network.max_prefixlen:
                     self.single[zone, network.network_address.packed].append(port)
                 else:
