@@ -7,7 +7,7 @@ import cloudd.core.database
 import cloudd.core.tables
 
 revision = '0013'
-down_revision = '0010'
+down_revision = '0012'
 branch_labels = None
 depends_on = None
 
