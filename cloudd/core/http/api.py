@@ -50,9 +50,9 @@ class Operation:
 
     `reply` is the shape that a returned row, list or Page is dressed in; `answer` says what a body is that the handler makes itself.
     `listing` is what a list may be filtered and sorted by.
-    `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself;
-    both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
-    `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
+    `home` is the file that declares it, as a module's name. `write`: runs in a write transaction (GET and HEAD do not). `live`:
+    touches the machine, `stream`: moves data itself; both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target
+    where the loaded row is not it. `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
     """
 
     api: "Api"
@@ -78,6 +78,7 @@ class Operation:
     target: Callable[[Any], Any] | None = None
     guard: Callable[[Any, Any, Any], Awaitable[None]] | None = None
     deprecated: bool = False
+    home: str = ""
     names: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
 
@@ -125,6 +126,7 @@ class Api:
                 options[bound] = value.version if isinstance(value, Change) else V(value)
         if options.get("auth", True) and not options.get("policy"):
             raise TypeError(f"{method} {path}: an operation needs a policy, or auth=False")
+        options.setdefault("home", handler.__module__)
         options.setdefault("write", method not in READS)
         options.setdefault("many", method == "GET" and not path.endswith("}"))
         wants = tuple(inspect.signature(handler).parameters)
