@@ -10,7 +10,7 @@ TOGETHER = (ROOT / "guest" / "cloud", ROOT / "api" / "cli")
 """Folders whose tests share something that is dear to make: one real cloud with a guest in it, one client."""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests run on one core, in their order, and so do those of some folders."""
     for item in items:
