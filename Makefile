@@ -67,7 +67,7 @@ test-packages: packages venv
 
 test: test-packages guest consoles ## install what tests need, run them (T=path for some)
 	@sh etc/make/libvirt.sh
-	@$(PY) -m pytest -n $(CORES) --dist loadgroup $(T)
+	@$(PY) -m pytest -n $(CORES) $(T)
 
 lint: test-packages ## style: ruff, and the rules of the house
 	@$(VENV)/bin/ruff check cloudd tests migrations
