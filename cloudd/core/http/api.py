@@ -49,10 +49,10 @@ class Operation:
     """One operation as the outside sees it. Made by the decorators of Resource, never by hand.
 
     `reply` is the shape that a returned row, list or Page is dressed in; `answer` says what a body is that the handler makes itself.
-    `listing` is what a list may be filtered and sorted by.
-    `home` is the file that declares it, as a module's name. `write`: runs in a write transaction (GET and HEAD do not). `live`:
-    touches the machine, `stream`: moves data itself; both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target
-    where the loaded row is not it. `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
+    `listing` is what a list may be filtered and sorted by. `home` is the file that declares it, as a module's name.
+    `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself; both get
+    no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
+    `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
     """
 
     api: "Api"
