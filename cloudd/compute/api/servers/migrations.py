@@ -77,9 +77,10 @@ async def index(request: Request, tx: AsyncSession) -> Page:
     if request.has(MIGRATION_OWNERS):
         filters |= OWNERS
     listing = Listing(Migration, filters, SORTS, NEWEST, key="uuid")
-    query = listing.filtered(migrations.listed(request.context, everybody=request.allows(f"{ROOT}:all_projects")), asked)
+    seen = migrations.listed(request.context, everybody=request.allows(f"{ROOT}:all_projects"))
+    query = listing.filtered(seen, asked)
     if request.has(MIGRATION_PAGES):
-        return await listing.paged(tx, query, ListQuery(limit=asked.limit, marker=asked.marker))
+        return await listing.paged(tx, query, ListQuery(limit=asked.limit, marker=asked.marker), seen)
     return Page(list((await tx.execute(query.order_by(Migration.id))).scalars()))
 
 
