@@ -6,6 +6,7 @@ One shape serves requests and replies. A field's flags say where it stands:
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from operator import attrgetter
 from typing import Any
 
@@ -52,6 +53,12 @@ class Field:
 
     def lives(self, version: Version) -> bool:
         return self.since <= version <= self.until
+
+    def later(self, change: Change) -> "Field":
+        """The same member, where it comes with this change only."""
+        twin = copy(self)
+        twin.since = max(self.since, change.version)
+        return twin
 
     def accepts(self, use: str) -> bool:
         return self.create if use == "create" else self.update
