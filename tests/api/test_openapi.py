@@ -36,6 +36,14 @@ async def test_lists_tell_their_filters_sorts_and_pages(cloud):
     assert "mac_address" in asked["sort_key"]["enum"]
 
 
+@pytest.mark.parametrize("path, filters", [
+    ("/networking/v2.0/agents", {"agent_type", "alive"}), ("/networking/v2.0/network-ip-availabilities", {"ip_version", "network_id"}),
+    ("/networking/v2.0/floatingip_pools", {"cidr"}), ("/compute/v2.1/servers", {"status", "changes-since", "tags-any", "sort_key"})])
+async def test_lists_that_find_their_rows_themselves_tell_their_filters(cloud, path, filters):
+    document = (await cloud.anonymous.get("/openapi.json")).body
+    assert filters <= {one["name"] for one in document["paths"][path]["get"]["parameters"]}
+
+
 async def test_errors_have_the_form_of_the_service(cloud):
     document = (await cloud.anonymous.get("/openapi.json")).body
     for service, member in (("identity", "error"), ("network", "NeutronError")):
