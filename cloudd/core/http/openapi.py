@@ -11,6 +11,7 @@ from cloudd import __version__
 from cloudd.core.http.api import Api, Operation
 from cloudd.core.http.microversions import Version, show
 from cloudd.core.http.shapes import LAST
+from cloudd.core.http.types import NOTHING, Type
 
 _NAME = re.compile(r"\{(\w+)(\.\.\.)?\}")
 DONE = {200: "Done.", 201: "Made.", 202: "Begun.", 204: "Done; there is no body."}
@@ -46,9 +47,9 @@ def newest(operation: Operation) -> Version:
 
 def reply_schema(operation: Operation, version: Version) -> dict[str, Any] | None:
     """The JSON schema of an operation's reply; None where none is declared."""
-    if operation.answer is not None:
+    if isinstance(operation.answer, Type):
         return operation.answer.answer()
-    shape, dialect = operation.reply, operation.api.dialect
+    shape, dialect = operation.answer or operation.reply, operation.api.dialect
     if shape is None:
         return None
     item = shape.answer(version)
@@ -94,7 +95,7 @@ def _identifier(api: Api, operation: Operation) -> str:
 def _done(operation: Operation, version: Version) -> dict[str, Any]:
     entry: dict[str, Any] = {"description": DONE.get(operation.status, "Done.")}
     schema = reply_schema(operation, version)
-    if schema is not None:
+    if schema is not None and operation.answer is not NOTHING:
         entry["content"] = {"application/json": {"schema": schema}}
     return entry
 
@@ -103,8 +104,7 @@ def _query(operation: Operation, version: Version) -> list[dict[str, Any]]:
     """What may stand behind the path: what the operation declares, else what its list is filtered, sorted and paged by."""
     known: dict[str, Any] = {}
     if operation.listing is not None:
-        known = {name: {"type": "string"} for name in operation.listing.names()} | operation.api.dialect.list_parameters()
-        known |= {"sort_key": {"type": "string", "enum": sorted({*operation.listing.sorts, operation.listing.key})}}
+        known = operation.listing.parameters(operation.api.dialect)
     if operation.query is not None:
         known |= {item.name: item.type.schema() for item in operation.query.fields if item.lives(version)}
     return [{"name": name, "in": "query", "schema": schema} for name, schema in sorted(known.items()) if name not in operation.names]

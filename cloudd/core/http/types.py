@@ -216,6 +216,13 @@ class Obj(Type):
         return {key: self.members[key].lift(item) if key in self.members else item for key, item in value.items()}
 
 
+class Record(Obj):
+    """An object that always has all of its members."""
+
+    def __init__(self, members: Mapping[str, Type], *, null: bool = False):
+        super().__init__(members, tuple(members), null=null)
+
+
 class Raw(Type):
     """A schema written out, for what the other types cannot say. `answer` is that of the value in replies, where it is another."""
 
@@ -272,3 +279,6 @@ def is_cidr(value: Any) -> bool:
 FORMATS = {"ip-address": is_ip, "cidr": is_cidr, "mac-address": is_mac}
 MAC = Text(0, 32, format="mac-address")
 CIDR = Text(0, 64, format="cidr")
+NULL = Raw({"type": "null"})
+NONE = Raw({"type": "array", "maxItems": 0})
+NOTHING = Raw({"not": {}})          # of a reply: there is no body
