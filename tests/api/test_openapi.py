@@ -40,6 +40,24 @@ async def test_errors_have_the_form_of_the_service(cloud):
         assert member in document["components"]["schemas"][f"{service}-error"]["properties"]
 
 
+async def test_what_is_not_json_stands_under_its_own_media_type_and_a_way_on_has_no_body(cloud):
+    paths = (await cloud.anonymous.get("/openapi.json")).body["paths"]
+    federation = "/identity/v3/auth/OS-FEDERATION"
+    assert list(paths[f"{federation}/saml2"]["post"]["responses"]["200"]["content"]) == ["text/xml"]
+    oauth = paths["/identity/v3/OS-OAUTH1/access_token"]["post"]["responses"]["201"]
+    assert list(oauth["content"]) == ["application/x-www-form-urlencoded"]
+    login = paths[f"{federation}/identity_providers/{{idp_id}}/protocols/{{protocol_id}}/websso"]["get"]["responses"]
+    assert "content" not in login["303"]
+
+
+async def test_the_properties_that_users_give_images_are_text(cloud):
+    paths = (await cloud.anonymous.get("/openapi.json")).body["paths"]
+    image = paths["/image/v2/images/{image}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert image["additionalProperties"] == {"type": ["string", "null"]}
+    assert image["properties"]["size"] == {"type": ["integer", "null"]} and "size" in image["required"]
+    assert "locations" in image["properties"] and "locations" not in image["required"]
+
+
 def test_the_operations_whose_replies_are_not_declared_get_fewer():
     """Declare the reply of a new operation (`reply=`, `answer=`); take those that are from the file."""
     assert sorted(name(one) for one in OPERATIONS if undeclared(one)) == UNDECLARED.read_text().splitlines()

@@ -85,16 +85,17 @@ class Members:
 class Shape:
     """The members of one resource. `name` is its wrapper on the wire (None: no wrapper), `plural` the list's.
 
-    `extra`: whether unknown members are accepted (True: a row's `extra` keeps them and the view shows them), refused
-    (False), or refused from a Change on. `bulk`: a body may make many at once, and is answered with a list.
+    `extra`: whether unknown members are accepted (True, or the type that they have: a row's `extra` keeps them and the view
+    shows them), refused (False), or refused from a Change on. `bulk`: a body may make many at once, and is answered with a list.
     """
 
     bulk = False
 
-    def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Change = False,
+    def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Type | Change = False,
                  low: int = 0, doc: str = ""):
         self.name, self.fields, self.extra, self.low, self.doc = name, fields, extra, low, doc
         self.plural = plural or f"{name}s"
+        self._shows_more = extra is True or isinstance(extra, Type)
         self._stretches = sorted({bound for item in fields for bound in (item.since, _next(item.until)) if bound < LAST}
                                  | ({extra.version} if isinstance(extra, Change) else set()))
 
@@ -113,7 +114,7 @@ class Shape:
     @functools.cache  # noqa: B019
     def _schema_at(self, stretch: Version, use: str) -> dict[str, Any]:
         fields = [item for item in self.fields_at(stretch) if item.accepts(use)]
-        extra = stretch < self.extra.version if isinstance(self.extra, Change) else self.extra
+        extra = self.extra.schema() if isinstance(self.extra, Type) else self._takes_more(stretch)
         inner = {"type": "object", "properties": {item.name: item.type.schema() for item in fields},
                  "required": [item.name for item in fields if item.required and use == "create"],
                  "additionalProperties": extra}
@@ -122,6 +123,9 @@ class Shape:
         if self.name is None:
             return inner
         return {"type": "object", "properties": {self.name: inner}, "required": [self.name], "additionalProperties": extra}
+
+    def _takes_more(self, stretch: Version) -> bool:
+        return stretch < self.extra.version if isinstance(self.extra, Change) else bool(self.extra)
 
     @functools.cache  # noqa: B019
     def _validator(self, stretch: Version, use: str) -> Any:
@@ -150,7 +154,7 @@ class Shape:
         """The row as this request's version sees it; `only` keeps just these members (Neutron's `fields`)."""
         members = self._members(self._stretch(request.version))
         reply = members.of(row, request) if not only else members.some(row, request, only)
-        if self.extra is True and (extra := getattr(row, "extra", None)):
+        if self._shows_more and (extra := getattr(row, "extra", None)):
             reply = {**extra, **reply}
         return {name: value for name, value in reply.items() if value is not UNSET}
 
@@ -166,7 +170,8 @@ class Shape:
     def _answer_at(self, stretch: Version) -> dict[str, Any]:
         fields = [item for item in self.fields_at(stretch) if item.reply]
         return {"type": "object", "properties": {item.name: _noted(item) for item in fields},
-                "required": sorted({item.name for item in fields if self._always(item)}), "additionalProperties": self.extra is True}
+                "required": sorted({item.name for item in fields if self._always(item)}),
+                "additionalProperties": self.extra.answer() if isinstance(self.extra, Type) else self._shows_more}
 
     def _always(self, item: Field) -> bool:
         """Whether every reply has a member."""
