@@ -14,7 +14,7 @@ import jsonschema_rs
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import words
 from cloudd.core.http.microversions import Change, V, Version, show
-from cloudd.core.http.types import FORMATS, Any_, Int, Type
+from cloudd.core.http.types import FORMATS, Any_, Int, Text, Type
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
 LAST: Version = (999, 999)
@@ -194,6 +194,11 @@ class View(Type):
 
     def _answer(self) -> dict[str, Any]:
         return self.shape.answer((0, 0))
+
+
+def queried(*names: str) -> Shape:
+    """A query string in which these names mean something, whatever stands under them; others are ignored."""
+    return Shape(None, *(Field(name, Text(0, None)) for name in names), extra=True)
 
 
 class Unchecked(Shape):

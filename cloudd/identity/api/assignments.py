@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from cloudd.core.http import Field, Request
+from cloudd.core.http import Request
 from cloudd.core.http import types as t
+from cloudd.core.http.shapes import queried
 from cloudd.identity.api import API, PAGE
-from cloudd.identity.api import asked as asked_of
 from cloudd.identity.models import Project
 from cloudd.identity.people import assignments
 from cloudd.identity.people.assignments import Asked, Given
@@ -16,9 +16,8 @@ SCOPE = t.Record({"project": NAMED, "domain": NAMED, "system": t.Record({"all": 
 LINKS = t.Record(dict.fromkeys(("assignment", "membership", "prior_role"), t.Text()), ("membership", "prior_role"))
 ASSIGNMENT = t.Record({"role": NAMED, "scope": SCOPE, "links": LINKS, "user": NAMED, "group": NAMED}, ("user", "group"))
 ASSIGNMENTS = t.Record({"role_assignments": t.List(ASSIGNMENT), "links": PAGE})
-FILTERS = asked_of(*(Field(name, t.Text(0, None)) for name in (
-    "user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.OS-INHERIT:inherited_to", "scope.system",
-    "effective", "include_names", "include_subtree")))
+FILTERS = queried("user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.OS-INHERIT:inherited_to",
+                  "scope.system", "effective", "include_names", "include_subtree")
 
 
 def flag(request: Request, name: str) -> bool:

@@ -137,7 +137,7 @@ records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_metho
         filters=comparable(type=Policy.type))
 
 
-@API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL,
+@API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL, listing=CREDENTIALS.listing,
                                   target=lambda request: {"target": {"credential": {"user_id": request.context.user_id}}})
 async def index(request, tx) -> Page:
     """Credentials: all for who may read all, one's own for the rest."""

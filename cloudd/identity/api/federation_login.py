@@ -11,6 +11,7 @@ from sqlalchemy import select
 from cloudd.core.errors import BadRequest, NotFound, Unauthorized
 from cloudd.core.http import Reply, Request
 from cloudd.core.http import types as t
+from cloudd.core.http.shapes import queried
 from cloudd.identity.api import API
 from cloudd.identity.api.tokens import TOKEN, view
 from cloudd.identity.federation import login as federated_login
@@ -40,6 +41,7 @@ CHOOSE = """<!DOCTYPE html>
 <body><h1>Log in with</h1><ul>{links}</ul></body></html>
 """
 
+ORIGIN = queried("origin")
 login_with_token = API.resource(f"/OS-FEDERATION{PROVIDER}/auth")
 websso = API.resource("/auth/OS-FEDERATION")
 
@@ -142,11 +144,12 @@ async def begin_somewhere(request: Request, protocol_id: str) -> web.Response:
 
 
 for method in (websso.get, websso.post):
-    method("/websso/{protocol_id}", auth=False, live=True, answer=t.Text(), media=HTML)(begin_somewhere)
-    method(f"{PROVIDER}/websso", status=303, auth=False, live=True, answer=t.NOTHING)(begin)
+    method("/websso/{protocol_id}", auth=False, live=True, answer=t.Text(), media=HTML, query=ORIGIN)(begin_somewhere)
+    method(f"{PROVIDER}/websso", status=303, auth=False, live=True, answer=t.NOTHING, query=ORIGIN)(begin)
 
 
-@websso.get(f"{PROVIDER}/websso/callback", auth=False, live=True, answer=t.Text(), media=HTML)
+@websso.get(f"{PROVIDER}/websso/callback", auth=False, live=True, answer=t.Text(), media=HTML,
+            query=queried("code", "state", "iss", "error", "error_description"))
 async def end(request, idp_id, protocol_id):
     """The browser is back from the provider: a token for the dashboard that sent it, in a form that posts itself."""
     login, asked = _login(request), request.query

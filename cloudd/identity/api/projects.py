@@ -8,7 +8,7 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.core.http.shapes import View
+from cloudd.core.http.shapes import View, queried
 from cloudd.identity.api import (
     API,
     BY_DOMAIN,
@@ -43,6 +43,7 @@ DOMAIN = Shape("domain", *COMMON, Field("explicit_domain_id", t.Text(32, 32, pat
                links("/domains"), extra=True)
 RELATED = t.Either(t.List(t.Record({"project": View(PROJECT)})), t.Map(null=True))
 WHOLE = Shape("project", *PROJECT.fields, Field("parents", RELATED, sometimes=True), Field("subtree", RELATED, sometimes=True), extra=True)
+NEAR = queried("parents_as_list", "parents_as_ids", "subtree_as_list", "subtree_as_ids")
 TAG_LIST = t.Record({"tags": t.List(TAG), "links": PAGE})
 TAGS = Shape(None, Field("tags", t.List(TAG, 0, 80, unique=True), required=True), plural="tags")
 BY_PROJECT = Field("name", NAME)
@@ -141,7 +142,7 @@ async def delete_domain(request, tx, domain):
     await _delete(request, tx, domain)
 
 
-@resource.get("/{project}", policy="identity:get_project", answer=WHOLE)
+@resource.get("/{project}", policy="identity:get_project", answer=WHOLE, query=NEAR)
 async def show(request, tx, project):
     """A project; with `parents_as_list|ids` or `subtree_as_list|ids`, what is above or below it."""
     view, asked = PROJECT.view(project, request), request.query

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import types as t
+from cloudd.core.http.shapes import queried
 from cloudd.identity.api import API, PAGE
 from cloudd.identity.models import Revocation
 
@@ -13,7 +14,7 @@ EVENT = t.Record({**dict.fromkeys(NAMES.values(), t.Text()), "issued_before": t.
 EVENTS = t.Record({"events": t.List(EVENT), "links": PAGE})
 
 
-@API.resource("/OS-REVOKE").get("/events", policy="identity:list_revoke_events", answer=EVENTS)
+@API.resource("/OS-REVOKE").get("/events", policy="identity:list_revoke_events", answer=EVENTS, query=queried("since"))
 async def events(request, tx):
     """The revocations that still matter; with `since` the later ones."""
     query = select(Revocation).order_by(Revocation.serial)

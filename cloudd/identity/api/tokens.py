@@ -8,7 +8,7 @@ from cloudd.core.clock import iso_micro
 from cloudd.core.errors import NotFound
 from cloudd.core.http import Reply, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.shapes import Field
+from cloudd.core.http.shapes import Field, queried
 from cloudd.identity.api import API, PAGE, SELF
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.audit import TokenRevoked
@@ -45,6 +45,7 @@ OF_SCOPE = {
 """What a token tells of where it is good and how it was come by."""
 TOKEN = t.Record({"token": t.Record({"methods": t.List(t.Text()), "audit_ids": t.List(t.Text()), "expires_at": t.Text(),
                                      "issued_at": t.Text(), "user": USER, **OF_SCOPE}, tuple(OF_SCOPE))})
+VALIDATED = queried("allow_expired", "nocatalog")
 CATALOG = t.Record({"catalog": ENTRIES, "links": PAGE})
 SYSTEM = t.Record({"system": t.List(ALL), "links": SELF})
 tokens = API.resource("/auth/tokens")
@@ -101,7 +102,7 @@ def _naive(moment: Any) -> str | None:
     return text.rstrip("Z") if text else None
 
 
-@tokens.post("", status=201, body=AUTH, auth=False, live=True, answer=TOKEN)
+@tokens.post("", status=201, body=AUTH, auth=False, live=True, answer=TOKEN, query=queried("nocatalog"))
 async def create(request, body):
     """Log in: a new token, in X-Subject-Token."""
     headers, methods = request.raw.headers, body["identity"]["methods"]
@@ -122,13 +123,13 @@ async def _show(request: Request, rule: str) -> Reply:
     return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
-@tokens.get("", policy="identity:validate_token", live=True, answer=TOKEN, target=lambda request: _own_token(request))
+@tokens.get("", policy="identity:validate_token", live=True, answer=TOKEN, query=VALIDATED, target=lambda request: _own_token(request))
 async def show(request):
     """What a token says."""
     return await _show(request, "identity:validate_token")
 
 
-@tokens.head("", policy="identity:check_token", live=True, target=lambda request: _own_token(request))
+@tokens.head("", policy="identity:check_token", live=True, query=VALIDATED, target=lambda request: _own_token(request))
 async def check(request):
     """Whether a token is good."""
     reply = await _show(request, "identity:check_token")

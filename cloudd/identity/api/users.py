@@ -261,7 +261,12 @@ async def _proved(request: Request, user_id: str, password: str) -> User:
     return user
 
 
-@users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT)
+PROJECTS_BY_NAME = Listing(Project, {**comparable(name=Project.name, domain_id=Project.domain_id), "enabled": flag(Project.enabled)})
+GROUPS_BY_NAME = Listing(Group, comparable(name=Group.name))
+USERS_BY_NAME = Listing(User, USER_FILTERS)
+
+
+@users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT, listing=PROJECTS_BY_NAME)
 async def list_projects(request, tx, user) -> Page:
     """The projects on which a user has a role."""
     found, _, _ = await effective.reachable(tx, user.id)
@@ -270,9 +275,6 @@ async def list_projects(request, tx, user) -> Page:
 
 GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", t.Text(null=True), readonly=True, of=lambda row, request:
                       clock.iso_micro(request.params["ends"].get(row.id))), extra=True)
-PROJECTS_BY_NAME = Listing(Project, {**comparable(name=Project.name, domain_id=Project.domain_id), "enabled": flag(Project.enabled)})
-GROUPS_BY_NAME = Listing(Group, comparable(name=Group.name))
-USERS_BY_NAME = Listing(User, USER_FILTERS)
 
 
 def _seen(request: Request, query: Any, model: Any) -> Any:
@@ -281,7 +283,7 @@ def _seen(request: Request, query: Any, model: Any) -> Any:
     return query.where(model.domain_id == own) if own else query
 
 
-@users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER)
+@users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER, listing=GROUPS_BY_NAME)
 async def list_groups(request, tx, user) -> Page:
     """The groups that a user is in."""
     request.params["ends"] = await federated_users.memberships(tx, user.id, request.context.now())
@@ -290,7 +292,7 @@ async def list_groups(request, tx, user) -> Page:
     return await GROUPS_BY_NAME.page(request, tx, _seen(request, query, Group))
 
 
-@groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER)
+@groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER, listing=USERS_BY_NAME)
 async def list_users(request, tx, group) -> Page:
     """The users in a group."""
     query = select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group.id)

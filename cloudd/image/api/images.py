@@ -13,7 +13,7 @@ from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import UNSET, Unchecked
+from cloudd.core.http.shapes import UNSET, Unchecked, queried
 from cloudd.image import images, limits, locations, patches, quotas
 from cloudd.image.api import API, LOCATION, STAMPS, target
 from cloudd.image.imports import METHODS
@@ -139,7 +139,6 @@ FILTERS: dict[str, Any] = {
     **{name: _moment(getattr(Image, name), name) for name in ("created_at", "updated_at")},
 }
 HANDLED = {"visibility", "member_status", "os_hidden"}
-ASKED = Shape(None, *(Field(name, t.Text(0, None)) for name in sorted(HANDLED)), extra=True)
 SORTS = {name: getattr(Image, name) for name in ("name", "status", "container_format", "disk_format", "size", "virtual_size",
                                                  "id", "created_at", "updated_at", "min_disk", "min_ram", "visibility")}
 LISTING = Listing(Image, FILTERS, {**SORTS, "owner": Image.project_id}, (("created_at", "desc"), ("id", "desc")))
@@ -176,7 +175,7 @@ def _properties(asked: ListQuery) -> list[ColumnElement[bool]]:
             for name, values in asked.filters if name not in FILTERS and name not in HANDLED]
 
 
-@API.resource("/images").get(policy="get_images", reply=SHOWN, listing=LISTING, query=ASKED)
+@API.resource("/images").get(policy="get_images", reply=SHOWN, listing=LISTING, query=queried(*HANDLED))
 async def index(request: Request, tx: Any) -> Page:
     """List the images that the caller may use."""
     if "changes-since" in request.query:

@@ -10,7 +10,7 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import UNSET, View
+from cloudd.core.http.shapes import UNSET, View, queried
 from cloudd.image import limits, metadefs
 from cloudd.image.api import API, STAMPS
 from cloudd.image.metadefs_models import Association, MetaObject, MetaProperty, MetaTag, Namespace, ResourceType
@@ -58,6 +58,7 @@ SPACE = Shape(
 LISTED = Shape(None, *SPACE.fields, Field("resource_type_associations", t.List(View(ASSOCIATION_SHOWN)), sometimes=True))
 WHOLE = Shape(None, *LISTED.fields, Field("objects", t.List(OBJECT_SHOWN), sometimes=True),
               Field("properties", PROPERTIES, sometimes=True), Field("tags", t.List(View(TAG_SHOWN)), sometimes=True))
+FOR_TYPE = queried("resource_type")
 SPACES_SHOWN = t.Record({"namespaces": t.List(View(LISTED)), "first": t.Text(), "next": t.Text(), "schema": t.Text()}, ("next",))
 TYPES_SHOWN = t.Record({"resource_types": t.List(View(TAG_SHOWN))})
 ASSOCIATIONS = t.Record({"resource_type_associations": t.List(View(ASSOCIATION_SHOWN))})
@@ -135,7 +136,7 @@ async def _whole(request: Request, tx: Any, row: Namespace) -> dict[str, Any]:
     return {**shown, **{name: value for name, value in inside.items() if value}}
 
 
-@SPACES.get("/{namespace}", policy="get_metadef_namespace", answer=WHOLE)
+@SPACES.get("/{namespace}", policy="get_metadef_namespace", answer=WHOLE, query=FOR_TYPE)
 async def show(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
     """Show a namespace with everything in it; for a resource type, properties have its prefix."""
     shown = await _whole(request, tx, namespace)

@@ -6,7 +6,7 @@ from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.image import metadefs
 from cloudd.image.api import API
-from cloudd.image.api.metadefs import DEFINITION, NAME, OBJECT_MEMBERS, OBJECT_SHOWN, TAG_SHOWN, has_room, object_view, small
+from cloudd.image.api.metadefs import DEFINITION, FOR_TYPE, NAME, OBJECT_MEMBERS, OBJECT_SHOWN, TAG_SHOWN, has_room, object_view, small
 from cloudd.image.metadefs_models import MetaObject, MetaProperty, MetaTag, Namespace
 
 OBJECT = Shape(None, *(Field(name, kind, required=name == "name") for name, kind in OBJECT_MEMBERS.items()), extra=True)
@@ -93,7 +93,7 @@ async def add_property(request: Request, tx: Any, namespace: Namespace, body: di
     return property_view(await metadefs.add(tx, request.context, namespace, MetaProperty, body["name"], definition=definition))
 
 
-@PROPS.get("/{name}", policy="get_metadef_property", answer=PROPERTY_SHOWN)
+@PROPS.get("/{name}", policy="get_metadef_property", answer=PROPERTY_SHOWN, query=FOR_TYPE)
 async def show_property(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
     """Show a property; for a resource type, under its name with the prefix."""
     wanted = request.query.get("resource_type")
