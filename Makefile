@@ -23,7 +23,7 @@ RUN_PACKAGES  := python3 python3-venv python3-dev gcc pkg-config libvirt-dev lib
 TEST_PACKAGES := postgresql iputils-ping iputils-arping netcat-openbsd dnsutils busybox-static tcpdump chromium git slapd ldap-utils
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop clean packages venv guest consoles install test test-packages lint coverage routes conformance bench migration
+.PHONY: help run stop clean packages venv guest consoles install test test-packages lint coverage map routes conformance bench migration
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,7 +67,7 @@ test-packages: packages venv
 
 test: test-packages guest consoles ## install what tests need, run them (T=path for some)
 	@sh etc/make/libvirt.sh
-	@$(PY) -m pytest -n $(CORES) --dist loadgroup $(T)
+	@$(PY) -m pytest -n $(CORES) $(T)
 
 lint: test-packages ## style: ruff, and the rules of the house
 	@$(VENV)/bin/ruff check cloudd tests migrations
@@ -76,7 +76,10 @@ lint: test-packages ## style: ruff, and the rules of the house
 coverage: venv ## operations served, against OpenStack's (tests/conformance/operations.tsv)
 	@$(PY) -m tests.conformance.coverage $(ARGS)
 
-routes: venv ## every operation: method, path, action, versions, policy
+map: venv ## write the map of modules, rooms and addresses (docs/map.md)
+	@$(PY) -m tests.map
+
+routes: venv ## every operation: method, path, action, versions, policy, file
 	@$(PY) -m cloudd routes
 
 conformance: test-packages guest consoles ## OpenStack's own Tempest against a cloud in namespaces (TESTS='regex')

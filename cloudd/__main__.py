@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _nested(identity["credential-keys"], ("rotate", "make a new key and seal every stored secret with it"),
             ("migrate", "finish a rotation that was broken off"), into="step")
     command("purge", "destroy the guests and networks of this cloud on this machine")
-    commands.add_parser("routes", help="every operation: method, path, action, versions, policy")
+    commands.add_parser("routes", help="every operation: method, path, action, versions, policy, file")
     commands.add_parser("version", help="the version")
     return parser
 

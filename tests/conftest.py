@@ -1,21 +1,27 @@
 """What holds for all tests: which of them stay together when they run on several cores, and where the time goes."""
 
 from collections import Counter
-from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-ROOT = Path(__file__).parent
-TOGETHER = (ROOT / "guest" / "cloud", ROOT / "api" / "cli")
+TOGETHER = ("tests/guest/cloud/", "tests/api/cli/")
 """Folders whose tests share something that is dear to make: one real cloud with a guest in it, one client."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Files(LoadScopeScheduling):
     """A file's tests run on one core, in their order, and so do those of some folders."""
-    for item in items:
-        group = next((folder for folder in TOGETHER if folder in item.path.parents), item.path)
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(ROOT))))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    """In the order of the command line: what takes longest comes first there, so that no core is idle in the end."""
+    config.option.loadscopereorder = False
+    return Files(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -21,7 +21,7 @@ from cloudd.drivers.network.linux.names import Names, short_cloud
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 60
 LOOK_SECONDS = 0.05
-LIBVIRT_FOLDERS = ("run/libvirt", "var/lib/libvirt", "etc/libvirt", "var/log/libvirt")
+LIBVIRT_FOLDERS = ("run/libvirt", "var/lib/libvirt", "var/cache/libvirt", "etc/libvirt", "var/log/libvirt")
 QEMU_CONF = (ROOT / "etc/make/qemu.conf").read_text() + "remember_owner = 0\n"          # as `make run` has it
 # a private mount namespace, so that this libvirt shares no file with the host's; virtlogd goes on when libvirtd is ended
 LIBVIRT_SCRIPT = """

@@ -240,7 +240,8 @@ async def savepoint(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
         async with tx.begin_nested():
             yield tx
     except BaseException:
-        tx.info["after_commit"], tx.info["signals"] = callbacks, signals
+        tx.info.clear()
+        tx.info.update(after_commit=callbacks, signals=signals)
         raise
 
 

@@ -103,6 +103,10 @@ class Bus:
     async def stream(self) -> AsyncIterator["asyncio.Queue[Happened]"]:
         """Events from now on; a reader that falls 1,000 behind loses the oldest."""
         queue: asyncio.Queue[Happened] = asyncio.Queue(1000)
+        if not self._streams:                                 # while nobody listens nobody keeps count
+            async with self.database.read() as tx:
+                self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
+            self._news.set()
         self._streams.add(queue)
         try:
             yield queue
@@ -110,8 +114,6 @@ class Bus:
             self._streams.discard(queue)
 
     async def start(self) -> None:
-        async with self.database.read() as tx:
-            self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
         self._deaf = self.database.listen("events", self._heard)
         self._heard(None)
         self._task = tasks.start("events", self._run())
@@ -148,8 +150,6 @@ class Bus:
     async def _tell_all(self) -> None:
         if self._streams:
             await self._tell_streams()
-        else:
-            await self._skip_streams()
         due, self._due = self._due, set()
         try:
             while due:
@@ -159,10 +159,6 @@ class Bus:
                 due.discard(subscriber)
         finally:
             self._due |= due
-
-    async def _skip_streams(self) -> None:
-        async with self.database.read() as tx:
-            self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
 
     async def _tell_streams(self) -> None:
         async with self.database.read() as tx:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import Select, exists, inspect, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import events, ids
@@ -117,9 +117,13 @@ async def _one(tx: AsyncSession, query: Select[Any], kind: str, words: str) -> A
 
 
 async def network(context: Context, tx: AsyncSession, network_id: str) -> Network:
-    """A network that the caller may use. Raises NotFound."""
-    query = networks_of(context, select(Network).where(Network.id == network_id))
-    return await _one(tx, query, "Network", f"Network {network_id} could not be found.")
+    """A network that the caller may use; in one transaction it is looked up once. Raises NotFound."""
+    seen = tx.info.setdefault("networks", {})
+    key = (context.project_id, sees_all(context), network_id)
+    if key not in seen or not inspect(seen[key]).persistent:
+        query = networks_of(context, select(Network).where(Network.id == network_id))
+        seen[key] = await _one(tx, query, "Network", f"Network {network_id} could not be found.")
+    return seen[key]
 
 
 async def subnet(context: Context, tx: AsyncSession, subnet_id: str) -> Subnet:

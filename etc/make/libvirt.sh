@@ -7,6 +7,8 @@ runs() { [ -e "/run/$1.pid" ] && kill -0 "$(cat "/run/$1.pid")" 2>/dev/null; }
 
 # No systemd: a container or a small test machine, without AppArmor. What we wrote before made guests root.
 configure() {
+    # As udev does. Where guests' user may not open it and libvirt's own probe may, each definition asks QEMU anew: half a minute.
+    [ ! -e /dev/kvm ] || { chgrp kvm /dev/kvm && chmod 660 /dev/kvm; }
     ours=$(sed -n '/^# cloudd: this machine runs no systemd$/,/^group = /p' $conf 2>/dev/null || true)
     case $ours in
         *'user = "root"'*) sed -i '/^# cloudd: this machine runs no systemd$/,/^group = "root"$/d' $conf ;;

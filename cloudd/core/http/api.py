@@ -51,9 +51,9 @@ class Operation:
     `reply` is the shape that a returned row, list or Page is dressed in; `answer` says what a body is that the handler makes itself:
     the type of all of it, or the shape of what stands in it as it would for `reply`, where that changes with the version;
     `media` is its media type, where a browser or XML reads it.
-    `listing` is what a list may be filtered and sorted by.
-    `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself;
-    both get no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
+    `listing` is what a list may be filtered and sorted by. `home` is the file that declares it, as a module's name.
+    `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself; both get
+    no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
     `guard(request, tx, body)` asks policy itself, where that takes more than one question (Neutron's rules of attributes).
     """
 
@@ -81,6 +81,7 @@ class Operation:
     target: Callable[[Any], Any] | None = None
     guard: Callable[[Any, Any, Any], Awaitable[None]] | None = None
     deprecated: bool = False
+    home: str = ""
     names: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
 
@@ -128,6 +129,7 @@ class Api:
                 options[bound] = value.version if isinstance(value, Change) else V(value)
         if options.get("auth", True) and not options.get("policy"):
             raise TypeError(f"{method} {path}: an operation needs a policy, or auth=False")
+        options.setdefault("home", handler.__module__)
         options.setdefault("write", method not in READS)
         options.setdefault("many", method == "GET" and not path.endswith("}"))
         wants = tuple(inspect.signature(handler).parameters)

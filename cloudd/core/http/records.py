@@ -6,6 +6,7 @@
 more than the three hooks replaces one of the five by a handler of his own (leave its verb out of `verbs`).
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -171,9 +172,10 @@ def records(api: Api, path: str, model: type, shape: Shape, *, policy: str | Cal
                 "create": (resource.post, "", made.create, {"reply": shape, "body": shape, "status": 201}),
                 "update": (getattr(resource, update_method), item, made.update, {"reply": shape, "body": shape}),
                 "delete": (resource.delete, item, made.delete, {})}
+    home = caller()
     for verb in verbs:
         method, where, handler, given = declared[verb]
-        method(where, policy=rule(verb), **{**given, **(options or {}).get(verb, {})})(handler)
+        method(where, policy=rule(verb), home=home, **{**given, **(options or {}).get(verb, {})})(handler)
     return made
 
 
@@ -182,6 +184,11 @@ def _bounded(extra: Mapping[str, Any] | None) -> None:
     if extra and (len(extra) > MOST_EXTRA or len(orjson.dumps(extra)) > EXTRA_BYTES):
         raise TooLarge(f"The record would have {len(extra)} attributes of its own: {MOST_EXTRA} are possible, of {EXTRA_BYTES} bytes "
                        "together.")
+
+
+def caller() -> str:
+    """The module that calls the function that asks: what is declared rather than written has its home there."""
+    return sys._getframe(2).f_globals["__name__"]
 
 
 def _changed(values: dict[str, Any], by_hook: dict[str, Any] | None) -> dict[str, Any]:

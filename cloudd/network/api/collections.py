@@ -20,7 +20,7 @@ from cloudd.core.errors import BadRequest, CloudError, PreconditionFailed
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import FilterFunction, Listing
-from cloudd.core.http.records import Records
+from cloudd.core.http.records import Records, caller
 from cloudd.core.http.request import Request
 from cloudd.core.http.types import Ip, Type
 from cloudd.network import standard
@@ -242,7 +242,7 @@ def collection(path: str, model: type, shape: NeutronShape, logic: Logic, *, vis
                       logic=logic, parent=parent, before_list=before_list)
     name = loader or shape.name or ""
     API.loaders[name] = made.load
-    resource, item = API.resource(path), f"/{{{name}}}"
+    resource, item = API.resource(path, home=caller()), f"/{{{name}}}"
     resource.get("", policy=f"get_{shape.name}", reply=shape, listing=listing, many=True,
                  write=before_list is not None, guard=filtered)(made.index)
     resource.get(item, policy=f"get_{shape.name}", reply=shape)(made.show)

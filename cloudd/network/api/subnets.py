@@ -1,8 +1,6 @@
 """/subnets"""
 
-from sqlalchemy import select
 
-from cloudd.core.errors import NotFound
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
 from cloudd.network import standard
@@ -23,7 +21,7 @@ from cloudd.network.api.shapes import (
     standard_fields,
 )
 from cloudd.network.l2 import subnets
-from cloudd.network.models import Network, Subnet
+from cloudd.network.models import Subnet
 
 MODE = t.Enum("slaac", "dhcpv6-stateless", "dhcpv6-stateful", null=True)
 POOL = t.Obj({"start": IP, "end": IP}, ("start", "end"))
@@ -53,10 +51,7 @@ SUBNET = NeutronShape(
 
 async def network_of(request, tx, values):
     """Whose network the subnet is made on: what the rule asks about."""
-    query = standard.networks_of(request.context, select(Network).where(Network.id == values["network_id"]))
-    network = (await tx.execute(query)).scalar()
-    if network is None:
-        raise NotFound(f"Network {values['network_id']} could not be found.", type="NetworkNotFound")
+    network = await standard.network(request.context, tx, values["network_id"])
     parent = of_row(network, request)
     return {"network:project_id": network.project_id, "networks:shared": parent["shared"]}
 

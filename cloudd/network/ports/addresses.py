@@ -16,7 +16,7 @@ from sqlalchemy.orm import lazyload
 from cloudd.core.errors import BadRequest, Conflict, NoCapacity
 from cloudd.network.models import Allocation, Port, Subnet
 
-WINDOW = 64
+WINDOWS = (4, 64)
 MAX_FIXED = 9                                        # of one port; the routers' and DHCP's own have as many as there are subnets
 ROUTER_OWNERS = ("network:router_interface", "network:router_gateway")
 Wanted = list[dict[str, Any]]
@@ -166,14 +166,17 @@ async def holder_of(tx: AsyncSession, subnet_id: str, address: str) -> str | Non
 async def free_address(tx: AsyncSession, subnet: Subnet) -> str | None:
     """A free address of the pools, the one after the last given first; None when all are taken.
 
-    Looks at a window of candidates, so that a pool of millions costs as little as a small one.
+    Looks at windows of candidates, so that a pool of millions costs as little as a small one.
     """
     pools = [(number(pool["start"]), number(pool["end"])) for pool in subnet.allocation_pools]
-    window = [text_of(subnet, value) for value in islice(_walk(pools, subnet.next_address), WINDOW)]
-    query = select(Allocation.ip_address).where(Allocation.subnet_id == subnet.id, Allocation.ip_address.in_(window))
-    taken = set((await tx.execute(query)).scalars())
-    found = next((address for address in window if address not in taken), None)
-    if found is None and len(window) == WINDOW:
+    for size in WINDOWS:
+        window = [text_of(subnet, value) for value in islice(_walk(pools, subnet.next_address), size)]
+        query = select(Allocation.ip_address).where(Allocation.subnet_id == subnet.id, Allocation.ip_address.in_(window))
+        taken = set((await tx.execute(query)).scalars())
+        found = next((address for address in window if address not in taken), None)
+        if found is not None or len(window) < size:
+            break
+    else:
         found = await _first_gap(tx, subnet, pools)
     if found is not None:
         subnet.next_address = text_of(subnet, number(found) + 1)

@@ -43,7 +43,6 @@ from cloudd.drivers.network.linux import (
 from cloudd.drivers.network.linux.conntrack import Flows
 from cloudd.drivers.network.linux.drift import compare
 from cloudd.drivers.network.linux.drift.feed import Feed
-from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
 from cloudd.drivers.network.linux.names import Names, short_cloud
@@ -75,7 +74,6 @@ class LinuxNetworkDriver(NetworkDriver):
         self.dhcp_rules: dict[str, Ruleset] = {}
         self.cabled: dict[str, int] = {}                       # port -> the number of its tap, since it was plugged
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.seals = Seals()
         self.feed = Feed(self)
         self.metadata: MetadataSockets | None = None
         self.vlan = self.ipv6 = False                # found out at open
@@ -198,7 +196,7 @@ class LinuxNetworkDriver(NetworkDriver):
         if objects or spec.id in self.dhcp_rules:
             rules = self.dhcp_rules.setdefault(spec.id, Ruleset(self.names.dhcp_namespace(spec.id), (lan.TABLE,)))
             rules.known = rules.known and not fresh
-            await self.workers.run(self.seals.settle, rules, objects)
+            await self.workers.run(rules.replace, objects)
 
     async def drop_dhcp(self, network_id: str) -> None:
         await self.metadata.set(f"network/{network_id}", ())
@@ -251,7 +249,7 @@ class LinuxNetworkDriver(NetworkDriver):
         rules.known = rules.known and not fresh
         before = nat.floating(rules.objects)
         external = self.networks.get(spec.gateway.network_id) if spec.gateway else None
-        await self.workers.run(self.seals.settle, rules, nat.objects(spec) | egress.objects(spec, external, self.config.routed))
+        await self.workers.run(rules.replace, nat.objects(spec) | egress.objects(spec, external, self.config.routed))
         gone = {Flows(address) for pair in before - nat.floating(rules.objects) for address in pair}
         await self.workers.run(conntrack.cut, namespace, gone)
 

@@ -14,7 +14,6 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, Unsupported
 from cloudd.drivers.network.linux import bridges, dhcp, links, netns
-from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link
 from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object
 from cloudd.drivers.network.linux.nft_state import Ruleset
@@ -128,7 +127,6 @@ class HostRules:
         self.config = config
         self.table = f"inet {names.table}_host"
         self.ruleset = Ruleset(config.host_namespace, (self.table,))
-        self.seals = Seals()
 
     def apply(self, specs: Iterable[NetworkSpec], fresh: bool = False) -> None:
         """Make the rules fit these networks; without any, and nothing known to be there, touch nothing."""
@@ -136,7 +134,7 @@ class HostRules:
         if fresh:
             self.ruleset.known = False
         if nats or not self.ruleset.known or self.ruleset.objects:
-            self.seals.settle(self.ruleset, self.objects(nats))
+            self.ruleset.replace(self.objects(nats))
         if self.config.outbound and nats:
             self.forwarding(any(s.ip_version == 6 for spec in nats for s in spec.subnets))
 

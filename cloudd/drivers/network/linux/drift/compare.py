@@ -20,7 +20,6 @@ from cloudd.drivers.network.base import (
 )
 from cloudd.drivers.network.linux import bridges, external, inventory, netns
 from cloudd.drivers.network.linux.drift import checks
-from cloudd.drivers.network.linux.drift.seals import Seals
 from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft_state import Ruleset
@@ -44,7 +43,6 @@ class Dataplane(Protocol):
     routers: dict[str, RouterSpec]
     router_rules: dict[str, Ruleset]
     dhcp_rules: dict[str, Ruleset]
-    seals: Seals
     cabled: dict[str, int]
 
     def lock(self, key: str) -> asyncio.Lock: ...
@@ -115,10 +113,15 @@ def collected(work: Look, driver: Dataplane, subject_id: str, known: Mapping[str
         return list(work(driver, subject_id, view))
 
 
+def changed(rules: Ruleset) -> Iterator[str]:
+    """What of nftables the kernel has otherwise now."""
+    return (f"table {what} is changed or gone" if what in rules.tables else f"{what} is changed or gone" for what in rules.compare())
+
+
 def host(driver: Dataplane, _: str, view: checks.View) -> Iterator[str]:
     config = driver.config
     yield from inventory.settings(config.namespace)
-    yield from driver.host_rules.seals.changed(driver.host_rules.ruleset)
+    yield from changed(driver.host_rules.ruleset)
     if config.outbound and any(spec.kind == NetworkKind.NAT for spec in driver.networks.values()):
         with netns.inside(config.host_namespace):
             if netns.peek("ipv4/ip_forward") == "0":
@@ -126,20 +129,19 @@ def host(driver: Dataplane, _: str, view: checks.View) -> Iterator[str]:
 
 
 def firewall(driver: Dataplane, _: str, view: checks.View) -> Iterator[str]:
-    for what in driver.firewall.compare():
-        yield f"{what} differs in the firewall"
+    yield from changed(driver.firewall.ruleset)
 
 
 def network(driver: Dataplane, network_id: str, view: checks.View) -> Iterator[str]:
     yield from checks.network(driver.config, driver.names, driver.networks[network_id], view)
     if network_id in driver.dhcp_rules and netns.exists(driver.names.dhcp_namespace(network_id)):
-        yield from driver.seals.changed(driver.dhcp_rules[network_id])
+        yield from changed(driver.dhcp_rules[network_id])
 
 
 def router(driver: Dataplane, router_id: str, view: checks.View) -> Iterator[str]:
     yield from checks.router(driver.config, driver.names, driver.routers[router_id], driver.networks, view)
     if router_id in driver.router_rules and netns.exists(driver.names.router_namespace(router_id)):
-        yield from driver.seals.changed(driver.router_rules[router_id])
+        yield from changed(driver.router_rules[router_id])
 
 
 def port(driver: Dataplane, port_id: str, view: checks.View) -> Iterator[str]:

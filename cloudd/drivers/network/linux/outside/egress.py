@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 
 from cloudd.drivers.network.base import NetworkSpec, RouterSpec
+from cloudd.drivers.network.checked import str_of
 from cloudd.drivers.network.linux import nft
 from cloudd.drivers.network.linux.names import gateway_inner
 from cloudd.drivers.network.linux.nat import gateway_address
@@ -45,7 +46,7 @@ def answerable(externals: Iterable[NetworkSpec], routed: Iterable[str]) -> dict[
     ranges = [*(subnet.cidr for spec in externals for subnet in spec.subnets), *routed]
     networks = [ipaddress.ip_network(one, strict=False) for one in ranges]
     return {f"answerable{version}": Elements(f"ipv{version}_addr", {
-                str(one): None for one in ipaddress.collapse_addresses(n for n in networks if n.version == version)}, "interval")
+                str_of(one): None for one in ipaddress.collapse_addresses(n for n in networks if n.version == version)}, "interval")
             for version in (4, 6)}
 
 

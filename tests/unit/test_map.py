@@ -1,0 +1,17 @@
+"""docs/map.md is the tree's, and from an address one gets to the code in three steps."""
+
+from pathlib import Path
+
+from tests import map
+from tests.api.test_every_operation import OPERATIONS
+
+
+def test_the_map_is_the_trees():
+    assert map.PAGE.read_text() == map.page(), "run `make map`"
+
+
+def test_every_operation_has_its_home_in_its_services_api_folder():
+    for operation in OPERATIONS:
+        assert f".{operation.api.service.partition('-')[0]}.api" in operation.home, operation.path
+        assert (Path(map.ROOT, *operation.home.split(".")).with_suffix(".py").exists()
+                or Path(map.ROOT, *operation.home.split("."), "__init__.py").exists())
