@@ -1,12 +1,14 @@
 """/openapi.json: a valid document, whole, and true (that each reply is what it says is held by tests/replies.py in every other test)."""
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from cloudd.core.http.openapi import reply_schema
-from tests.api.test_every_operation import OPERATIONS, name
+from tests.api.test_every_operation import OPERATIONS, headers, name, path
 from tests.replies import UNDECLARED, newest
 
 BODILESS = (202, 204)
+READS = [one for one in OPERATIONS if one.method == "GET" and not one.names and not one.stream]
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
 
 
@@ -70,3 +72,9 @@ async def test_the_properties_that_users_give_images_are_text(cloud):
 def test_the_operations_whose_replies_are_not_declared_get_fewer():
     """Declare the reply of a new operation (`reply=`, `answer=`); take those that are from the file."""
     assert sorted(name(one) for one in OPERATIONS if undeclared(one)) == UNDECLARED.read_text().splitlines()
+
+
+@pytest.mark.parametrize("operation", READS, ids=name)
+async def test_what_needs_no_id_answers_as_declared_at_its_newest_version(cloud, operation):
+    answer = await cloud.admin.get(path(operation), headers=headers(operation, newest(operation)))
+    assert 200 <= answer.status < 500, answer.content

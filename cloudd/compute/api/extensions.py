@@ -4,7 +4,9 @@ from typing import Any
 
 from cloudd.compute.api import API
 from cloudd.core.errors import NotFound
-from cloudd.core.http import Request
+from cloudd.core.http import Field, Request, Shape
+from cloudd.core.http.dialects import LINKS
+from cloudd.core.http.types import Raw, Text
 
 UPDATED = "2014-12-03T00:00:00Z"
 NAMES = {
@@ -31,7 +33,9 @@ NAMES = {
     "os-used-limits-for-admin": "UsedLimitsForAdmin", "os-user-data": "UserData", "os-user-quotas": "UserQuotas",
     "server-metadata": "ServerMetadata", "servers": "Servers", "versions": "Versions",
 }
-resource = API.resource("/extensions", policy="os_compute_api:extensions")
+EXTENSION = Shape("extension", *(Field(name, Text()) for name in ("alias", "name", "description", "updated", "namespace")),
+                  Field("links", Raw(LINKS)))
+resource = API.resource("/extensions", policy="os_compute_api:extensions", answer=EXTENSION)
 
 
 def view(alias: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cloudd.compute.models import Flavor, FlavorAccess
 from cloudd.compute.versions import EXTRA_SPECS_CHECKED, PUBLIC_FLAVOR_ACCESS_CONFLICT
 from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.types import Map, Obj, Raw, Text
+from cloudd.core.http.types import NOTHING, Map, Obj, Raw, Record, Text
 
 KEY = r"^[a-zA-Z0-9-_:. ]{1,255}$"
 VALUE = Raw({"type": ["string", "number"], "maxLength": 255}, str)
@@ -20,6 +20,8 @@ ONE_SPEC = Raw({"type": "object", "minProperties": 1, "maxProperties": 1, "addit
                 "patternProperties": {KEY: VALUE.schema()}})
 ADD = Shape(None, Field("addTenantAccess", Obj({"tenant": Text(1, 255)}, ["tenant"]), required=True))
 REMOVE = Shape(None, Field("removeTenantAccess", Obj({"tenant": Text(1, 255)}, ["tenant"]), required=True))
+ACCESS = Shape("flavor_access", Field("flavor_id", Text()), Field("tenant_id", Text(), of="project_id"), plural="flavor_access")
+SPECS_OF = Record({"extra_specs": Map(Text())})
 RULE = "os_compute_api:os-flavor-extra-specs:{}"
 flavor_resource = API.resource("/flavors/{flavor}")
 
@@ -40,38 +42,35 @@ class OneSpec(Shape):
         return {key: str(value) for key, value in given.items()}
 
 
-def shown(rows: list[FlavorAccess]) -> dict[str, Any]:
-    return {"flavor_access": [{"flavor_id": row.flavor_id, "tenant_id": row.project_id} for row in rows]}
-
-
-@flavor_resource.get("/os-flavor-access", policy="os_compute_api:os-flavor-access")
-async def list_access(flavor: Flavor) -> dict[str, Any]:
+@flavor_resource.get("/os-flavor-access", policy="os_compute_api:os-flavor-access", reply=ACCESS)
+async def list_access(flavor: Flavor) -> list[FlavorAccess]:
     """List the projects that a private flavor was given to."""
-    return shown(await flavors.access(flavor))
+    return await flavors.access(flavor)
 
 
-@flavor_resource.post("/action", action="addTenantAccess", body=ADD, policy="os_compute_api:os-flavor-access:add_tenant_access")
-async def add_access(request: Request, tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> dict[str, Any]:
+@flavor_resource.post("/action", action="addTenantAccess", body=ADD, reply=ACCESS, many=True,
+                      policy="os_compute_api:os-flavor-access:add_tenant_access")
+async def add_access(request: Request, tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> list[FlavorAccess]:
     """Let a project use a private flavor."""
     if flavor.is_public and request.has(PUBLIC_FLAVOR_ACCESS_CONFLICT):
         raise Conflict("Can not add access to a public flavor.")
-    return shown(await flavors.give(tx, flavor, body["addTenantAccess"]["tenant"]))
+    return await flavors.give(tx, flavor, body["addTenantAccess"]["tenant"])
 
 
-@flavor_resource.post("/action", action="removeTenantAccess", body=REMOVE,
+@flavor_resource.post("/action", action="removeTenantAccess", body=REMOVE, reply=ACCESS, many=True,
                       policy="os_compute_api:os-flavor-access:remove_tenant_access")
-async def remove_access(tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> dict[str, Any]:
+async def remove_access(tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> list[FlavorAccess]:
     """Take a private flavor from a project."""
-    return shown(await flavors.take(tx, flavor, body["removeTenantAccess"]["tenant"]))
+    return await flavors.take(tx, flavor, body["removeTenantAccess"]["tenant"])
 
 
-@flavor_resource.get("/os-extra_specs", policy=RULE.format("index"))
+@flavor_resource.get("/os-extra_specs", policy=RULE.format("index"), answer=SPECS_OF)
 async def list_specs(flavor: Flavor) -> dict[str, Any]:
     """List the extra specs of a flavor."""
     return {"extra_specs": flavor.extra_specs}
 
 
-@flavor_resource.post("/os-extra_specs", body=SPECS, policy=RULE.format("create"))
+@flavor_resource.post("/os-extra_specs", body=SPECS, policy=RULE.format("create"), answer=SPECS_OF)
 async def create_specs(request: Request, tx: AsyncSession, flavor: Flavor, body: dict[str, Any]) -> dict[str, Any]:
     """Add extra specs to a flavor."""
     if request.has(EXTRA_SPECS_CHECKED):
@@ -80,13 +79,13 @@ async def create_specs(request: Request, tx: AsyncSession, flavor: Flavor, body:
     return {"extra_specs": body["extra_specs"]}
 
 
-@flavor_resource.get("/os-extra_specs/{key}", policy=RULE.format("show"))
+@flavor_resource.get("/os-extra_specs/{key}", policy=RULE.format("show"), answer=Map(Text()))
 async def show_spec(flavor: Flavor, key: str) -> dict[str, str]:
     """Show one extra spec."""
     return {key: flavors.spec(flavor, key).value}
 
 
-@flavor_resource.put("/os-extra_specs/{key}", body=OneSpec(), policy=RULE.format("update"))
+@flavor_resource.put("/os-extra_specs/{key}", body=OneSpec(), policy=RULE.format("update"), answer=Map(Text()))
 async def update_spec(request: Request, tx: AsyncSession, flavor: Flavor, key: str, body: dict[str, Any]) -> dict[str, Any]:
     """Set one extra spec."""
     if key not in body:
@@ -97,7 +96,7 @@ async def update_spec(request: Request, tx: AsyncSession, flavor: Flavor, key: s
     return body
 
 
-@flavor_resource.delete("/os-extra_specs/{key}", status=200, policy=RULE.format("delete"))
+@flavor_resource.delete("/os-extra_specs/{key}", status=200, policy=RULE.format("delete"), answer=NOTHING)
 async def delete_spec(tx: AsyncSession, flavor: Flavor, key: str) -> None:
     """Delete one extra spec."""
     await flavors.drop_spec(tx, flavor, key)

@@ -12,10 +12,11 @@ from cloudd.compute.versions import FLAVOR_DESCRIPTION, FLAVOR_EXTRA_SPECS, FLAV
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.api import Page
+from cloudd.core.http.dialects import LINKS
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.records import records
 from cloudd.core.http.shapes import UNSET
-from cloudd.core.http.types import Bool, Int, List, Raw, Text
+from cloudd.core.http.types import Bool, Int, List, Map, Raw, Text
 from cloudd.core.ids import whole
 
 MAX = 0x7FFFFFFF
@@ -49,15 +50,15 @@ FLAVOR = Shape("flavor",
     Field("rxtx_factor", Raw({"type": ["number", "string"], "pattern": r"^[0-9]+(\.[0-9]+)?$", "minimum": 0,
                               "exclusiveMaximum": 3.40282e38}, float, answer={"type": "number"}), default=1.0, update=False, until="2.101"),
     Field("os-flavor-access:is_public", Bool(text=True), default=True, column="is_public", update=False),
-    Field("OS-FLV-DISABLED:disabled", column="disabled", readonly=True, until="2.101"),
+    Field("OS-FLV-DISABLED:disabled", Bool(), column="disabled", readonly=True, until="2.101"),
     Field("description", Text(0, 65535, null=True, pattern=PRINTABLE), since=FLAVOR_DESCRIPTION),
-    Field("extra_specs", readonly=True, since=FLAVOR_EXTRA_SPECS, of=specs, sometimes=True),
-    Field("links", readonly=True, of=lambda row, request: links(request, "flavors", row.id)),
+    Field("extra_specs", Map(Text()), readonly=True, since=FLAVOR_EXTRA_SPECS, of=specs, sometimes=True),
+    Field("links", Raw(LINKS), readonly=True, of=lambda row, request: links(request, "flavors", row.id)),
 )
 CHANGED = Shape("flavor", Field("description", Text(0, 65535, null=True, pattern=PRINTABLE), required=True))
 BRIEF = Shape("flavor",
-    Field("id"), Field("name"), Field("description", since=FLAVOR_DESCRIPTION),
-    Field("links", of=lambda row, request: links(request, "flavors", row.id)),
+    Field("id", Text()), Field("name", Text()), Field("description", Text(null=True), since=FLAVOR_DESCRIPTION),
+    Field("links", Raw(LINKS), of=lambda row, request: links(request, "flavors", row.id)),
 )
 FILTERS = Shape(None,
     *(Field(name, List(Text(0, 255))) for name in ("is_public", "minRam", "minDisk", "limit", "marker", "sort_key", "sort_dir")),

@@ -14,7 +14,8 @@ from cloudd.core import clock, events
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.types import Enum, List, Text
+from cloudd.core.http.shapes import nested
+from cloudd.core.http.types import NULL, Bool, Enum, Int, List, Text
 
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
 NEW_NAME = r"^(?! )[a-zA-Z0-9._\-@ ]+(?<! )$"
@@ -29,13 +30,15 @@ KEYPAIR_NEW = Shape("keypair",
     Field("public_key", Text(1, None), since=KEYPAIR_IMPORT_ONLY, required=True),
     Field("user_id", Text(1, 255), since=KEYPAIR_OF_OTHER_USER),
 )
-KEYPAIR = Shape("keypair",
-    Field("name"), Field("public_key"), Field("fingerprint"), Field("type", since=KEYPAIR_TYPE), Field("user_id"), Field("id"),
-    Field("created_at", of=lambda row, request: clock.iso_naive(row.created_at)),
-    Field("updated_at", of=lambda row, request: None), Field("deleted_at", of=lambda row, request: None),
-    Field("deleted", of=lambda row, request: False),
+BRIEF = Shape("keypair", Field("name", Text()), Field("public_key", Text()), Field("fingerprint", Text()),
+              Field("type", Text(), since=KEYPAIR_TYPE))
+KEYPAIR = Shape("keypair", *BRIEF.fields, Field("user_id", Text()), Field("id", Int()),
+    Field("created_at", Text(), of=lambda row, request: clock.iso_naive(row.created_at)),
+    Field("updated_at", NULL, of=lambda row, request: None), Field("deleted_at", NULL, of=lambda row, request: None),
+    Field("deleted", Bool(), of=lambda row, request: False),
 )
-BRIEF = Shape("keypair", Field("name"), Field("public_key"), Field("fingerprint"), Field("type", since=KEYPAIR_TYPE))
+LISTED = Shape("keypair", *nested("keypair", BRIEF, of=BRIEF.view))
+MADE = Shape("keypair", *BRIEF.fields, Field("user_id", Text()), Field("private_key", Text(), sometimes=True))
 FILTERS = Shape(None, Field("user_id", List(Text(0, 255)), since=KEYPAIR_OF_OTHER_USER),
                 Field("limit", List(Text(0, 64)), since=KEYPAIR_PAGES), Field("marker", List(Text(0, 255)), since=KEYPAIR_PAGES),
                 extra=STRICT)
@@ -73,19 +76,17 @@ def target(request: Request) -> dict[str, Any]:
     return {"user_id": whose(request), "project_id": request.context.project_id}
 
 
-@resource.get("", policy=RULE.format("index"), target=target, query=FILTERS)
-async def index(request: Request, tx: AsyncSession) -> dict[str, Any]:
+@resource.get("", policy=RULE.format("index"), target=target, query=FILTERS, reply=LISTED)
+async def index(request: Request, tx: AsyncSession) -> Page:
     """List the key pairs of a user."""
     asked = request.api.dialect.read_list(request) if request.has(KEYPAIR_PAGES) else ListQuery()
     if asked.marker:
         await keypairs.find(tx, whose(request), asked.marker)
     query = keypairs.of_user(whose(request))
-    page = await LISTING.paged(tx, query, asked, query)
-    views = [{"keypair": BRIEF.view(row, request)} for row in page.rows]
-    return request.api.dialect.page(request, "keypairs", views, Page(page.rows, page.limit, page.more, page.last))
+    return await LISTING.paged(tx, query, asked, query)
 
 
-@resource.post("", body=KEYPAIR_NEW, policy=RULE.format("create"), target=target, live=True)
+@resource.post("", body=KEYPAIR_NEW, policy=RULE.format("create"), target=target, live=True, answer=MADE)
 async def create(request: Request, body: dict[str, Any]) -> Reply:
     """Import a key pair, or (before 2.92) have one made."""
     user_id, kind, name = whose(request), body.get("type", "ssh"), body["name"]

@@ -7,6 +7,7 @@ from cloudd.compute.versions import HISTORY
 from cloudd.core.errors import NotFound
 from cloudd.core.http import Api, Request
 from cloudd.core.http.microversions import show as shown_version
+from cloudd.core.http.types import List, Obj, Record, Text
 
 VERSIONS = Api("compute-versions", prefixes=("/compute",), dialect=API.dialect, title="Compute: versions")
 KNOWN = {
@@ -16,6 +17,12 @@ KNOWN = {
 }
 PATHS = {"v2.0": "/compute/v2/", "v2.1": "/compute/v2.1/"}
 REFERENCE = {"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/api-ref/compute/"}
+
+
+LINK = Obj({"rel": Text(), "type": Text(), "href": Text()}, ("rel", "href"))
+VERSION = {"id": Text(), **dict.fromkeys(("status", "version", "min_version", "updated"), Text()), "links": List(LINK)}
+ALL = Record({"versions": List(Record(VERSION))})
+ONE = Record({"version": Record({**VERSION, "media-types": List(Record({"base": Text(), "type": Text()}))})})
 
 
 def version(request: Request, name: str) -> dict[str, Any]:
@@ -29,19 +36,19 @@ def document(request: Request, name: str) -> dict[str, Any]:
     return {"version": {**shown, "links": [*shown["links"], REFERENCE], "media-types": [media]}}
 
 
-@VERSIONS.resource("").get("/", auth=False)
+@VERSIONS.resource("").get("/", auth=False, answer=ALL)
 async def index(request: Request) -> dict[str, Any]:
     """List the versions, the oldest first."""
     return {"versions": [version(request, name) for name in KNOWN]}
 
 
-@API.resource("").get("/", auth=False)
+@API.resource("").get("/", auth=False, answer=ONE)
 async def show_own(request: Request) -> dict[str, Any]:
     """Show the version that the address names."""
     return document(request, "v2.0" if request.prefix.startswith("/compute/v2/") or request.prefix == "/compute/v2" else "v2.1")
 
 
-@API.resource("/versions").get("/{name}", auth=False)
+@API.resource("/versions").get("/{name}", auth=False, answer=ONE)
 async def show(request: Request, name: str) -> dict[str, Any]:
     """Show a version by its name."""
     if name not in KNOWN:

@@ -1,6 +1,7 @@
 """What this machine has and holds, as the hypervisor driver and the rows of its servers tell it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import func, select
@@ -47,6 +48,7 @@ class Machine:
     def disabled(self) -> bool:
         return self.service is None or self.service.disabled
 
+    @cached_property
     def usage(self) -> dict[str, int]:
         """Nova's counters. Used is what servers were promised, not what they touch."""
         info, holds = self.info, self.holds

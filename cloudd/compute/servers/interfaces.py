@@ -1,6 +1,7 @@
 """NICs of a server that is there: plugging one in, taking one out, and what hangs on its ports."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,9 +21,15 @@ from cloudd.core.errors import BadRequest, Conflict, NotFound
 from cloudd.core.events import Happened
 from cloudd.network import PortView
 
-Attached = tuple[ServerPort, PortView]
 MEANINGS = {"PortNotFound": NotFound, "NetworkNotFound": NotFound, "FixedIpAlreadyInUse": Conflict}
 """Of what goes wrong with a wish for a NIC, what attaching words otherwise than creating a server."""
+
+
+class Attached(NamedTuple):
+    """A NIC: the server's row of it, and its port."""
+
+    row: ServerPort
+    port: PortView
 
 
 async def listed(tx: AsyncSession, server: Server) -> list[Attached]:
@@ -30,7 +37,7 @@ async def listed(tx: AsyncSession, server: Server) -> list[Attached]:
     query = select(ServerPort).where(ServerPort.server_id == server.id).order_by(ServerPort.number)
     rows = list((await tx.execute(query)).scalars())
     views = await network.port_views(tx, [row.port_id for row in rows])
-    return [(row, views[row.port_id]) for row in rows if row.port_id in views]
+    return [Attached(row, views[row.port_id]) for row in rows if row.port_id in views]
 
 
 async def of_servers(tx: AsyncSession, server_ids: Sequence[str]) -> dict[str, list[PortView]]:
@@ -55,7 +62,7 @@ async def find(tx: AsyncSession, server: Server, port_id: str) -> Attached:
     """Raises NotFound."""
     for row, view in await listed(tx, server):
         if view.id == port_id:
-            return row, view
+            return Attached(row, view)
     raise NotFound(f"Instance {server.id} does not have a port with id {port_id}", type="PortNotFound")
 
 

@@ -6,6 +6,7 @@ One shape serves requests and replies. A field's flags say where it stands:
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from operator import attrgetter
 from typing import Any
 
@@ -14,15 +15,17 @@ import jsonschema_rs
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import words
 from cloudd.core.http.microversions import Change, V, Version, show
-from cloudd.core.http.types import FORMATS, Any_, Int, Text, Type
+from cloudd.core.http.types import FORMATS, Any_, Int, List, Raw, Text, Type
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
 LAST: Version = (999, 999)
 
 
-def _bound(value: "str | Change | None", default: Version) -> Version:
+def _bound(value: "str | Change | Version | None", default: Version) -> Version:
     if isinstance(value, Change):
         return value.version
+    if isinstance(value, tuple):
+        return value
     return V(value) if value else default
 
 
@@ -36,7 +39,7 @@ class Field:
 
     def __init__(self, name: str, type: Type | None = None, *, required: bool = False, default: Any = UNSET,
                  create: bool = True, update: bool = True, reply: bool = True, readonly: bool = False,
-                 since: "str | Change | None" = None, until: "str | None" = None,
+                 since: "str | Change | Version | None" = None, until: "str | Version | None" = None,
                  of: str | Callable[[Any, Any], Any] | None = None, column: str | None = None,
                  answer: Type | None = None, sometimes: bool = False):
         self.answer, self.sometimes = answer or type or Any_(), sometimes
@@ -50,6 +53,12 @@ class Field:
 
     def lives(self, version: Version) -> bool:
         return self.since <= version <= self.until
+
+    def later(self, change: Change) -> "Field":
+        """The same member, where it comes with this change only."""
+        twin = copy(self)
+        twin.since = max(self.since, change.version)
+        return twin
 
     def accepts(self, use: str) -> bool:
         return self.create if use == "create" else self.update
@@ -96,12 +105,12 @@ class Shape:
         self.name, self.fields, self.extra, self.low, self.doc = name, fields, extra, low, doc
         self.plural = plural or f"{name}s"
         self._shows_more = extra is True or isinstance(extra, Type)
-        self._stretches = sorted({bound for item in fields for bound in (item.since, _next(item.until)) if bound < LAST}
+        self.stretches = sorted({bound for item in fields for bound in (item.since, _next(item.until)) if bound < LAST}
                                  | ({extra.version} if isinstance(extra, Change) else set()))
 
     def _stretch(self, version: Version) -> Version:
         """The first version of the stretch in which nothing changes that holds `version`."""
-        return max((bound for bound in self._stretches if bound <= version), default=(0, 0))
+        return max((bound for bound in self.stretches if bound <= version), default=(0, 0))
 
     @functools.cache  # noqa: B019 - shapes live as long as the process
     def fields_at(self, stretch: Version) -> tuple[Field, ...]:
@@ -185,15 +194,20 @@ class Shape:
         return {item.column: body[item.name] for item in self.fields if item.name in body}
 
 
-class View(Type):
-    """A row in a shape's words as a part of a reply; for shapes that are the same in all versions."""
+def nested(name: str, shape: Shape, *, many: bool = False, since: Change | None = None, **options: Any) -> list[Field]:
+    """A member of replies that is what another shape tells, or a list of it: a field for each stretch of versions where that stays."""
+    starts = [first := _bound(since, (0, 0)), *(bound for bound in shape.stretches if bound > first)]
+    fields = []
+    for start, after in zip(starts, [*starts[1:], LAST], strict=True):
+        one = Raw(shape.answer(start))
+        fields.append(Field(name, answer=List(one) if many else one, readonly=True, since=start,
+                            until=LAST if after == LAST else (after[0], after[1] - 1), **options))
+    return fields
 
-    def __init__(self, shape: Shape):
-        super().__init__()
-        self.shape = shape
 
-    def _answer(self) -> dict[str, Any]:
-        return self.shape.answer((0, 0))
+def part(shape: Shape) -> Raw:
+    """What a shape tells, as a part of another reply; of a shape that is the same at all versions."""
+    return Raw(shape.answer((0, 0)))
 
 
 def queried(*names: str) -> Shape:

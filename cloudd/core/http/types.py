@@ -294,4 +294,5 @@ FORMATS = {"ip-address": is_ip, "cidr": is_cidr, "mac-address": is_mac}
 MAC = Text(0, 32, format="mac-address")
 CIDR = Text(0, 64, format="cidr")
 NULL = Raw({"type": "null"})
+NONE = Raw({"type": "array", "maxItems": 0})
 NOTHING = Raw({"not": {}})          # of a reply: there is no body

@@ -9,7 +9,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.core.http.shapes import View
+from cloudd.core.http.shapes import part
 from cloudd.identity.api import API, BY_DOMAIN, ID, asked, comparable, links, nullable
 from cloudd.identity.models import Limit, Project, Region, RegisteredLimit, Service
 from cloudd.identity.people import limits
@@ -38,7 +38,7 @@ def _several(shape: Shape) -> Shape:
 
 def _made(shape: Shape) -> t.Type:
     """The answer to it: a list without links."""
-    return t.Record({shape.plural: t.List(View(shape))})
+    return t.Record({shape.plural: t.List(part(shape))})
 
 
 async def _check_place(tx: Any, values: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.core.http.shapes import View, queried
+from cloudd.core.http.shapes import part, queried
 from cloudd.identity.api import (
     API,
     BY_DOMAIN,
@@ -41,7 +41,7 @@ PROJECT = Shape("project", *COMMON, Field("domain_id", t.Text(0, 64, null=True))
                 links("/projects"), extra=True)
 DOMAIN = Shape("domain", *COMMON, Field("explicit_domain_id", t.Text(32, 32, pattern="^[0-9a-f]+$"), update=False, reply=False),
                links("/domains"), extra=True)
-RELATED = t.Either(t.List(t.Record({"project": View(PROJECT)})), t.Map(null=True))
+RELATED = t.Either(t.List(t.Record({"project": part(PROJECT)})), t.Map(null=True))
 WHOLE = Shape("project", *PROJECT.fields, Field("parents", RELATED, sometimes=True), Field("subtree", RELATED, sometimes=True), extra=True)
 NEAR = queried("parents_as_list", "parents_as_ids", "subtree_as_list", "subtree_as_ids")
 TAG_LIST = t.Record({"tags": t.List(TAG), "links": PAGE})

@@ -8,7 +8,7 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.core.http.shapes import View
+from cloudd.core.http.shapes import part
 from cloudd.identity.api import API, BY_DOMAIN, BY_NAME, ID, SELF, asked, comparable, links
 from cloudd.identity.models import Assignment, ImpliedRole, Project, Role
 from cloudd.identity.people import projects
@@ -21,8 +21,8 @@ ROLE = Shape("role", ID, Field("name", t.Text(1, 255, pattern=r"\S"), required=T
              Field("options", t.Obj({"immutable": t.Bool(null=True)}), default=dict), links("/roles"), extra=True)
 
 BRIEF = Shape("role", ID, Field("name", t.Text()), links("/roles"))
-RULE = {"prior_role": View(BRIEF), "implies": View(BRIEF)}
-RULES = {**RULE, "implies": t.List(View(BRIEF))}
+RULE = {"prior_role": part(BRIEF), "implies": part(BRIEF)}
+RULES = {**RULE, "implies": t.List(part(BRIEF))}
 INFERENCE = t.Record({"role_inference": t.Record(RULE), "links": SELF})
 IMPLIED = t.Record({"role_inference": t.Record(RULES), "links": SELF})
 INFERENCES = t.Record({"role_inferences": t.List(t.Record(RULES)), "links": SELF})

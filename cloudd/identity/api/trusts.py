@@ -9,7 +9,7 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import View
+from cloudd.core.http.shapes import part
 from cloudd.identity.api import API, ID, PAGE, links
 from cloudd.identity.api.roles import BRIEF
 from cloudd.identity.audit import DelegationChanged
@@ -29,7 +29,7 @@ TRUST = Shape(
     Field("deleted_at", t.Text(null=True), readonly=True, of=lambda row, request: clock.iso_micro(row.deleted_at)),
     links("/OS-TRUST/trusts"), extra=True)
 FULL = Shape("trust", *(item for item in TRUST.fields if item.name != "roles"),
-             Field("roles", t.List(View(BRIEF)), of=lambda row, request: [BRIEF.view(role, request) for role in row.roles]),
+             Field("roles", t.List(part(BRIEF)), of=lambda row, request: [BRIEF.view(role, request) for role in row.roles]),
              Field("roles_links", PAGE, of=lambda row, request: {
                  "self": request.link(f"/OS-TRUST/trusts/{row.id}/roles"), "next": None, "previous": None}), extra=True)
 """One trust, with its roles; lists leave them out."""

@@ -10,7 +10,7 @@ from cloudd.core.errors import BadRequest, Conflict, NotFound, UnsupportedMedia
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import UNSET, View
+from cloudd.core.http.shapes import UNSET, part
 from cloudd.drivers.store.base import Store
 from cloudd.image import data, images, imports, limits, quotas, states
 from cloudd.image.api import API, STAMPS, target
@@ -39,7 +39,7 @@ def _message(row: ImageTask, request: Request) -> str:
 
 WHOLE = Shape(None, *BRIEF.fields, *(Field(name, t.Text(null=True)) for name in ("image_id", "request_id", "user_id")),
               Field("input", t.Map(null=True)), Field("result", t.Map(null=True)), Field("message", t.Text(), of=_message))
-TASKS_OF_IMAGE = t.Record({"tasks": t.List(View(WHOLE))})
+TASKS_OF_IMAGE = t.Record({"tasks": t.List(part(WHOLE))})
 USAGE = t.Record({"usage": t.Map(t.Record({"usage": t.Int(), "limit": t.Int()}))})
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.errors import Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.shapes import View
+from cloudd.core.http.shapes import part
 from cloudd.image import images, limits
 from cloudd.image.api import API, STAMPS, target
 from cloudd.image.models import Image, ImageMember
@@ -17,7 +17,7 @@ NEW = Shape(None, Field("member", t.Text(1, 36), required=True), extra=True)
 STATUS = Shape(None, Field("status", t.Enum(*STATUSES), required=True), extra=True)
 MEMBER = Shape(None, Field("member_id", t.Text()), Field("image_id", t.Text()), Field("status", t.Enum(*STATUSES)), *STAMPS,
                Field("schema", t.Text(), of=lambda row, request: "/v2/schemas/member"))
-LIST = t.Record({"members": t.List(View(MEMBER)), "schema": t.Text()})
+LIST = t.Record({"members": t.List(part(MEMBER)), "schema": t.Text()})
 MEMBERS = API.resource("/images/{image}/members", target=target)
 
 

@@ -10,7 +10,7 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import UNSET, View, queried
+from cloudd.core.http.shapes import UNSET, part, queried
 from cloudd.image import limits, metadefs
 from cloudd.image.api import API, STAMPS
 from cloudd.image.metadefs_models import Association, MetaObject, MetaProperty, MetaTag, Namespace, ResourceType
@@ -55,13 +55,13 @@ SPACE = Shape(
     Field("protected", t.Bool()), _set("owner", "project_id"), *STAMPS,
     Field("self", t.Text(), of=lambda row, request: f"/v2/metadefs/namespaces/{row.namespace}"),
     Field("schema", t.Text(), of=lambda row, request: "/v2/schemas/metadefs/namespace"))
-LISTED = Shape(None, *SPACE.fields, Field("resource_type_associations", t.List(View(ASSOCIATION_SHOWN)), sometimes=True))
+LISTED = Shape(None, *SPACE.fields, Field("resource_type_associations", t.List(part(ASSOCIATION_SHOWN)), sometimes=True))
 WHOLE = Shape(None, *LISTED.fields, Field("objects", t.List(OBJECT_SHOWN), sometimes=True),
-              Field("properties", PROPERTIES, sometimes=True), Field("tags", t.List(View(TAG_SHOWN)), sometimes=True))
+              Field("properties", PROPERTIES, sometimes=True), Field("tags", t.List(part(TAG_SHOWN)), sometimes=True))
 FOR_TYPE = queried("resource_type")
-SPACES_SHOWN = t.Record({"namespaces": t.List(View(LISTED)), "first": t.Text(), "next": t.Text(), "schema": t.Text()}, ("next",))
-TYPES_SHOWN = t.Record({"resource_types": t.List(View(TAG_SHOWN))})
-ASSOCIATIONS = t.Record({"resource_type_associations": t.List(View(ASSOCIATION_SHOWN))})
+SPACES_SHOWN = t.Record({"namespaces": t.List(part(LISTED)), "first": t.Text(), "next": t.Text(), "schema": t.Text()}, ("next",))
+TYPES_SHOWN = t.Record({"resource_types": t.List(part(TAG_SHOWN))})
+ASSOCIATIONS = t.Record({"resource_type_associations": t.List(part(ASSOCIATION_SHOWN))})
 
 
 def view(request: Request, row: Namespace, associated: Sequence[Association]) -> dict[str, Any]:

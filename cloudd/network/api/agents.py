@@ -9,7 +9,7 @@ from cloudd.network.api import API
 from cloudd.network.api.collections import filtered, matching
 from cloudd.network.api.networks import NETWORK
 from cloudd.network.api.routers import ROUTER
-from cloudd.network.api.shapes import BOOL, NeutronShape
+from cloudd.network.api.shapes import BOOL, TEXT, NeutronShape
 from cloudd.network.dataplane import agents
 from cloudd.network.dataplane.pulse import is_alive
 from cloudd.network.models import Router
@@ -21,14 +21,16 @@ def _moment(name):
 
 AGENT = NeutronShape(
     "agent",
-    *(Field(name, readonly=True) for name in ("id", "agent_type", "binary", "topic", "host", "alive", "configurations",
-                                              "availability_zone")),
+    *(Field(name, TEXT, readonly=True) for name in ("id", "agent_type", "binary", "topic", "host")),
+    Field("alive", t.Bool(), readonly=True),
+    Field("configurations", t.Map(), readonly=True),
+    Field("availability_zone", t.Text(null=True), readonly=True),
     Field("admin_state_up", BOOL),
     Field("description", t.Text(0, 255, null=True)),
-    Field("resources_synced", readonly=True, of=lambda row, request: None),
-    Field("created_at", readonly=True, of=_moment("started_at")),
-    Field("started_at", readonly=True, of=_moment("started_at")),
-    Field("heartbeat_timestamp", readonly=True, of=_moment("heartbeat_timestamp")),
+    Field("resources_synced", t.NULL, readonly=True, of=lambda row, request: None),
+    Field("created_at", TEXT, readonly=True, of=_moment("started_at")),
+    Field("started_at", TEXT, readonly=True, of=_moment("started_at")),
+    Field("heartbeat_timestamp", TEXT, readonly=True, of=_moment("heartbeat_timestamp")),
 )
 FILTERS = ("id", "agent_type", "binary", "topic", "host", "alive", "admin_state_up", "availability_zone", "description")
 NETWORK_ID = Shape(None, Field("network_id", t.Uuid(), required=True))
@@ -82,7 +84,7 @@ async def routers_of(request, tx, agent):
     return Page(await agents.routers_of(tx) if agent.agent_type == agents.L3 else [])
 
 
-@resource.post("/{agent}/dhcp-networks", policy="create_dhcp-network", body=NETWORK_ID, status=201)
+@resource.post("/{agent}/dhcp-networks", policy="create_dhcp-network", body=NETWORK_ID, status=201, answer=t.NULL)
 async def add_network(request, tx, agent, body):
     """Give a network to the DHCP agent."""
     network = await standard.network(request.context, tx, body["network_id"])
@@ -90,7 +92,7 @@ async def add_network(request, tx, agent, body):
     return b"null"
 
 
-@resource.post("/{agent}/l3-routers", policy="create_l3-router", body=ROUTER_ID, status=201)
+@resource.post("/{agent}/l3-routers", policy="create_l3-router", body=ROUTER_ID, status=201, answer=t.NULL)
 async def add_router(request, tx, agent, body):
     """Give a router to the L3 agent."""
     router = await standard.owned(request.context, tx, Router, body["router_id"], "Router")

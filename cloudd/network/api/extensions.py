@@ -1,7 +1,11 @@
 """/extensions: what of Neutron is served, under its aliases."""
 
 from cloudd.core.errors import NotFound
+from cloudd.core.http import Field, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.dialects import LINKS
 from cloudd.network.api import API
+from cloudd.network.api.shapes import TEXT
 
 UPDATED = "2024-10-02T10:00:00-00:00"
 SERVED = (
@@ -70,7 +74,9 @@ SERVED = (
 )
 EXTENSIONS = {alias: {"alias": alias, "name": name, "description": words, "updated": UPDATED, "links": []}
               for alias, name, words in SERVED}
-extensions = API.resource("/extensions", policy="get_extension")
+EXTENSION = Shape("extension", *(Field(name, TEXT) for name in ("alias", "name", "description", "updated")),
+                  Field("links", t.Raw(LINKS)))
+extensions = API.resource("/extensions", policy="get_extension", answer=EXTENSION)
 
 
 @extensions.get("")

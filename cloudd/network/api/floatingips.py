@@ -7,12 +7,14 @@ from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection, matching
-from cloudd.network.api.shapes import IP_OR_NULL, TEXT, UUID, UUID_OR_NULL, NeutronShape, standard_fields
+from cloudd.network.api.shapes import IP_OR_NULL, OWNER, TEXT, UUID, UUID_OR_NULL, NeutronShape, standard_fields
 from cloudd.network.l3 import floatingips
 from cloudd.network.models import FloatingIp, Network, Subnet
 
-POOL_MEMBERS = ("network_id", "subnet_id", "subnet_name", "cidr", "project_id", "tenant_id")
-DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
+POOL_MEMBERS = {**dict.fromkeys(("network_id", "subnet_id", "subnet_name", "cidr"), TEXT), **OWNER}
+POOLS = t.Record({"floatingip_pools": t.List(t.Record(POOL_MEMBERS))})
+DETAILS = {"name": TEXT, "network_id": UUID, "mac_address": t.MAC, "admin_state_up": t.Bool(), "status": TEXT, "device_id": TEXT,
+           "device_owner": TEXT}
 
 
 def details(row, request):
@@ -27,9 +29,9 @@ FLOATINGIP = NeutronShape(
     Field("subnet_id", UUID_OR_NULL, update=False, reply=False),
     Field("port_id", UUID_OR_NULL),
     Field("fixed_ip_address", IP_OR_NULL),
-    Field("router_id", readonly=True),
-    Field("status", readonly=True),
-    Field("port_details", readonly=True, of=details, column="port_detail"),
+    Field("router_id", UUID_OR_NULL, readonly=True),
+    Field("status", TEXT, readonly=True),
+    Field("port_details", t.Record(DETAILS, null=True), readonly=True, of=details, column="port_detail"),
     Field("dns_name", t.Text(0, 255), default="", update=False),
     Field("dns_domain", TEXT, default="", update=False),
 )
@@ -41,7 +43,7 @@ FLOATINGIPS = collection("/floatingips", FloatingIp, FLOATINGIP,
 pools = API.resource("/floatingip_pools")
 
 
-@pools.get("", policy="get_floatingip_pool")
+@pools.get("", policy="get_floatingip_pool", answer=POOLS)
 async def list_pools(request, tx):
     """List the subnets that floating addresses come from."""
     query = standard.subnets_of(request.context, select(Subnet).join(Network, Network.id == Subnet.network_id)

@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy import select
 
 from cloudd.core.errors import BadRequest
-from cloudd.core.http import Api, Request
+from cloudd.core.http import Api, Field, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.dialects import LINKS
 from cloudd.network.api import API, NEUTRON
 from cloudd.network.api.collections import matching, require_known
+from cloudd.network.api.shapes import OWNER, TEXT
 from cloudd.network.config import CONFIG
 from cloudd.network.l2 import auto_topology, subnets
 from cloudd.network.l2.pools import size
@@ -17,21 +20,36 @@ from cloudd.network.models import Network, Subnet
 
 RESOURCES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule", "subnetpool",
              "address_scope", "rbac_policy")
+LINKED = t.Raw(LINKS)
+ROOT = t.Record({"versions": t.List(t.Record({"id": TEXT, "status": TEXT, "links": LINKED}))})
+KINDS = t.Record({"resources": t.List(t.Record({"name": TEXT, "collection": TEXT, "links": LINKED}))})
+ZONE = Shape("availability_zone", *(Field(name, TEXT) for name in ("name", "resource", "state")))
+PROVIDER = Shape("service_provider", Field("service_type", TEXT), Field("name", TEXT), Field("default", t.Bool()))
+TOPOLOGY = Shape("auto_allocated_topology", Field("id", TEXT), *(Field(name, TEXT) for name in OWNER))
+USED = {"total_ips": t.Int(), "used_ips": t.Int()}
+SUBNET_USE = t.Record({"subnet_id": TEXT, "subnet_name": TEXT, "cidr": TEXT, "ip_version": t.Int(), **USED})
+NETWORK_USE = Shape(
+    "network_ip_availability",
+    *(Field(name, TEXT) for name in ("network_id", "network_name", "project_id", "tenant_id")),
+    *(Field(name, number) for name, number in USED.items()),
+    Field("subnet_ip_availability", t.List(SUBNET_USE)),
+    plural="network_ip_availabilities",
+)
 VERSIONS = Api("network-versions", prefixes=("/networking",), dialect=NEUTRON, title="Networks: versions")
 zones = API.resource("/availability_zones")
 providers = API.resource("/service-providers")
-use = API.resource("/network-ip-availabilities", policy="get_network_ip_availability")
+use = API.resource("/network-ip-availabilities", policy="get_network_ip_availability", answer=NETWORK_USE)
 topology = API.resource("/auto-allocated-topology/{project}")
 
 
-@VERSIONS.resource("").get("/", auth=False)
+@VERSIONS.resource("").get("/", auth=False, answer=ROOT)
 async def versions(request: Request) -> dict[str, Any]:
     """List the versions."""
     link = {"rel": "self", "href": request.host_link("/networking/v2.0/")}
     return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}
 
 
-@API.resource("").get("/", auth=False)
+@API.resource("").get("/", auth=False, answer=KINDS)
 async def root(request: Request) -> dict[str, Any]:
     """List the kinds of resources."""
     return {"resources": [_resource(request, name) for name in RESOURCES]}
@@ -42,14 +60,14 @@ def _resource(request: Request, name: str) -> dict[str, Any]:
     return {"name": name, "collection": collection, "links": [{"rel": "self", "href": request.link(f"/{collection}")}]}
 
 
-@zones.get("", policy="get_availability_zone")
+@zones.get("", policy="get_availability_zone", answer=ZONE)
 async def list_zones(request):
     """List the availability zones of networks and routers."""
     found = [{"name": CONFIG.zone, "resource": kind, "state": "available"} for kind in ("network", "router")]
     return {"availability_zones": matching(request, found, ("name", "resource", "state"), dict.get)}
 
 
-@providers.get("", policy="get_service_provider")
+@providers.get("", policy="get_service_provider", answer=PROVIDER)
 async def list_providers(request):
     """List the providers of network services."""
     found = [{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}]
@@ -119,7 +137,7 @@ def _project(request: Request) -> str:
     return request.context.project_id or "" if wanted in ("null", "None") else wanted
 
 
-@topology.get("", policy="get_auto_allocated_topology", target=of_project, write=True)
+@topology.get("", policy="get_auto_allocated_topology", target=of_project, write=True, answer=TOPOLOGY, many=False)
 async def get_topology(request, tx):
     """Show the network that a project gets when it asks for any, making it at first; `fields=dry-run` only checks."""
     project = _project(request)

@@ -26,6 +26,7 @@ PAIR = t.Obj({"ip_address": ADDRESS_OR_CIDR, "mac_address": MAC_OR_NULL}, ("ip_a
 DHCP_OPTION = t.Obj({"opt_name": t.Text(1, 64, pattern=ONE_LINE), "opt_value": t.Text(1, 255, pattern=ONE_LINE, null=True),
                      "ip_version": t.Raw({"enum": [4, 6, "4", "6"]}, int)}, ("opt_name", "opt_value"))
 DNS_LABEL = t.Text(0, 255, pattern="^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.?)*$")
+DNS_NAME = t.Record({"ip_address": IP, "hostname": TEXT, "fqdn": TEXT})
 FILTERS_OF_ADDRESSES = ("ip_address", "subnet_id", "ip_address_substr")
 
 
@@ -57,7 +58,7 @@ PORT = NeutronShape(
     Field("fixed_ips", t.List(FIXED_IP, 0, MOST),
           of=lambda row, request: [{"subnet_id": one.subnet_id, "ip_address": one.ip_address} for one in row.fixed_ips]),
     Field("admin_state_up", BOOL, default=True),
-    Field("status", readonly=True),
+    Field("status", TEXT, readonly=True),
     Field("device_id", TEXT, default=""),
     Field("device_owner", TEXT, default=""),
     Field("security_groups", t.List(UUID, 0, MOST, null=True)),
@@ -66,13 +67,13 @@ PORT = NeutronShape(
     Field("extra_dhcp_opts", t.List(DHCP_OPTION, 0, MOST, null=True)),
     Field("dns_name", DNS_LABEL, default=""),
     Field("dns_domain", TEXT, default=""),
-    Field("dns_assignment", readonly=True, of=assignment),
+    Field("dns_assignment", t.List(DNS_NAME), readonly=True, of=assignment),
     Field("binding:host_id", EmptiedText(), column="host_id"),
     Field("binding:vnic_type", t.Enum(*VNIC_TYPES), default="normal", column="vnic_type"),
     Field("binding:profile", Map(), column="profile"),
-    Field("binding:vif_type", readonly=True, of=vif_type),
-    Field("binding:vif_details", readonly=True, of=vif_details),
-    Field("ip_allocation", readonly=True, of=lambda row, request: "immediate"),
+    Field("binding:vif_type", TEXT, readonly=True, of=vif_type),
+    Field("binding:vif_details", t.Map(), readonly=True, of=vif_details),
+    Field("ip_allocation", TEXT, readonly=True, of=lambda row, request: "immediate"),
 )
 
 

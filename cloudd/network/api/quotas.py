@@ -8,13 +8,16 @@ from cloudd.core.http import types as t
 from cloudd.core.tables import QuotaRow
 from cloudd.network import usage
 from cloudd.network.api import API
-from cloudd.network.api.shapes import BOOL, NeutronShape
+from cloudd.network.api.shapes import BOOL, OWNER, NeutronShape
 from cloudd.network.config import DEFAULT_QUOTAS, QUOTAS
 
-LIMIT = t.Raw({"type": ["integer", "string"]}, int)
+LIMIT = t.Raw({"type": ["integer", "string"]}, int, answer={"type": "integer"})
 QUOTA = NeutronShape("quota", *(Field(name, LIMIT) for name in DEFAULT_QUOTAS), Field("check_limit", BOOL, reply=False),
                      Field("force", BOOL, reply=False), Field("project_id", t.Text(), reply=False),
                      Field("tenant_id", t.Text(), reply=False))
+OWN = t.Record({"quotas": t.List(t.Record({**dict.fromkeys(DEFAULT_QUOTAS, LIMIT), **OWNER}))})
+USE = t.Record({"limit": t.Int(), "used": t.Int(), "reserved": t.Int()})
+DETAILS = t.Record({"quota": t.Record(dict.fromkeys(DEFAULT_QUOTAS, USE))})
 quotas = API.resource("/quotas")
 
 
@@ -24,7 +27,7 @@ def of_project(request):
     return {"project_id": project, "tenant_id": project}
 
 
-@quotas.get("", policy="update_quota")
+@quotas.get("", policy="update_quota", answer=OWN)
 async def index(request, tx):
     """List the projects that have quotas of their own."""
     query = select(QuotaRow.project_id).where(QuotaRow.service == "network").distinct().order_by(QuotaRow.project_id)
@@ -33,27 +36,27 @@ async def index(request, tx):
                        for project in projects]}
 
 
-@quotas.get("/tenant", policy="get_availability_zone")
-@quotas.get("/project", policy="get_availability_zone")
+@quotas.get("/tenant", policy="get_availability_zone", answer=t.Record({"tenant": t.Record(OWNER)}))
+@quotas.get("/project", policy="get_availability_zone", answer=t.Record({"project": t.Record(OWNER)}))
 async def whose(request, tx):
     """Tell the caller's project."""
     project = request.context.project_id
     return {request.operation.path.rsplit("/", 1)[-1]: {"project_id": project, "tenant_id": project}}
 
 
-@quotas.get("/{project}", policy="get_quota", target=of_project)
+@quotas.get("/{project}", policy="get_quota", target=of_project, answer=QUOTA)
 async def show(request, tx, project):
     """Show the quotas of a project."""
     return {"quota": await QUOTAS.limits(tx, project)}
 
 
-@quotas.get("/{project}/default", policy="get_quota", target=of_project)
+@quotas.get("/{project}/default", policy="get_quota", target=of_project, answer=QUOTA, many=False)
 async def default(request, tx, project):
     """Show the quotas that a project has when nobody sets others."""
     return {"quota": dict(QUOTAS.defaults)}
 
 
-@quotas.get("/{project}/details", policy="get_quota", target=of_project)
+@quotas.get("/{project}/details", policy="get_quota", target=of_project, answer=DETAILS)
 async def details(request, tx, project):
     """Show the quotas of a project and what it uses."""
     used = await usage.count(tx, project)
@@ -61,7 +64,7 @@ async def details(request, tx, project):
                       for name, limit in (await QUOTAS.limits(tx, project)).items()}}
 
 
-@quotas.put("/{project}", policy="update_quota", body=QUOTA, target=of_project)
+@quotas.put("/{project}", policy="update_quota", body=QUOTA, target=of_project, answer=QUOTA)
 async def update(request, tx, project, body):
     """Set quotas of a project."""
     if not request.context.is_admin:

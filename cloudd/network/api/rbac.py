@@ -9,7 +9,7 @@ from cloudd.network.models import Rbac
 
 POLICY = NeutronShape(
     "rbac_policy",
-    Field("id", readonly=True),
+    Field("id", UUID, readonly=True),
     *project_fields(),
     Field("object_type", t.Text(1, 255), required=True, update=False),
     Field("object_id", UUID, required=True, update=False),

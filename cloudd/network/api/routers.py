@@ -6,7 +6,7 @@ from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection
 from cloudd.network.api.conversions import MOST, Emptied
-from cloudd.network.api.shapes import BOOL, IP, ROUTE, UUID, NeutronShape, standard_fields
+from cloudd.network.api.shapes import BOOL, IP, ROUTE, TEXT, UUID, NeutronShape, standard_fields
 from cloudd.network.config import CONFIG
 from cloudd.network.l3 import router_interfaces, routers
 from cloudd.network.models import Router
@@ -27,16 +27,26 @@ ROUTER = NeutronShape(
     "router",
     *standard_fields(),
     Field("admin_state_up", BOOL, default=True),
-    Field("status", readonly=True),
+    Field("status", TEXT, readonly=True),
     Field("external_gateway_info", GATEWAY, of=gateway),
     Field("routes", Emptied(ROUTE, MOST), create=False),
     Field("distributed", BOOL, of=lambda row, request: False),
     Field("ha", BOOL, of=lambda row, request: False),
     Field("availability_zone_hints", t.List(t.Text(0, 255), 0, MOST), update=False),
-    Field("availability_zones", readonly=True, of=lambda row, request: [CONFIG.zone] if row.gw_port_id else []),
-    Field("flavor_id", readonly=True, of=lambda row, request: None),
+    Field("availability_zones", t.List(TEXT), readonly=True, of=lambda row, request: [CONFIG.zone] if row.gw_port_id else []),
+    Field("flavor_id", t.Text(null=True), readonly=True, of=lambda row, request: None),
 )
-INTERFACE = Shape(None, Field("subnet_id", UUID), Field("port_id", UUID), extra=True)
+SENT = Shape(None, Field("subnet_id", UUID), Field("port_id", UUID), extra=True)
+INTERFACE = Shape(
+    None,
+    Field("id", UUID, of="router.id"),
+    Field("project_id", TEXT, of="router.project_id"),
+    Field("tenant_id", TEXT, of="router.project_id"),
+    Field("port_id", UUID),
+    Field("network_id", UUID),
+    Field("subnet_id", t.Text(null=True)),
+    Field("subnet_ids", t.List(UUID)),
+)
 ROUTES = NeutronShape("router", Field("routes", t.List(ROUTE, 0, MOST), required=True))
 
 ROUTERS = collection("/routers", Router, ROUTER, Logic(routers.create, routers.update, routers.delete),
@@ -45,18 +55,16 @@ ROUTERS = collection("/routers", Router, ROUTER, Logic(routers.create, routers.u
 one = API.resource("/routers/{router}")
 
 
-@one.put("/add_router_interface", body=INTERFACE, policy="add_router_interface")
+@one.put("/add_router_interface", body=SENT, reply=INTERFACE, policy="add_router_interface")
 async def add_router_interface(request, tx, router, body):
     """Join a router to a subnet, or to the network of a port."""
-    made = await router_interfaces.add(request.context, tx, router, body.get("subnet_id"), body.get("port_id"))
-    return made.view()
+    return await router_interfaces.add(request.context, tx, router, body.get("subnet_id"), body.get("port_id"))
 
 
-@one.put("/remove_router_interface", body=INTERFACE, policy="remove_router_interface")
+@one.put("/remove_router_interface", body=SENT, reply=INTERFACE, policy="remove_router_interface")
 async def remove_router_interface(request, tx, router, body):
     """Take a router off a subnet, or delete its port."""
-    gone = await router_interfaces.remove(request.context, tx, router, body.get("subnet_id"), body.get("port_id"))
-    return gone.view()
+    return await router_interfaces.remove(request.context, tx, router, body.get("subnet_id"), body.get("port_id"))
 
 
 @one.put("/add_extraroutes", body=ROUTES, use="create", reply=ROUTER, policy="add_extraroutes")

@@ -33,17 +33,18 @@ RULE = NeutronShape(
     Field("port_range_min", LOOSE_INT),
     Field("port_range_max", LOOSE_INT),
     Field("remote_ip_prefix", PREFIX),
-    Field("normalized_cidr", readonly=True, of=lambda row, request: group_rules.normalized(row)),
+    Field("normalized_cidr", t.Text(null=True), readonly=True, of=lambda row, request: group_rules.normalized(row)),
     Field("remote_group_id", t.Text(0, 255, null=True)),
-    Field("remote_address_group_id", readonly=True, of=lambda row, request: None),
-    Field("belongs_to_default_sg", readonly=True),
+    Field("remote_address_group_id", t.NULL, readonly=True, of=lambda row, request: None),
+    Field("belongs_to_default_sg", t.Bool(), readonly=True),
 )
 GROUP = NeutronShape(
     "security_group",
     *standard_fields(name_required=True),
     Field("stateful", BOOL, default=True),
-    Field("shared", readonly=True, of=is_shared),
-    Field("security_group_rules", readonly=True, of=lambda row, request: [RULE.view(rule, request) for rule in row.rules]),
+    Field("shared", t.Bool(), readonly=True, of=is_shared),
+    Field("security_group_rules", t.List(t.Raw(RULE.answer((0, 0)))), readonly=True,
+          of=lambda row, request: [RULE.view(rule, request) for rule in row.rules]),
 )
 
 

@@ -56,7 +56,9 @@ CIDR_OR_NULL = _Cidr(null=True)
 IP = t.Ip()
 IP_OR_NULL = t.Ip(null=True)
 UUID = t.Uuid()
+MOMENT = t.Text(format="date-time")
 UUID_OR_NULL = t.Text(0, 36, pattern=t.UUID_PATTERN, null=True)
+OWNER = dict.fromkeys(("project_id", "tenant_id"), t.Text(null=True))
 ROUTE = t.Obj({"destination": CIDR, "nexthop": IP}, ("destination", "nexthop"))
 
 
@@ -181,12 +183,12 @@ def _moment(name: str) -> Any:
 
 def standard_fields(*, tags: bool = True, name: bool = True, name_required: bool = False) -> tuple[Field, ...]:
     """The members of every standard resource."""
-    fields = [Field("id", readonly=True)]
+    fields = [Field("id", UUID, readonly=True)]
     if name:
         fields.append(Field("name", TEXT, required=name_required, default=UNSET if name_required else ""))
     fields += [*project_fields(), Field("description", TEXT, default=""),
-               Field("created_at", readonly=True, of=_moment("created_at")),
-               Field("updated_at", readonly=True, of=_moment("updated_at")), Field("revision_number", readonly=True)]
+               Field("created_at", MOMENT, readonly=True, of=_moment("created_at")),
+               Field("updated_at", MOMENT, readonly=True, of=_moment("updated_at")), Field("revision_number", t.Int(), readonly=True)]
     if tags:
         fields.append(Field("tags", TAGS, update=False))
     return tuple(fields)

@@ -11,6 +11,7 @@ from cloudd.network.api.shapes import (
     CIDR,
     INT,
     TEXT,
+    UUID,
     UUID_OR_NULL,
     NeutronShape,
     is_shared,
@@ -24,7 +25,7 @@ POOL = NeutronShape(
     "subnetpool",
     *standard_fields(name_required=True),
     Field("prefixes", t.List(CIDR, 0, MOST), required=True),
-    Field("ip_version", readonly=True),
+    Field("ip_version", t.Int(), readonly=True),
     Field("min_prefixlen", INT),
     Field("max_prefixlen", INT),
     Field("default_prefixlen", INT),
@@ -35,10 +36,10 @@ POOL = NeutronShape(
 )
 SCOPE = NeutronShape(
     "address_scope",
-    Field("id", readonly=True),
+    Field("id", UUID, readonly=True),
     Field("name", TEXT, default=""),
     *project_fields(),
-    Field("ip_version", t.Raw({"enum": [4, 6, "4", "6"]}, int), default=4, update=False),
+    Field("ip_version", t.Raw({"enum": [4, 6, "4", "6"]}, int, answer={"enum": [4, 6]}), default=4, update=False),
     Field("shared", BOOL, default=False, of=is_shared),
 )
 

@@ -44,8 +44,8 @@ SUBNET = NeutronShape(
     Field("ipv6_address_mode", MODE),
     Field("service_types", t.List(t.Text(1, 255), 0, MOST)),
     Field("dns_publish_fixed_ip", BOOL, default=False),
-    Field("shared", readonly=True, of=is_shared),
-    Field("router:external", readonly=True, column="network_external"),
+    Field("shared", t.Bool(), readonly=True, of=is_shared),
+    Field("router:external", t.Bool(), readonly=True, column="network_external"),
 )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Reply, Shape
+from cloudd.core.http import types as t
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import check_revision
@@ -14,6 +15,7 @@ TAGGED = {"networks": "network", "subnets": "subnet", "ports": "port", "routers"
           "security-groups": "security_group", "subnetpools": "subnetpool"}
 MOST, LONGEST = 50, 255
 SENT = Shape(None, Field("tags", TAGS, required=True))
+ALL = t.Record({"tags": TAGS})
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,12 @@ class Tags:
     def declare(self, path: str) -> None:
         resource = API.resource(f"/{path}/{{{self.name}}}/tags")
         see, change = f"get_{self.name}", f"update_{self.name}"
-        resource.get("", policy=see)(self.index)
-        resource.put("", policy=change, body=SENT, use="create")(self.replace)
-        resource.post("", policy=change, body=SENT)(self.add_many)
+        resource.get("", policy=see, answer=ALL)(self.index)
+        resource.put("", policy=change, body=SENT, use="create", answer=ALL)(self.replace)
+        resource.post("", policy=change, body=SENT, answer=ALL)(self.add_many)
         resource.delete("", policy=change)(self.clear)
         resource.get("/{tag}", policy=see, status=204)(self.show)
-        resource.put("/{tag}", policy=change, status=201)(self.add)
+        resource.put("/{tag}", policy=change, status=201, answer=t.NOTHING)(self.add)
         resource.delete("/{tag}", policy=change)(self.remove)
 
 

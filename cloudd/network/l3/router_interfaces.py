@@ -25,10 +25,9 @@ class Interface:
     network_id: str
     subnet_ids: tuple[str, ...]
 
-    def view(self) -> dict[str, object]:
-        return {"id": self.router.id, "project_id": self.router.project_id, "tenant_id": self.router.project_id,
-                "port_id": self.port_id, "network_id": self.network_id,
-                "subnet_id": self.subnet_ids[-1] if self.subnet_ids else None, "subnet_ids": list(self.subnet_ids)}
+    @property
+    def subnet_id(self) -> str | None:
+        return self.subnet_ids[-1] if self.subnet_ids else None
 
 
 async def add(context: Context, tx: AsyncSession, router: Router, subnet_id: str | None, port_id: str | None) -> Interface:

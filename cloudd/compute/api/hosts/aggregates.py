@@ -11,22 +11,23 @@ from cloudd.compute.models import Aggregate
 from cloudd.compute.versions import AGGREGATE_IMAGES, AGGREGATE_UUID
 from cloudd.core import clock
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.types import List, Map, Obj, Text, Uuid
+from cloudd.core.http.types import NOTHING, NULL, Bool, Int, List, Map, Obj, Text, Uuid
 
 RULE = "os_compute_api:os-aggregates:{}"
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
 ZONE = Text(1, 255, pattern=r"^(?=\S)[^:\x00-\x1f]*(?<=\S)$", null=True)
 HOST = Text(1, 255, pattern=r"^[a-zA-Z0-9._-]+$")
 AGGREGATE = Shape("aggregate",
-    Field("id", readonly=True), Field("uuid", readonly=True, since=AGGREGATE_UUID),
+    Field("id", Int(), readonly=True), Field("uuid", Uuid(), readonly=True, since=AGGREGATE_UUID),
     Field("name", Text(1, 255, pattern=NAME), required=True), Field("availability_zone", ZONE),
-    Field("hosts", readonly=True, of=lambda row, request: sorted(row.hosts)),
-    Field("metadata", readonly=True, of="properties"),
-    Field("created_at", readonly=True, of=lambda row, request: clock.iso_naive(row.created_at)),
-    Field("updated_at", readonly=True, of=lambda row, request: clock.iso_naive(row.updated_at)),
-    Field("deleted", readonly=True, of=lambda row, request: False),
-    Field("deleted_at", readonly=True, of=lambda row, request: None),
+    Field("hosts", List(Text()), readonly=True, of=lambda row, request: sorted(row.hosts)),
+    Field("metadata", Map(Text()), readonly=True, of="properties"),
+    Field("created_at", Text(), readonly=True, of=lambda row, request: clock.iso_naive(row.created_at)),
+    Field("updated_at", Text(null=True), readonly=True, of=lambda row, request: clock.iso_naive(row.updated_at)),
+    Field("deleted", Bool(), readonly=True, of=lambda row, request: False),
+    Field("deleted_at", NULL, readonly=True, of=lambda row, request: None),
 )
+CREATED = Shape("aggregate", *(item for item in AGGREGATE.fields if item.name not in ("hosts", "metadata")))
 CHANGE = Shape("aggregate", Field("name", Text(1, 255, pattern=NAME)), Field("availability_zone", ZONE), low=1)
 ADD_HOST = Shape(None, Field("add_host", Obj({"host": HOST}, ["host"]), required=True))
 REMOVE_HOST = Shape(None, Field("remove_host", Obj({"host": HOST}, ["host"]), required=True))
@@ -48,12 +49,10 @@ async def index(tx: AsyncSession) -> list[Aggregate]:
     return list((await tx.execute(select(Aggregate).order_by(Aggregate.id))).scalars())
 
 
-@resource.post("", body=AGGREGATE, policy=RULE.format("create"))
-async def create(request: Request, tx: AsyncSession, body: dict[str, Any]) -> dict[str, Any]:
+@resource.post("", body=AGGREGATE, policy=RULE.format("create"), reply=CREATED)
+async def create(request: Request, tx: AsyncSession, body: dict[str, Any]) -> Aggregate:
     """Make an aggregate; the reply has neither its hosts nor its metadata, as Nova's."""
-    row = await aggregates.create(request.context, tx, body["name"], body.get("availability_zone"))
-    shown = AGGREGATE.view(row, request)
-    return {"aggregate": {name: value for name, value in shown.items() if name not in ("hosts", "metadata")}}
+    return await aggregates.create(request.context, tx, body["name"], body.get("availability_zone"))
 
 
 @resource.get("/{aggregate}", policy=RULE.format("show"), reply=AGGREGATE)
@@ -69,7 +68,7 @@ async def update(request: Request, tx: AsyncSession, aggregate: Aggregate, body:
     return aggregate
 
 
-@resource.delete("/{aggregate}", status=200, policy=RULE.format("delete"))
+@resource.delete("/{aggregate}", status=200, policy=RULE.format("delete"), answer=NOTHING)
 async def delete(tx: AsyncSession, aggregate: Aggregate) -> None:
     """Delete an aggregate that has no hosts."""
     await aggregates.delete(tx, aggregate)

@@ -10,7 +10,12 @@ from cloudd.compute.hosts import services
 from cloudd.compute.models import Service
 from cloudd.core import clock
 from cloudd.core.http import Request
+from cloudd.core.http.types import NULL, Bool, List, Map, Record, Text
 
+STATE = Record({"available": Bool()})
+ZONES = Record({"availabilityZoneInfo": List(Record({"zoneName": Text(), "zoneState": STATE, "hosts": NULL}))})
+SERVICE = Record({"available": Bool(), "active": Bool(), "updated_at": Text(null=True)})
+DETAILED = Record({"availabilityZoneInfo": List(Record({"zoneName": Text(), "zoneState": STATE, "hosts": Map(Map(SERVICE))}))})
 resource = API.resource("/os-availability-zone")
 
 
@@ -26,14 +31,14 @@ def available(rows: list[Service]) -> bool:
     return any(not row.disabled and services.is_up(row) for row in rows)
 
 
-@resource.get("", policy="os_compute_api:os-availability-zone:list")
+@resource.get("", policy="os_compute_api:os-availability-zone:list", answer=ZONES)
 async def index(tx: AsyncSession) -> dict[str, Any]:
     """List the zones that servers may be put into."""
     return {"availabilityZoneInfo": [{"zoneName": name, "zoneState": {"available": available(rows)}, "hosts": None}
                                      for name, rows in (await zones(tx)).items() if name != services.INTERNAL]}
 
 
-@resource.get("/detail", policy="os_compute_api:os-availability-zone:detail")
+@resource.get("/detail", policy="os_compute_api:os-availability-zone:detail", answer=DETAILED)
 async def detail(request: Request, tx: AsyncSession) -> dict[str, Any]:
     """List all zones with their hosts and services."""
     shown = []

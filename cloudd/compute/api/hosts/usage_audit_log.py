@@ -7,8 +7,12 @@ from cloudd.compute.api import API
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Request
+from cloudd.core.http.types import Int, List, Map, Record, Text
 
 RULE = "os_compute_api:os-instance-usage-audit-log:{}"
+NUMBERS = ("num_hosts", "num_hosts_done", "num_hosts_not_run", "num_hosts_running", "total_errors", "total_instances")
+AUDITS = Record({"hosts_not_run": List(Text()), "log": Map(), **dict.fromkeys(NUMBERS, Int()),
+                 **dict.fromkeys(("overall_status", "period_beginning", "period_ending"), Text())})
 resource = API.resource("/os-instance_usage_audit_log")
 
 
@@ -16,8 +20,7 @@ def period(before: datetime) -> dict[str, Any]:
     """The calendar month that ended before a moment."""
     end = before.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     begin = (end - timedelta(days=1)).replace(day=1)
-    return {"hosts_not_run": [], "log": {}, "num_hosts": 0, "num_hosts_done": 0, "num_hosts_not_run": 0, "num_hosts_running": 0,
-            "overall_status": "ALL hosts done. 0 errors.", "total_errors": 0, "total_instances": 0,
+    return {"hosts_not_run": [], "log": {}, **dict.fromkeys(NUMBERS, 0), "overall_status": "ALL hosts done. 0 errors.",
             "period_beginning": _plain(begin), "period_ending": _plain(end)}
 
 
@@ -26,13 +29,13 @@ def _plain(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-@resource.get("", policy=RULE.format("list"))
+@resource.get("", policy=RULE.format("list"), answer=Record({"instance_usage_audit_logs": AUDITS}))
 async def index(request: Request) -> dict[str, Any]:
     """Show the last period's audits."""
     return {"instance_usage_audit_logs": period(request.context.now())}
 
 
-@resource.get("/{before}", policy=RULE.format("show"))
+@resource.get("/{before}", policy=RULE.format("show"), answer=Record({"instance_usage_audit_log": AUDITS}))
 async def show(before: str) -> dict[str, Any]:
     """Show the audits of the period before a moment."""
     try:

@@ -6,16 +6,20 @@ from cloudd.compute import versions as v
 from cloudd.compute.api import API
 from cloudd.compute.api.servers.servers import changed
 from cloudd.compute.api.servers.shapes import CREATE_IMAGE, LOCK, REBOOT, REBUILD, RESCUE, RESIZE
+from cloudd.compute.api.servers.view import REBUILT
 from cloudd.compute.models import Server
 from cloudd.compute.servers import admin as servers_admin
 from cloudd.compute.servers import power as servers_power
 from cloudd.compute.servers import rebuild as servers_rebuild
 from cloudd.compute.servers import resize as servers_resize
 from cloudd.compute.servers import snapshot as servers_images
-from cloudd.core.http import Reply, Request
+from cloudd.core.http import Field, Reply, Request, Shape
+from cloudd.core.http.types import Record, Text, Uuid
 from cloudd.drivers.hypervisor.base import Hypervisor
 
 RULE = "os_compute_api:"
+ADMIN_PASS = Record({"adminPass": Text()})
+IMAGE = Shape(None, Field("image_id", Uuid(), since=v.IMAGE_ID_IN_BODY))
 KEEP = servers_rebuild.KEEP
 actions = API.resource("/servers/{server}/action", status=202)
 
@@ -76,7 +80,7 @@ async def unlock(request: Request, tx: Any, server: Server) -> None:
     await servers_admin.unlock(request.context, tx, server, override=override)
 
 
-@actions.post(action="rebuild", body=REBUILD, policy=RULE + "servers:rebuild")
+@actions.post(action="rebuild", body=REBUILD, policy=RULE + "servers:rebuild", reply=REBUILT)
 async def rebuild(request: Request, tx: Any, server: Server, body: dict[str, Any]) -> Reply:
     """Make a server anew from an image."""
     if body.get("trusted_image_certificates"):
@@ -89,14 +93,7 @@ async def rebuild(request: Request, tx: Any, server: Server, body: dict[str, Any
         key_name=body.get("key_name", KEEP),
         user_data=body.get("user_data", KEEP), trusted_certs=body.get("trusted_image_certificates", KEEP))
     await servers_rebuild.rebuild(request.context, tx, server, changes)
-    extra = {"adminPass": server.admin_pass}
-    if request.has(v.REBUILD_KEY):
-        extra["key_name"] = server.key_name
-    if request.has(v.PERSONALITY_GONE):
-        extra["user_data"] = server.user_data
-    reply = await changed(request, tx, server, **extra)
-    reply["server"].pop("OS-EXT-SRV-ATTR:user_data", None)       # a rebuild's reply has it as user_data, for everybody
-    return Reply(reply, headers={"Location": request.link(f"/servers/{server.id}")})
+    return Reply(await changed(request, tx, server), headers={"Location": request.link(f"/servers/{server.id}")})
 
 
 @actions.post(action="resize", body=RESIZE, policy=RULE + "servers:resize")
@@ -117,7 +114,7 @@ async def revert_resize(request: Request, tx: Any, server: Server) -> None:
     await servers_resize.revert(request.context, tx, server)
 
 
-@actions.post(action="rescue", status=200, body=RESCUE, policy=RULE + "os-rescue")
+@actions.post(action="rescue", status=200, body=RESCUE, policy=RULE + "os-rescue", answer=ADMIN_PASS)
 async def rescue(request: Request, tx: Any, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Boot a server from a rescue image."""
     asked = body["rescue"] or {}
@@ -132,7 +129,7 @@ async def unrescue(request: Request, tx: Any, server: Server) -> None:
     await servers_rebuild.unrescue(request.context, tx, server)
 
 
-@actions.post(action="createImage", body=CREATE_IMAGE, policy=RULE + "servers:create_image")
+@actions.post(action="createImage", body=CREATE_IMAGE, policy=RULE + "servers:create_image", answer=IMAGE)
 async def create_image(request: Request, tx: Any, server: Server, body: dict[str, Any]) -> Reply:
     """Make an image of a server's disk."""
     image_id = await servers_images.snapshot(request.context, tx, server, body["name"], body["metadata"])

@@ -11,7 +11,7 @@ from cloudd.compute.models import Server
 from cloudd.compute.versions import CONSOLE_TOKENS_OF_ALL_TYPES, MKS_CONSOLE, REMOTE_CONSOLES, SPICE_DIRECT
 from cloudd.core.errors import BadRequest, Conflict, NotFound, Unauthorized, Unavailable
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.types import Enum, Obj, Raw
+from cloudd.core.http.types import NULL, Enum, Int, Obj, Raw, Record, Text
 from cloudd.drivers.hypervisor.base import DomainNotFound, Hypervisor, HypervisorError
 from cloudd.drivers.hypervisor.base import Unsupported as GuestHasNone
 
@@ -29,6 +29,11 @@ REMOTE = Shape("remote_console",
     Field("type", Enum(*TYPES), required=True, until="2.7"),
     Field("type", Enum(*TYPES, "webmks"), required=True, since=MKS_CONSOLE, until="2.98"),
     Field("type", Enum(*TYPES, "webmks", "spice-direct"), required=True, since=SPICE_DIRECT))
+OPENED = {"type": Text(), "url": Text()}
+CONSOLE = Record({"console": Record(OPENED)})
+REMOTE_OPENED = Record({"remote_console": Record({"protocol": Text(), **OPENED})})
+TOKEN = Shape("console", *(Field(name, Text()) for name in ("instance_uuid", "host", "internal_access_path")), Field("port", Int()),
+              Field("tls_port", NULL, since=SPICE_DIRECT))
 server_resource = API.resource("/servers/{server}")
 
 
@@ -37,7 +42,7 @@ def old(action: str, *types: str) -> Shape:
 
 
 @server_resource.post("/action", action="os-getConsoleOutput", live=True, body=OUTPUT,
-                      policy="os_compute_api:os-console-output")
+                      policy="os_compute_api:os-console-output", answer=Record({"output": Text()}))
 async def output(request: Request, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Show the end of what the guest wrote to its serial line."""
     length = body["os-getConsoleOutput"].get("length")
@@ -67,27 +72,28 @@ async def opened(request: Request, tx: AsyncSession, server: Server, wanted: str
     return {"type": str(kind), "url": address(request.base_url, kind, token)}
 
 
-@server_resource.post("/action", action="os-getVNCConsole", until=OLD_LAST, body=old("os-getVNCConsole", *OLD_TYPES), policy=RULE)
+@server_resource.post("/action", action="os-getVNCConsole", until=OLD_LAST, body=old("os-getVNCConsole", *OLD_TYPES), policy=RULE,
+                      answer=CONSOLE)
 async def vnc_console(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Open a guest's screen."""
     return {"console": await opened(request, tx, server, body["os-getVNCConsole"]["type"])}
 
 
 @server_resource.post("/action", action="os-getSerialConsole", until=OLD_LAST, body=old("os-getSerialConsole", "serial"),
-                      policy=RULE)
+                      policy=RULE, answer=CONSOLE)
 async def serial_console(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Open a guest's serial line."""
     return {"console": await opened(request, tx, server, "serial")}
 
 
 @server_resource.post("/action", action="os-getSPICEConsole", until=OLD_LAST, body=old("os-getSPICEConsole", "spice-html5"),
-                      policy=RULE)
+                      policy=RULE, answer=CONSOLE)
 async def spice_console(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Open a guest's screen by SPICE, which there is not here."""
     return {"console": await opened(request, tx, server, "spice-html5")}
 
 
-@server_resource.post("/remote-consoles", since=REMOTE_CONSOLES, body=REMOTE, policy=RULE)
+@server_resource.post("/remote-consoles", since=REMOTE_CONSOLES, body=REMOTE, policy=RULE, answer=REMOTE_OPENED)
 async def remote_console(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> dict[str, Any]:
     """Open a guest's screen or serial line."""
     if body["type"] not in BELONGS[body["protocol"]]:
@@ -96,7 +102,7 @@ async def remote_console(request: Request, tx: AsyncSession, server: Server, bod
     return {"remote_console": {"protocol": body["protocol"], **await opened(request, tx, server, body["type"])}}
 
 
-@API.resource("/os-console-auth-tokens").get("/{console_token}", policy="os_compute_api:os-console-auth-tokens")
+@API.resource("/os-console-auth-tokens").get("/{console_token}", policy="os_compute_api:os-console-auth-tokens", answer=TOKEN)
 async def show_token(request: Request, tx: AsyncSession, console_token: str) -> dict[str, Any]:
     """Show what a console's token opens. It is opened at this daemon, so this is where it leads."""
     if not request.has(CONSOLE_TOKENS_OF_ALL_TYPES):

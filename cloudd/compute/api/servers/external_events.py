@@ -11,7 +11,7 @@ from cloudd.compute.versions import ACCELERATOR_EVENT, POWER_UPDATE_EVENT, VOLUM
 from cloudd.core import log
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
-from cloudd.core.http.types import Enum, List, Obj, Text, Uuid
+from cloudd.core.http.types import Enum, Int, List, Obj, Record, Text, Uuid
 
 LOG = log.get("cloudd.compute.external_events")
 STATUSES = ("failed", "completed", "in-progress")
@@ -36,10 +36,13 @@ def _stretches() -> list[Field]:
     return [*fields, Field("events", _events(*names), required=True, since=since)]
 
 
+ANSWERS = Record({"events": List(Obj({"name": Text(), "status": Text(), "server_uuid": Uuid(), "tag": Text(), "code": Int()},
+                                     ["name", "status", "server_uuid", "code"]))})
 EVENTS = Shape(None, *_stretches())
 
 
-@API.resource("/os-server-external-events").post("", body=EVENTS, policy="os_compute_api:os-server-external-events:create")
+@API.resource("/os-server-external-events").post("", body=EVENTS, answer=ANSWERS,
+                                                   policy="os_compute_api:os-server-external-events:create")
 async def create(request: Request, tx: AsyncSession, body: dict[str, Any]) -> Reply:
     """Tell what happened to servers' ports and volumes."""
     wanted = {event["server_uuid"] for event in body["events"]}

@@ -11,23 +11,23 @@ from cloudd.compute.servers.groups import HARD, SOFT
 from cloudd.compute.versions import SERVER_GROUP_OWNER, SERVER_GROUP_RULES, SOFT_POLICIES, STRICT
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.types import Enum, Int, List, Obj, Text
+from cloudd.core.http.types import Enum, Int, List, Map, Obj, Text, Uuid
 from cloudd.core.ids import whole
 
 RULE = "os_compute_api:os-server-groups:{}"
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
 BEFORE_RULES = "2.63"
 GROUP = Shape("server_group",
-    Field("id", readonly=True), Field("name", Text(1, 255, pattern=NAME), required=True),
+    Field("id", Uuid(), readonly=True), Field("name", Text(1, 255, pattern=NAME), required=True),
     Field("policies", List(Enum(*HARD), 1, 1, unique=True), required=True, until="2.14", answer=List(Text()),
           of=lambda row, request: [row.policy]),
     Field("policies", List(Enum(*HARD, *SOFT), 1, 1, unique=True), required=True, since=SOFT_POLICIES, until=BEFORE_RULES,
           of=lambda row, request: [row.policy]),
     Field("policy", Enum(*HARD, *SOFT), required=True, since=SERVER_GROUP_RULES),
     Field("rules", Obj({"max_server_per_host": Int(1, text=True)}), since=SERVER_GROUP_RULES),
-    Field("members", readonly=True),
-    Field("metadata", readonly=True, until=BEFORE_RULES, of=lambda row, request: {}),
-    Field("project_id", readonly=True, since=SERVER_GROUP_OWNER), Field("user_id", readonly=True, since=SERVER_GROUP_OWNER),
+    Field("members", List(Uuid()), readonly=True),
+    Field("metadata", Map(), readonly=True, until=BEFORE_RULES, of=lambda row, request: {}),
+    *(Field(name, Text(), readonly=True, since=SERVER_GROUP_OWNER) for name in ("project_id", "user_id")),
 )
 FILTERS = Shape(None, *(Field(name, List(Text(0, 255))) for name in ("all_projects", "limit", "offset")), extra=STRICT)
 resource = API.resource("/os-server-groups")

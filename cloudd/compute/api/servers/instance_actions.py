@@ -21,16 +21,40 @@ from cloudd.compute.versions import (
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.dialects import page_link
-from cloudd.core.http.types import List, Text
+from cloudd.core.http.dialects import LINKS, page_link
+from cloudd.core.http.shapes import UNSET, nested
+from cloudd.core.http.types import List, Raw, Text, Uuid
 
 RULE = "os_compute_api:os-instance-actions:{}"
+def moment_of(name: str) -> Any:
+    return lambda row, request: clock.iso_naive(getattr(row, name))
+
+
+def for_operators(name: str) -> Any:
+    """A member that is for administrators: where a part of the work failed, and on which host."""
+    return lambda row, request: getattr(row, name) if request.allows(RULE.format("events")) else UNSET
+
+
+def details(row: ActionEvent, request: Request) -> str | None:
+    return row.details if request.allows(RULE.format("events:details")) else None
+
+
 ACTION = Shape("instanceAction",
-    Field("action"), Field("instance_uuid", of="server_id"), Field("request_id"), Field("user_id"), Field("project_id"),
-    Field("start_time", of=lambda row, request: clock.iso_naive(row.started_at)), Field("message"),
-    Field("updated_at", since=ACTION_PAGES, of=lambda row, request: clock.iso_naive(row.updated_at)),
-    plural="instanceActions",
+    Field("action", Text()), Field("instance_uuid", Uuid(), of="server_id"), Field("request_id", Text()),
+    Field("user_id", Text(null=True)), Field("project_id", Text(null=True)),
+    Field("start_time", Text(), of=moment_of("started_at")), Field("message", Text(null=True)),
+    Field("updated_at", Text(null=True), since=ACTION_PAGES, of=moment_of("updated_at")),
 )
+EVENT = Shape("event",
+    Field("event", Text()), Field("start_time", Text(), of=moment_of("started_at")),
+    Field("finish_time", Text(null=True), of=moment_of("finished_at")), Field("result", Text(null=True)),
+    Field("traceback", Text(null=True), of=for_operators("traceback"), sometimes=True),
+    Field("hostId", Text(), since=ACTION_EVENT_HOST, of=lambda row, request: host_id(request.params["project"], row.host)),
+    Field("host", Text(null=True), since=ACTION_EVENT_HOST, of=for_operators("host"), sometimes=True),
+    Field("details", Text(null=True), since=ACTION_EVENT_DETAILS, of=details),
+)
+ACTIONS = Shape(None, *nested("instanceActions", ACTION, many=True), Field("links", Raw(LINKS), since=ACTION_PAGES, sometimes=True))
+WHOLE = Shape("instanceAction", *ACTION.fields, *nested("events", EVENT, many=True, sometimes=True))
 FILTERS = Shape(None,
     *(Field(name, List(Text(0, 255)), since=ACTION_PAGES) for name in ("limit", "marker", "changes-since")),
     Field("changes-before", List(Text(0, 255)), since=CHANGES_BEFORE), extra=ACTION_PAGES)
@@ -49,7 +73,7 @@ def moment(request: Request, name: str) -> datetime | None:
         raise BadRequest(f"Invalid input for query parameters {name}. Value: {text}. It must be a date and time.") from exc
 
 
-@resource.get("", policy=RULE.format("list"), query=FILTERS)
+@resource.get("", policy=RULE.format("list"), query=FILTERS, answer=ACTIONS, many=False)
 async def index(request: Request, tx: AsyncSession, server_id: str) -> dict[str, Any]:
     """List what was done to a server, the newest first."""
     server = await server_of(request, tx, server_id)
@@ -69,31 +93,15 @@ async def index(request: Request, tx: AsyncSession, server_id: str) -> dict[str,
     return body
 
 
-@resource.get("/{request_id}", policy=RULE.format("show"))
+@resource.get("/{request_id}", policy=RULE.format("show"), answer=WHOLE)
 async def show(request: Request, tx: AsyncSession, server_id: str, request_id: str) -> dict[str, Any]:
     """Show what one request did to a server, and how its parts ended."""
     server = await server_of(request, tx, server_id)
     row: ServerAction = await instance_actions.find(tx, server, request_id)
-    shown = ACTION.view(row, request)
-    full = request.allows(RULE.format("events"))
-    if full or request.has(VOLUME_EXTENDED_EVENT):
-        shown["events"] = [event_view(request, event, row, full) for event in await instance_actions.events_of(tx, [row])]
+    shown, request.params["project"] = ACTION.view(row, request), row.project_id
+    if request.has(VOLUME_EXTENDED_EVENT) or request.allows(RULE.format("events")):
+        shown["events"] = [EVENT.view(event, request) for event in await instance_actions.events_of(tx, [row])]
     return {"instanceAction": shown}
-
-
-def event_view(request: Request, event: ActionEvent, action: ServerAction, full: bool) -> dict[str, Any]:
-    """A part of the work; where it failed, and on which host, is for administrators."""
-    shown: dict[str, Any] = {"event": event.event, "start_time": clock.iso_naive(event.started_at),
-                             "finish_time": clock.iso_naive(event.finished_at), "result": event.result}
-    if full:
-        shown["traceback"] = event.traceback
-    if request.has(ACTION_EVENT_HOST):
-        shown["hostId"] = host_id(action.project_id, event.host)
-        if full:
-            shown["host"] = event.host
-    if request.has(ACTION_EVENT_DETAILS):
-        shown["details"] = event.details if request.allows(RULE.format("events:details")) else None
-    return shown
 
 
 def host_id(project_id: str | None, host: str | None) -> str:

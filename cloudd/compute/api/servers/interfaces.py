@@ -13,7 +13,7 @@ from cloudd.compute.servers.networks import Wanted
 from cloudd.compute.versions import TAGGED_ATTACH, TAGS_OF_ATTACHMENTS
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.types import Ip, List, Obj, Text, Uuid
+from cloudd.core.http.types import Enum, Ip, List, Map, Obj, Record, Text, Uuid
 
 RULE = "os_compute_api:os-attach-interfaces:{}"
 TAG = Text(1, 60, pattern="^[^,/]*$")
@@ -28,31 +28,32 @@ REMOVE_FLOATING = Shape(None, Field("removeFloatingIp", Obj({"address": Ip()}, [
 NAMED = Obj({"name": Text(1, 255)}, ["name"], extra=True)
 ADD_GROUP = Shape(None, Field("addSecurityGroup", NAMED, required=True))
 REMOVE_GROUP = Shape(None, Field("removeSecurityGroup", NAMED, required=True))
+FIXED_IP = Record({"subnet_id": Uuid(), "ip_address": Ip()})
+ATTACHED = Shape("interfaceAttachment",
+    Field("net_id", Uuid(), of="port.network_id"), Field("port_id", Uuid(), of="port.id"), Field("mac_addr", Text(), of="port.mac_address"),
+    Field("port_state", Text(), of="port.status"), Field("tag", Text(null=True), of="row.tag", since=TAGS_OF_ATTACHMENTS),
+    Field("fixed_ips", List(FIXED_IP), of=lambda nic, request: [{"subnet_id": item.subnet_id, "ip_address": item.address}
+                                                                for item in nic.port.fixed_ips]),
+)
+ADDRESSES = List(Record({"version": Enum(4, 6), "addr": Ip()}))
 resource = API.resource("/servers/{server}/os-interface")
 server_resource = API.resource("/servers/{server}")
 
 
-def view(request: Request, attached: Attached) -> dict[str, Any]:
-    row, port = attached
-    shown = {"net_id": port.network_id, "port_id": port.id, "mac_addr": port.mac_address, "port_state": port.status,
-             "fixed_ips": [{"subnet_id": item.subnet_id, "ip_address": item.address} for item in port.fixed_ips]}
-    return {**shown, "tag": row.tag} if request.has(TAGS_OF_ATTACHMENTS) else shown
-
-
-@resource.get("", policy=RULE.format("list"))
-async def index(request: Request, tx: AsyncSession, server: Server) -> dict[str, Any]:
+@resource.get("", policy=RULE.format("list"), reply=ATTACHED)
+async def index(tx: AsyncSession, server: Server) -> list[Attached]:
     """List the NICs of a server."""
-    return {"interfaceAttachments": [view(request, item) for item in await interfaces.listed(tx, server)]}
+    return await interfaces.listed(tx, server)
 
 
-@resource.get("/{port_id}", policy=RULE.format("show"))
-async def show(request: Request, tx: AsyncSession, server: Server, port_id: str) -> dict[str, Any]:
+@resource.get("/{port_id}", policy=RULE.format("show"), reply=ATTACHED)
+async def show(tx: AsyncSession, server: Server, port_id: str) -> Attached:
     """Show a NIC of a server."""
-    return {"interfaceAttachment": view(request, await interfaces.find(tx, server, port_id))}
+    return await interfaces.find(tx, server, port_id)
 
 
-@resource.post("", body=ATTACH, policy=RULE.format("create"))
-async def attach(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> dict[str, Any]:
+@resource.post("", body=ATTACH, policy=RULE.format("create"), reply=ATTACHED)
+async def attach(request: Request, tx: AsyncSession, server: Server, body: dict[str, Any]) -> Attached:
     """Give a server a NIC; its port becomes ACTIVE when it is plugged."""
     asked = body.get("interfaceAttachment") or {}
     network_id, port_id, fixed = asked.get("net_id"), asked.get("port_id"), asked.get("fixed_ips")
@@ -65,8 +66,8 @@ async def attach(request: Request, tx: AsyncSession, server: Server, body: dict[
     allowed = request.allows("network:attach_external_network")
     made = await interfaces.attach(request.context, tx, server, wanted, external_allowed=allowed)
     if wanted is None:
-        made[0].tag = asked.get("tag")
-    return {"interfaceAttachment": view(request, made)}
+        made.row.tag = asked.get("tag")
+    return made
 
 
 @resource.delete("/{port_id}", status=202, policy=RULE.format("delete"))
@@ -78,14 +79,14 @@ async def detach(request: Request, tx: AsyncSession, server: Server, port_id: st
 # -- addresses --------------------------------------------------------------------------------------------------------
 
 
-@server_resource.get("/ips", policy="os_compute_api:ips:index")
+@server_resource.get("/ips", policy="os_compute_api:ips:index", answer=Record({"addresses": Map(ADDRESSES)}))
 async def list_addresses(tx: AsyncSession, server: Server) -> dict[str, Any]:
     """List the addresses of a server by network."""
     ports = [port for _, port in await interfaces.listed(tx, server)]
     return {"addresses": addresses(ports, full=False)}
 
 
-@server_resource.get("/ips/{label}", policy="os_compute_api:ips:show")
+@server_resource.get("/ips/{label}", policy="os_compute_api:ips:show", answer=Map(ADDRESSES))
 async def show_addresses(tx: AsyncSession, server: Server, label: str) -> dict[str, Any]:
     """List the addresses of a server in one network."""
     found = addresses([port for _, port in await interfaces.listed(tx, server)], full=False)

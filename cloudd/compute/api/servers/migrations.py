@@ -22,10 +22,11 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.types import List, Text
+from cloudd.core.http.types import NONE, NOTHING, NULL, Int, List, Record, Text, Uuid
 
 ROOT, RULE = "os_compute_api:os-migrations:index", "os_compute_api:servers:migrations:{}"
 ANY = List(Text(0, 255))
+NAME = Text(null=True)
 FILTERS = Shape(None,
     *(Field(name, ANY) for name in ("hidden", "host", "instance_uuid", "source_compute", "status", "migration_type")),
     *(Field(name, ANY, since=MIGRATION_PAGES) for name in ("limit", "marker", "changes-since")),
@@ -44,15 +45,15 @@ def number(name: str) -> Any:
 
 
 MIGRATION = Shape("migration",
-    Field("id"), Field("uuid", since=MIGRATION_PAGES), Field("instance_uuid", of="server_id"), Field("status"),
-    Field("migration_type", since=SERVER_MIGRATIONS),
-    Field("source_compute", of=host("source_host")), Field("source_node", of=host("source_node")),
-    Field("dest_compute", of=host("dest_host")), Field("dest_node", of=host("dest_node")),
-    Field("dest_host", of=host("dest_address")),
-    Field("old_instance_type_id", of=number("old_flavor_id")), Field("new_instance_type_id", of=number("new_flavor_id")),
-    Field("user_id", since=MIGRATION_OWNERS), Field("project_id", since=MIGRATION_OWNERS),
-    Field("created_at", of=lambda row, request: clock.iso_naive(row.created_at)),
-    Field("updated_at", of=lambda row, request: clock.iso_naive(row.updated_at)),
+    Field("id", Int()), Field("uuid", Uuid(), since=MIGRATION_PAGES), Field("instance_uuid", Uuid(), of="server_id"),
+    Field("status", Text()), Field("migration_type", Text(), since=SERVER_MIGRATIONS),
+    Field("source_compute", NAME, of=host("source_host")), Field("source_node", NAME, of=host("source_node")),
+    Field("dest_compute", NAME, of=host("dest_host")), Field("dest_node", NAME, of=host("dest_node")),
+    Field("dest_host", NAME, of=host("dest_address")),
+    *(Field(f"{which}_instance_type_id", Int(null=True), of=number(f"{which}_flavor_id")) for which in ("old", "new")),
+    Field("user_id", Text(), since=MIGRATION_OWNERS), Field("project_id", Text(), since=MIGRATION_OWNERS),
+    Field("created_at", Text(), of=lambda row, request: clock.iso_naive(row.created_at)),
+    Field("updated_at", Text(null=True), of=lambda row, request: clock.iso_naive(row.updated_at)),
 )
 PLAIN = {"instance_uuid": Migration.server_id, "status": Migration.status, "migration_type": Migration.migration_type,
          "source_compute": Migration.source_host, "host": lambda values: migrations.of_host(values[-1])}
@@ -77,9 +78,10 @@ async def index(request: Request, tx: AsyncSession) -> Page:
     if request.has(MIGRATION_OWNERS):
         filters |= OWNERS
     listing = Listing(Migration, filters, SORTS, NEWEST, key="uuid")
-    query = listing.filtered(migrations.listed(request.context, everybody=request.allows(f"{ROOT}:all_projects")), asked)
+    seen = migrations.listed(request.context, everybody=request.allows(f"{ROOT}:all_projects"))
+    query = listing.filtered(seen, asked)
     if request.has(MIGRATION_PAGES):
-        return await listing.paged(tx, query, ListQuery(limit=asked.limit, marker=asked.marker))
+        return await listing.paged(tx, query, ListQuery(limit=asked.limit, marker=asked.marker), seen)
     return Page(list((await tx.execute(query.order_by(Migration.id))).scalars()))
 
 
@@ -97,13 +99,13 @@ def _moment(request: Request, name: str) -> Any:
         raise BadRequest(f"Invalid input for query parameters {name}. Value: {text}. {text!r} is not a 'date-time'") from exc
 
 
-@resource.get("", since=SERVER_MIGRATIONS, policy=RULE.format("index"))
+@resource.get("", since=SERVER_MIGRATIONS, policy=RULE.format("index"), answer=Record({"migrations": NONE}))
 async def of_server(server: Server) -> dict[str, Any]:
     """List the live migrations of a server that are under way."""
     return {"migrations": []}
 
 
-@resource.get("/{migration_id}", since=SERVER_MIGRATIONS, policy=RULE.format("show"))
+@resource.get("/{migration_id}", since=SERVER_MIGRATIONS, policy=RULE.format("show"), answer=NOTHING)
 async def show(tx: AsyncSession, server: Server, migration_id: str) -> None:
     """Show a live migration that is under way."""
     await migrations.require_live(tx, server, migration_id)
@@ -122,7 +124,8 @@ async def abort(tx: AsyncSession, server: Server, migration_id: str) -> None:
     await migrations.require_live(tx, server, migration_id)
 
 
-@API.resource("/servers/{server}/topology").get("", since=TOPOLOGY, policy="compute:server:topology:index")
+@API.resource("/servers/{server}/topology").get("", since=TOPOLOGY, policy="compute:server:topology:index",
+                                                   answer=Record({"nodes": NONE, "pagesize_kb": NULL}))
 async def topology(server: Server) -> dict[str, Any]:
     """Show the NUMA cells of a server. Guests have none of their own here."""
     return {"nodes": [], "pagesize_kb": None}

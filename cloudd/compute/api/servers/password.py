@@ -6,12 +6,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute.api import API
 from cloudd.compute.models import Server
+from cloudd.core.http.types import Record, Text
 
 RULE = "os_compute_api:os-server-password:{}"
 resource = API.resource("/servers/{server}/os-server-password")
 
 
-@resource.get("", policy=RULE.format("show"))
+@resource.get("", policy=RULE.format("show"), answer=Record({"password": Text()}))
 async def show(server: Server) -> dict[str, Any]:
     """Show what the guest left; an empty text while it left nothing."""
     return {"password": server.posted_password or ""}

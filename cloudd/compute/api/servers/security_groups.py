@@ -11,7 +11,7 @@ from cloudd.compute.models import Server
 from cloudd.compute.servers import interfaces
 from cloudd.core.errors import BadRequest, CloudError, Conflict
 from cloudd.core.http import Field, Request, Shape
-from cloudd.core.http.types import Any_, Text
+from cloudd.core.http.types import Any_, Int, List, Obj, Record, Text
 from cloudd.core.ids import is_uuid, whole
 
 RULE = "os_compute_api:os-security-groups:{}"
@@ -21,6 +21,11 @@ GROUP = Shape("security_group", Field("name", Text(1, 255, pattern=r"\S"), requi
               Field("description", Text(0, 255, null=True)), extra=True)
 NEW_RULE = Shape("security_group_rule", *(Field(name, Any_()) for name in
                  ("parent_group_id", "ip_protocol", "from_port", "to_port", "cidr", "group_id")), extra=True)
+REMOTE = Obj({"tenant_id": Text(), "name": Text()})          # empty where addresses may come in, as the range is where a group may
+SHOWN_RULE = Record({"id": Text(), "parent_group_id": Text(), "ip_protocol": Text(null=True), "from_port": Int(null=True),
+                     "to_port": Int(null=True), "group": REMOTE, "ip_range": Obj({"cidr": Text()})})
+SHOWN = {**dict.fromkeys(("id", "name", "tenant_id", "description"), Text()), "rules": List(SHOWN_RULE)}
+ONE, ALL = Record({"security_group": Record(SHOWN)}), Record({"security_groups": List(Record(SHOWN))})
 groups = API.resource("/os-security-groups", until=LAST)
 rules = API.resource("/os-security-group-rules", until=LAST)
 
@@ -58,7 +63,7 @@ async def found(request: Request, tx: AsyncSession, group_id: str) -> network.Se
     return await network.find_security_group(request.context, tx, group_id)
 
 
-@groups.get("", policy=RULE.format("get"), write=True)
+@groups.get("", policy=RULE.format("get"), write=True, answer=ALL)
 async def index(request: Request, tx: AsyncSession) -> dict[str, Any]:
     """List the security groups of the project."""
     everybody = request.context.is_admin and "all_tenants" in request.query
@@ -67,7 +72,7 @@ async def index(request: Request, tx: AsyncSession) -> dict[str, Any]:
     return {"security_groups": [view(row, remotes) for row in rows]}
 
 
-@groups.post("", body=GROUP, policy=RULE.format("create"))
+@groups.post("", body=GROUP, policy=RULE.format("create"), answer=ONE)
 async def create(request: Request, tx: AsyncSession, body: dict[str, Any]) -> dict[str, Any]:
     """Make a security group."""
     try:
@@ -78,14 +83,14 @@ async def create(request: Request, tx: AsyncSession, body: dict[str, Any]) -> di
     return {"security_group": view(row, await names(tx, [row]))}
 
 
-@groups.get("/{group_id}", policy=RULE.format("show"))
+@groups.get("/{group_id}", policy=RULE.format("show"), answer=ONE)
 async def show(request: Request, tx: AsyncSession, group_id: str) -> dict[str, Any]:
     """Show a security group."""
     row = await found(request, tx, group_id)
     return {"security_group": view(row, await names(tx, [row]))}
 
 
-@groups.put("/{group_id}", body=GROUP, use="create", policy=RULE.format("update"))
+@groups.put("/{group_id}", body=GROUP, use="create", policy=RULE.format("update"), answer=ONE)
 async def update(request: Request, tx: AsyncSession, group_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Rename a security group, or describe it in other words."""
     row = await found(request, tx, group_id)
@@ -106,7 +111,7 @@ async def delete(request: Request, tx: AsyncSession, group_id: str) -> None:
         raise nova_words(exc) from exc
 
 
-@rules.post("", body=NEW_RULE, policy=RULE.format("rule:create"))
+@rules.post("", body=NEW_RULE, policy=RULE.format("rule:create"), answer=Record({"security_group_rule": SHOWN_RULE}))
 async def create_rule(request: Request, tx: AsyncSession, body: dict[str, Any]) -> dict[str, Any]:
     """Let something into a security group."""
     group = await found(request, tx, str(body.get("parent_group_id")))
@@ -160,7 +165,7 @@ async def delete_rule(request: Request, tx: AsyncSession, rule_id: str) -> None:
     await network.delete_security_group_rule(request.context, tx, row)
 
 
-@API.resource("/servers/{server}/os-security-groups").get("", policy=RULE.format("list"))
+@API.resource("/servers/{server}/os-security-groups").get("", policy=RULE.format("list"), answer=ALL)
 async def of_server(tx: AsyncSession, server: Server) -> dict[str, Any]:
     """List the security groups that a server is in."""
     rows = await interfaces.security_groups_of(tx, server)

@@ -7,15 +7,20 @@ from cloudd.compute import versions as v
 from cloudd.compute.api import API, links
 from cloudd.compute.api.servers.query import page
 from cloudd.compute.api.servers.shapes import SERVER_CHANGE, SERVER_NEW
-from cloudd.compute.api.servers.view import BRIEF, CHANGED, SERVER, eyes, see
+from cloudd.compute.api.servers.view import BRIEF, CHANGED, SERVER, Seen, eyes, see
 from cloudd.compute.models import Server
 from cloudd.compute.servers import change as servers
 from cloudd.compute.servers import create as servers_create
 from cloudd.compute.servers import delete as servers_delete
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Page, Reply, Request
+from cloudd.core.http import types as t
+from cloudd.core.http.dialects import LINKS
 
 RULE = "os_compute_api:servers:"
+MADE = t.Raw({"anyOf": [t.Record({"reservation_id": t.Text()}).answer(), t.Record({"server": t.Record({
+    "id": t.Uuid(), "links": t.Raw(LINKS), "OS-DCF:diskConfig": t.Text(), "security_groups": t.List(t.Record({"name": t.Text()})),
+    "adminPass": t.Text(null=True)})}).answer()]})
 resource = API.resource("/servers")
 
 
@@ -44,21 +49,19 @@ async def delete(request: Request, tx: Any, server: Server) -> None:
     await servers_delete.delete(request.context, tx, server)
 
 
-@resource.put("/{server}", policy=RULE + "update", body=SERVER_CHANGE)
-async def update(request: Request, tx: Any, server: Server, body: dict[str, Any]) -> dict[str, Any]:
+@resource.put("/{server}", policy=RULE + "update", body=SERVER_CHANGE, reply=CHANGED)
+async def update(request: Request, tx: Any, server: Server, body: dict[str, Any]) -> Seen:
     """Change what is only written down of a server."""
     await servers.update(request.context, tx, server, body)
     return await changed(request, tx, server)
 
 
-async def changed(request: Request, tx: Any, server: Server, **extra: Any) -> dict[str, Any]:
-    """The reply to a change of a server: from 2.75 on it is the whole server."""
-    whole = request.has(v.STRICT)
-    seen = (await see(request, tx, [server], await eyes(request, tx, full=whole)))[0]
-    return {"server": {**(SERVER if whole else CHANGED).view(seen, request), **extra}}
+async def changed(request: Request, tx: Any, server: Server) -> Seen:
+    """What the reply to a change of a server is made from."""
+    return (await see(request, tx, [server], await eyes(request, tx, full=request.has(v.STRICT))))[0]
 
 
-@resource.post(policy=RULE + "create", body=SERVER_NEW, status=202)
+@resource.post(policy=RULE + "create", body=SERVER_NEW, status=202, answer=MADE)
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make one or several servers."""
     made = await servers_create.create(request.context, tx, _order(request, body))

@@ -18,6 +18,8 @@ from cloudd.compute.models.servers import metadata_of, tags_of
 from cloudd.compute.servers import interfaces
 from cloudd.core import clock
 from cloudd.core.http import Field, Request, Shape
+from cloudd.core.http import types as t
+from cloudd.core.http.dialects import LINKS
 from cloudd.core.http.shapes import UNSET
 from cloudd.network import PortView
 
@@ -150,8 +152,7 @@ def _flavor_link(seen: Seen, request: Request) -> dict[str, Any]:
 
 def _flavor(seen: Seen, request: Request) -> dict[str, Any]:
     flavor = seen.server.flavor
-    shown = {"vcpus": flavor["vcpus"], "ram": flavor["ram"], "disk": flavor["disk"], "ephemeral": flavor["ephemeral"],
-             "swap": flavor["swap"], "original_name": flavor["name"]}
+    shown = {**{name: flavor[name] for name in SIZES}, "original_name": flavor["name"]}
     if seen.eyes.extra_specs:
         shown["extra_specs"] = flavor.get("extra_specs", {})
     return shown
@@ -196,66 +197,81 @@ def _fault(seen: Seen, request: Request) -> Any:
     return shown
 
 
+OR_NULL = t.Text(null=True)
+IMAGE = t.Raw({"anyOf": [{"const": ""}, t.Obj({"id": t.Uuid(), "links": t.Raw(LINKS), "properties": t.Map()}, ["id", "links"]).answer()]})
+FLAVOR_LINK = t.Record({"id": t.Text(), "links": t.Raw(LINKS)})
+SIZES = ("vcpus", "ram", "disk", "ephemeral", "swap")
+FLAVOR = t.Obj({**dict.fromkeys(SIZES, t.Int()), "original_name": t.Text(), "extra_specs": t.Map(t.Text())}, [*SIZES, "original_name"])
+ADDRESS = t.Obj({"version": t.Enum(4, 6), "addr": t.Ip(), "OS-EXT-IPS:type": t.Enum("fixed", "floating"), "OS-EXT-IPS-MAC:mac_addr": t.MAC},
+                ["version", "addr"])
+VOLUME = t.Obj({"id": t.Uuid(), "delete_on_termination": t.Bool()}, ["id"])
+FAULT = t.Obj({"code": t.Int(), "created": t.Text(), "message": t.Text(), "details": t.Text()}, ["code", "created", "message"])
 BASIC = (
-    Field("id", of="server.id"),
-    Field("name", of="server.name"),
-    Field("status", of="status"),
-    Field("tenant_id", of="server.project_id"),
-    Field("user_id", of="server.user_id"),
-    Field("metadata", of="metadata"),
-    Field("hostId", of=_host_id),
-    Field("image", of=image),
-    Field("flavor", of=_flavor_link, until="2.46"),
-    Field("flavor", of=_flavor, since=v.FLAVOR_EMBEDDED),
-    Field("created", of=lambda seen, request: clock.iso(seen.server.created_at)),
-    Field("updated", of=lambda seen, request: clock.iso(seen.server.updated_at)),
-    Field("addresses", of=lambda seen, request: addresses(seen.ports, full=seen.eyes.full)),
-    Field("accessIPv4", of=lambda seen, request: seen.server.access_ip_v4 or ""),
-    Field("accessIPv6", of=lambda seen, request: seen.server.access_ip_v6 or ""),
-    Field("links", of=lambda seen, request: links(request, "servers", seen.server.id)),
-    Field("OS-DCF:diskConfig", of="server.disk_config"),
-    Field("progress", of=_progress, sometimes=True),
-    Field("fault", of=_fault, sometimes=True),
-    Field("locked", of="server.locked", since=v.LOCKED),
-    Field("description", of="server.description", since=v.DESCRIPTION),
-    Field("tags", of="tags", since=v.SERVER_TAGS),
-    Field("trusted_image_certificates", of="server.trusted_certs", since=v.TRUSTED_CERTIFICATES),
-    Field("server_groups", of=lambda seen, request: seen.groups if seen.eyes.groups else UNSET, sometimes=True,
+    Field("id", t.Uuid(), of="server.id"),
+    Field("name", t.Text(), of="server.name"),
+    Field("status", t.Text(), of="status"),
+    Field("tenant_id", t.Text(), of="server.project_id"),
+    Field("user_id", t.Text(), of="server.user_id"),
+    Field("metadata", t.Map(t.Text()), of="metadata"),
+    Field("hostId", t.Text(), of=_host_id),
+    Field("image", IMAGE, of=image),
+    Field("flavor", FLAVOR_LINK, of=_flavor_link, until="2.46"),
+    Field("flavor", FLAVOR, of=_flavor, since=v.FLAVOR_EMBEDDED),
+    Field("created", t.Text(), of=lambda seen, request: clock.iso(seen.server.created_at)),
+    Field("updated", t.Text(), of=lambda seen, request: clock.iso(seen.server.updated_at)),
+    Field("addresses", t.Map(t.List(ADDRESS)), of=lambda seen, request: addresses(seen.ports, full=seen.eyes.full)),
+    Field("accessIPv4", t.Text(), of=lambda seen, request: seen.server.access_ip_v4 or ""),
+    Field("accessIPv6", t.Text(), of=lambda seen, request: seen.server.access_ip_v6 or ""),
+    Field("links", t.Raw(LINKS), of=lambda seen, request: links(request, "servers", seen.server.id)),
+    Field("OS-DCF:diskConfig", t.Enum("AUTO", "MANUAL"), of="server.disk_config"),
+    Field("progress", t.Int(), of=_progress, sometimes=True),
+    Field("fault", FAULT, of=_fault, sometimes=True),
+    Field("locked", t.Bool(), of="server.locked", since=v.LOCKED),
+    Field("description", OR_NULL, of="server.description", since=v.DESCRIPTION),
+    Field("tags", t.List(t.Text()), of="tags", since=v.SERVER_TAGS),
+    Field("trusted_image_certificates", t.List(t.Text(), null=True), of="server.trusted_certs", since=v.TRUSTED_CERTIFICATES),
+    Field("server_groups", t.List(t.Uuid()), of=lambda seen, request: seen.groups if seen.eyes.groups else UNSET, sometimes=True,
           since=v.SERVER_GROUPS_OF_SERVER),
-    Field("locked_reason", of="server.locked_reason", since=v.LOCKED_REASON),
-    Field("pinned_availability_zone", of="server.pinned_zone", since=v.PINNED_ZONE),
-    Field("scheduler_hints", of=lambda seen, request: seen.server.scheduler_hints or {}, since=v.SCHEDULER_HINTS),
+    Field("locked_reason", OR_NULL, of="server.locked_reason", since=v.LOCKED_REASON),
+    Field("pinned_availability_zone", OR_NULL, of="server.pinned_zone", since=v.PINNED_ZONE),
+    Field("scheduler_hints", t.Map(), of=lambda seen, request: seen.server.scheduler_hints or {}, since=v.SCHEDULER_HINTS),
 )
 EXTENDED = (
-    Field("key_name", of="server.key_name"),
-    Field("config_drive", of=lambda seen, request: "True" if seen.server.config_drive else ""),
-    Field("security_groups", of=_groups, sometimes=True),
-    Field("OS-SRV-USG:launched_at", of=lambda seen, request: clock.iso_naive(seen.server.launched_at)),
-    Field("OS-SRV-USG:terminated_at", of=lambda seen, request: clock.iso_naive(seen.server.terminated_at)),
-    Field("OS-EXT-AZ:availability_zone", of=lambda seen, request: seen.server.availability_zone or ""),
-    Field("OS-EXT-STS:task_state", of="server.task_state"),
-    Field("OS-EXT-STS:vm_state", of="server.vm_state"),
-    Field("OS-EXT-STS:power_state", of="server.power_state"),
-    Field("os-extended-volumes:volumes_attached", of=lambda seen, request: [_volume(row, request) for row in seen.volumes]),
-    Field("OS-EXT-SRV-ATTR:host", of=_admin("host"), sometimes=True),
-    Field("OS-EXT-SRV-ATTR:hypervisor_hostname", of=_admin("node"), sometimes=True),
-    Field("OS-EXT-SRV-ATTR:instance_name",
+    Field("key_name", OR_NULL, of="server.key_name"),
+    Field("config_drive", t.Text(), of=lambda seen, request: "True" if seen.server.config_drive else ""),
+    Field("security_groups", t.List(t.Record({"name": t.Text()})), of=_groups, sometimes=True),
+    Field("OS-SRV-USG:launched_at", OR_NULL, of=lambda seen, request: clock.iso_naive(seen.server.launched_at)),
+    Field("OS-SRV-USG:terminated_at", OR_NULL, of=lambda seen, request: clock.iso_naive(seen.server.terminated_at)),
+    Field("OS-EXT-AZ:availability_zone", t.Text(), of=lambda seen, request: seen.server.availability_zone or ""),
+    Field("OS-EXT-STS:task_state", OR_NULL, of="server.task_state"),
+    Field("OS-EXT-STS:vm_state", t.Text(), of="server.vm_state"),
+    Field("OS-EXT-STS:power_state", t.Int(), of="server.power_state"),
+    Field("os-extended-volumes:volumes_attached", t.List(VOLUME), of=lambda seen, request: [_volume(row, request) for row in seen.volumes]),
+    Field("OS-EXT-SRV-ATTR:host", OR_NULL, of=_admin("host"), sometimes=True),
+    Field("OS-EXT-SRV-ATTR:hypervisor_hostname", OR_NULL, of=_admin("node"), sometimes=True),
+    Field("OS-EXT-SRV-ATTR:instance_name", t.Text(),
           of=lambda seen, request: CONFIG.instance_name(seen.server.number) if seen.eyes.admin else UNSET, sometimes=True),
-    Field("OS-EXT-SRV-ATTR:reservation_id", of=_admin("reservation_id"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:launch_index", of=_admin("launch_index"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:hostname", of=_admin("hostname"), sometimes=True, since=v.ADMIN_ATTRIBUTES, until="2.89"),
-    Field("OS-EXT-SRV-ATTR:hostname", of="server.hostname", since=v.HOSTNAME),
-    Field("OS-EXT-SRV-ATTR:kernel_id", of=lambda seen, request: seen.server.kernel_id or "" if seen.eyes.admin else UNSET,
+    Field("OS-EXT-SRV-ATTR:reservation_id", t.Text(), of=_admin("reservation_id"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:launch_index", t.Int(), of=_admin("launch_index"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:hostname", t.Text(), of=_admin("hostname"), sometimes=True, since=v.ADMIN_ATTRIBUTES, until="2.89"),
+    Field("OS-EXT-SRV-ATTR:hostname", t.Text(), of="server.hostname", since=v.HOSTNAME),
+    Field("OS-EXT-SRV-ATTR:kernel_id", t.Text(), of=lambda seen, request: seen.server.kernel_id or "" if seen.eyes.admin else UNSET,
           sometimes=True, since=v.ADMIN_ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:ramdisk_id", of=lambda seen, request: seen.server.ramdisk_id or "" if seen.eyes.admin else UNSET,
+    Field("OS-EXT-SRV-ATTR:ramdisk_id", t.Text(), of=lambda seen, request: seen.server.ramdisk_id or "" if seen.eyes.admin else UNSET,
           sometimes=True, since=v.ADMIN_ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:root_device_name", of=_admin("root_device_name"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
-    Field("OS-EXT-SRV-ATTR:user_data", of=_admin("user_data"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
-    Field("host_status", of=lambda seen, request: UNSET if seen.eyes.host_status is None else seen.eyes.host_status,
+    Field("OS-EXT-SRV-ATTR:root_device_name", OR_NULL, of=_admin("root_device_name"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
+    Field("OS-EXT-SRV-ATTR:user_data", OR_NULL, of=_admin("user_data"), sometimes=True, since=v.ADMIN_ATTRIBUTES),
+    Field("host_status", t.Text(), of=lambda seen, request: UNSET if seen.eyes.host_status is None else seen.eyes.host_status,
           sometimes=True, since=v.HOST_STATUS),
 )
 SERVER = Shape("server", *BASIC, *EXTENDED)
-CHANGED = Shape("server", *BASIC)
-"""The reply to a change, before 2.75."""
-BRIEF = Shape("server", Field("id", of="id"), Field("name", of="name"),
-              Field("links", of=lambda server, request: links(request, "servers", server.id)))
+CHANGED = Shape("server", *BASIC, *(item.later(v.STRICT) for item in EXTENDED))
+"""The reply to a change: from 2.75 on it is the whole server."""
+REBUILT = Shape("server", *(item for item in CHANGED.fields if item.name != "OS-EXT-SRV-ATTR:user_data"),
+    Field("adminPass", OR_NULL, of="server.admin_pass"),
+    Field("key_name", OR_NULL, of="server.key_name", since=v.REBUILD_KEY, until="2.74"),
+    Field("user_data", OR_NULL, of="server.user_data", since=v.PERSONALITY_GONE),
+)
+"""The reply to a rebuild, which has the user data for everybody."""
+BRIEF = Shape("server", Field("id", t.Uuid(), of="id"), Field("name", t.Text(), of="name"),
+              Field("links", t.Raw(LINKS), of=lambda server, request: links(request, "servers", server.id)))
