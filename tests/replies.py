@@ -2,18 +2,14 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
 from cloudd.core.http.api import Operation
 from cloudd.core.http.microversions import Version
-from cloudd.core.http.openapi import newest, reply_schema
+from cloudd.core.http.openapi import reply_schema
 from cloudd.core.http.request import Request
-
-__all__ = ["UNDECLARED", "Untrue", "check", "newest"]
-UNDECLARED = Path(__file__).parent / "api" / "undeclared.txt"
 
 
 class Untrue(AssertionError):

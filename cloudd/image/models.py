@@ -56,6 +56,8 @@ class Image(Base):
         """The custom properties, by name."""
         return {row.name: row.value for row in self.property_rows}
 
+    extra = properties                                        # where views look for members that the shape does not name
+
     def set_properties(self, properties: dict[str, str | None]) -> None:
         kept = {row.name: row for row in self.property_rows}
         for name, value in properties.items():

@@ -3,9 +3,8 @@
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from cloudd.core.http.openapi import reply_schema
+from cloudd.core.http.openapi import newest, reply_schema
 from tests.api.test_every_operation import OPERATIONS, headers, name, path
-from tests.replies import UNDECLARED, newest
 
 BODILESS = (202, 204)
 READS = [one for one in OPERATIONS if one.method == "GET" and not one.names and not one.stream]
@@ -44,15 +43,42 @@ async def test_lists_that_find_their_rows_themselves_tell_their_filters(cloud, p
     assert filters <= {one["name"] for one in document["paths"][path]["get"]["parameters"]}
 
 
+async def test_what_else_an_operation_is_asked_in_the_address_is_told(cloud):
+    paths = (await cloud.anonymous.get("/openapi.json")).body["paths"]
+    for path, names in (("/identity/v3/role_assignments", {"scope.project.id", "effective"}), ("/identity/v3/auth/tokens", {"nocatalog"}),
+                        ("/identity/v3/projects/{project}", {"parents_as_list"}), ("/identity/v3/groups/{group}/users", {"name__contains"}),
+                        ("/image/v2/images", {"member_status", "os_hidden", "size_min"}), ("/identity/v3/credentials", {"user_id", "type"}),
+                        ("/image/v2/metadefs/namespaces/{namespace}", {"resource_type"})):
+        assert names <= {one["name"] for one in paths[path]["get"]["parameters"]}, path
+
+
 async def test_errors_have_the_form_of_the_service(cloud):
     document = (await cloud.anonymous.get("/openapi.json")).body
     for service, member in (("identity", "error"), ("network", "NeutronError")):
         assert member in document["components"]["schemas"][f"{service}-error"]["properties"]
 
 
-def test_the_operations_whose_replies_are_not_declared_get_fewer():
-    """Declare the reply of a new operation (`reply=`, `answer=`); take those that are from the file."""
-    assert sorted(name(one) for one in OPERATIONS if undeclared(one)) == UNDECLARED.read_text().splitlines()
+async def test_what_is_not_json_stands_under_its_own_media_type_and_a_way_on_has_no_body(cloud):
+    paths = (await cloud.anonymous.get("/openapi.json")).body["paths"]
+    federation = "/identity/v3/auth/OS-FEDERATION"
+    assert list(paths[f"{federation}/saml2"]["post"]["responses"]["200"]["content"]) == ["text/xml"]
+    oauth = paths["/identity/v3/OS-OAUTH1/access_token"]["post"]["responses"]["201"]
+    assert list(oauth["content"]) == ["application/x-www-form-urlencoded"]
+    login = paths[f"{federation}/identity_providers/{{idp_id}}/protocols/{{protocol_id}}/websso"]["get"]["responses"]
+    assert "content" not in login["303"]
+
+
+async def test_the_properties_that_users_give_images_are_text(cloud):
+    paths = (await cloud.anonymous.get("/openapi.json")).body["paths"]
+    image = paths["/image/v2/images/{image}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert image["additionalProperties"] == {"type": ["string", "null"]}
+    assert image["properties"]["size"] == {"type": ["integer", "null"]} and "size" in image["required"]
+    assert "locations" in image["properties"] and "locations" not in image["required"]
+
+
+def test_every_operation_says_what_it_answers():
+    """By `reply=` or `answer=`."""
+    assert not [name(one) for one in OPERATIONS if undeclared(one)]
 
 
 @pytest.mark.parametrize("operation", READS, ids=name)

@@ -49,7 +49,8 @@ class Operation:
     """One operation as the outside sees it. Made by the decorators of Resource, never by hand.
 
     `reply` is the shape that a returned row, list or Page is dressed in; `answer` says what a body is that the handler makes itself:
-    the type of all of it, or the shape of what stands in it as it would for `reply`, where that changes with the version.
+    the type of all of it, or the shape of what stands in it as it would for `reply`, where that changes with the version;
+    `media` is its media type, where a browser or XML reads it.
     `listing` is what a list may be filtered and sorted by. `home` is the file that declares it, as a module's name.
     `write`: runs in a write transaction (GET and HEAD do not). `live`: touches the machine, `stream`: moves data itself; both get
     no transaction. `auth=False`: needs no token. `target(request)`: the policy target where the loaded row is not it.
@@ -68,6 +69,7 @@ class Operation:
     policy: str | None = None
     reply: Shape | None = None
     answer: Type | Shape | None = None
+    media: str = "application/json"
     listing: Any = None
     many: bool = False
     since: Version = (0, 0)

@@ -14,7 +14,7 @@ from cloudd.core.http.shapes import LAST
 from cloudd.core.http.types import NOTHING, Type
 
 _NAME = re.compile(r"\{(\w+)(\.\.\.)?\}")
-DONE = {200: "Done.", 201: "Made.", 202: "Begun.", 204: "Done; there is no body."}
+DONE = {200: "Done.", 201: "Made.", 202: "Begun.", 204: "Done; there is no body.", 300: "Choose.", 303: "Go on there."}
 
 
 def document(apis: Iterable[Api], server: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _done(operation: Operation, version: Version) -> dict[str, Any]:
     entry: dict[str, Any] = {"description": DONE.get(operation.status, "Done.")}
     schema = reply_schema(operation, version)
     if schema is not None and operation.answer is not NOTHING:
-        entry["content"] = {"application/json": {"schema": schema}}
+        entry["content"] = {operation.media: {"schema": schema}}
     return entry
 
 

@@ -15,7 +15,7 @@ import jsonschema_rs
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import words
 from cloudd.core.http.microversions import Change, V, Version, show
-from cloudd.core.http.types import FORMATS, Any_, Int, List, Raw, Type
+from cloudd.core.http.types import FORMATS, Any_, Int, List, Raw, Text, Type
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
 LAST: Version = (999, 999)
@@ -94,16 +94,17 @@ class Members:
 class Shape:
     """The members of one resource. `name` is its wrapper on the wire (None: no wrapper), `plural` the list's.
 
-    `extra`: whether unknown members are accepted (True: a row's `extra` keeps them and the view shows them), refused
-    (False), or refused from a Change on. `bulk`: a body may make many at once, and is answered with a list.
+    `extra`: whether unknown members are accepted (True, or the type that they have: a row's `extra` keeps them and the view
+    shows them), refused (False), or refused from a Change on. `bulk`: a body may make many at once, and is answered with a list.
     """
 
     bulk = False
 
-    def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Change = False,
+    def __init__(self, name: str | None, *fields: Field, plural: str | None = None, extra: bool | Type | Change = False,
                  low: int = 0, doc: str = ""):
         self.name, self.fields, self.extra, self.low, self.doc = name, fields, extra, low, doc
         self.plural = plural or f"{name}s"
+        self._shows_more = extra is True or isinstance(extra, Type)
         self.stretches = sorted({bound for item in fields for bound in (item.since, _next(item.until)) if bound < LAST}
                                  | ({extra.version} if isinstance(extra, Change) else set()))
 
@@ -122,7 +123,7 @@ class Shape:
     @functools.cache  # noqa: B019
     def _schema_at(self, stretch: Version, use: str) -> dict[str, Any]:
         fields = [item for item in self.fields_at(stretch) if item.accepts(use)]
-        extra = stretch < self.extra.version if isinstance(self.extra, Change) else self.extra
+        extra = self.extra.schema() if isinstance(self.extra, Type) else self._takes_more(stretch)
         inner = {"type": "object", "properties": {item.name: item.type.schema() for item in fields},
                  "required": [item.name for item in fields if item.required and use == "create"],
                  "additionalProperties": extra}
@@ -131,6 +132,9 @@ class Shape:
         if self.name is None:
             return inner
         return {"type": "object", "properties": {self.name: inner}, "required": [self.name], "additionalProperties": extra}
+
+    def _takes_more(self, stretch: Version) -> bool:
+        return stretch < self.extra.version if isinstance(self.extra, Change) else bool(self.extra)
 
     @functools.cache  # noqa: B019
     def _validator(self, stretch: Version, use: str) -> Any:
@@ -159,7 +163,7 @@ class Shape:
         """The row as this request's version sees it; `only` keeps just these members (Neutron's `fields`)."""
         members = self._members(self._stretch(request.version))
         reply = members.of(row, request) if not only else members.some(row, request, only)
-        if self.extra is True and (extra := getattr(row, "extra", None)):
+        if self._shows_more and (extra := getattr(row, "extra", None)):
             reply = {**extra, **reply}
         return {name: value for name, value in reply.items() if value is not UNSET}
 
@@ -175,7 +179,8 @@ class Shape:
     def _answer_at(self, stretch: Version) -> dict[str, Any]:
         fields = [item for item in self.fields_at(stretch) if item.reply]
         return {"type": "object", "properties": {item.name: _noted(item) for item in fields},
-                "required": sorted({item.name for item in fields if self._always(item)}), "additionalProperties": self.extra is True}
+                "required": sorted({item.name for item in fields if self._always(item)}),
+                "additionalProperties": self.extra.answer() if isinstance(self.extra, Type) else self._shows_more}
 
     def _always(self, item: Field) -> bool:
         """Whether every reply has a member."""
@@ -198,6 +203,16 @@ def nested(name: str, shape: Shape, *, many: bool = False, since: Change | None 
         fields.append(Field(name, answer=List(one) if many else one, readonly=True, since=start,
                             until=LAST if after == LAST else (after[0], after[1] - 1), **options))
     return fields
+
+
+def part(shape: Shape) -> Raw:
+    """What a shape tells, as a part of another reply; of a shape that is the same at all versions."""
+    return Raw(shape.answer((0, 0)))
+
+
+def queried(*names: str) -> Shape:
+    """A query string in which these names mean something, whatever stands under them; others are ignored."""
+    return Shape(None, *(Field(name, Text(0, None)) for name in names), extra=True)
 
 
 class Unchecked(Shape):

@@ -217,10 +217,10 @@ class Obj(Type):
 
 
 class Record(Obj):
-    """An object that always has all of its members."""
+    """An object that always has all of its members, but for those that stand there `sometimes`."""
 
-    def __init__(self, members: Mapping[str, Type], *, null: bool = False):
-        super().__init__(members, tuple(members), null=null)
+    def __init__(self, members: Mapping[str, Type], sometimes: Sequence[str] = (), *, extra: bool = False, null: bool = False):
+        super().__init__(members, [name for name in members if name not in sometimes], extra=extra, null=null)
 
 
 class Raw(Type):
@@ -242,6 +242,20 @@ class Raw(Type):
 
     def lift(self, value: Any) -> Any:
         return self._lift(value) if self._lift else value
+
+
+class Either(Type):
+    """A value of one of several types."""
+
+    def __init__(self, *kinds: Type):
+        super().__init__(False)
+        self.kinds = kinds
+
+    def _schema(self) -> dict[str, Any]:
+        return {"anyOf": [kind.schema() for kind in self.kinds]}
+
+    def _answer(self) -> dict[str, Any]:
+        return {"anyOf": [kind.answer() for kind in self.kinds]}
 
 
 class Ip(Text):

@@ -129,10 +129,15 @@ BY_NAME = Field("name", t.Text(1, 255, pattern=r"\S"))
 BY_DOMAIN = Field("domain_id", t.Text(1, 64, pattern="^[a-zA-Z0-9-]+$"))
 BY_ENABLED = Field("enabled", FLAG)
 
+ID = Field("id", t.Text(), readonly=True)
+SELF = t.Record({"self": t.Text()})
+PAGE = t.Record({"next": t.Text(null=True), "self": t.Text(), "previous": t.Text(null=True)})
+"""The `links` of a record and of a list."""
+
 
 def links(path: str) -> Field:
     """The member `links` of a record below `path`."""
-    return Field("links", readonly=True, of=lambda row, request: {"self": request.link(f"{path}/{row.id}")})
+    return Field("links", SELF, readonly=True, of=lambda row, request: {"self": request.link(f"{path}/{row.id}")})
 
 
 def comparable(**columns: InstrumentedAttribute[Any]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from sqlalchemy import select
 
 from cloudd.core.errors import Forbidden, NotFound
 from cloudd.core.http import Field, Page, Request, Shape
+from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity.api import API, comparable
+from cloudd.identity.api import API, ID, SELF, comparable
 from cloudd.identity.models.extensions import AccessRule
 from cloudd.identity.tokens import access_rules
 
-RULE = Shape("access_rule", Field("id", readonly=True), Field("service", readonly=True), Field("path", readonly=True),
-             Field("method", readonly=True), Field("links", readonly=True, of=lambda row, request: {
+RULE = Shape("access_rule", ID, Field("service", t.Text(), readonly=True), Field("path", t.Text(), readonly=True),
+             Field("method", t.Text(), readonly=True), Field("links", SELF, readonly=True, of=lambda row, request: {
                  "self": request.link(f"/users/{row.user_id}/access_rules/{row.id}")}))
 LISTING = Listing(AccessRule, comparable(service=AccessRule.service, path=AccessRule.path, method=AccessRule.method))
 resource = API.resource("/users/{user_id}/access_rules")
@@ -30,7 +31,7 @@ def _target(request: Request) -> dict[str, Any]:
     return {"target": {"user": {"id": request.path["user_id"]}}}
 
 
-@resource.get("", policy="identity:list_access_rules", target=_target, reply=RULE)
+@resource.get("", policy="identity:list_access_rules", target=_target, reply=RULE, listing=LISTING)
 async def index(request, tx, user_id) -> Page:
     """A user's access rules."""
     return await LISTING.page(request, tx, select(AccessRule).where(AccessRule.user_id == user_id))

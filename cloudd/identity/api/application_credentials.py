@@ -6,10 +6,12 @@ from sqlalchemy import func, select
 
 from cloudd.core import clock, events, ids
 from cloudd.core.errors import BadRequest, Conflict, Forbidden
-from cloudd.core.http import Field, Page, Reply, Request, Shape
+from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity.api import API, comparable
+from cloudd.core.http.shapes import UNSET
+from cloudd.identity.api import API, ID, SELF, comparable
+from cloudd.identity.api.tokens import RULES
 from cloudd.identity.api.trusts import ROLE_REF, moment_of
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import ApplicationCredential, Role
@@ -25,14 +27,17 @@ RULE_REF = t.Raw({"type": "object", "anyOf": [
      "required": ["path", "method", "service"], "additionalProperties": False}]})
 MOST = 128
 CREDENTIAL = Shape(
-    "application_credential", Field("id", readonly=True), Field("name", t.Text(1, 255), required=True),
-    Field("description", t.Text(0, None, null=True)), Field("project_id", readonly=True),
-    Field("secret", t.Text(1, None, null=True), reply=False), Field("access_rules", t.List(RULE_REF, 0, MOST), reply=False),
-    Field("roles", t.List(ROLE_REF, 0, MOST), reply=False),
+    "application_credential", ID, Field("name", t.Text(1, 255), required=True),
+    Field("description", t.Text(0, None, null=True)), Field("project_id", t.Text(), readonly=True),
+    Field("secret", t.Text(1, None, null=True), sometimes=True, of=lambda row, request: getattr(row, "secret", UNSET)),
+    Field("access_rules", t.List(RULE_REF, 0, MOST), answer=RULES, sometimes=True,
+          of=lambda row, request: UNSET if row.access_rules is None else row.access_rules),
+    Field("roles", t.List(ROLE_REF, 0, MOST), answer=t.List(t.Record({"id": t.Text(), "name": t.Text(), "domain_id": t.Text(null=True)})),
+          of=lambda row, request: [{"id": role.id, "name": role.name, "domain_id": role.domain_id} for role in row.roles]),
     Field("expires_at", t.Text(0, 64, null=True), of=lambda row, request: (clock.iso_micro(row.expires_at) or "").rstrip("Z")
           or None),
     Field("unrestricted", t.Bool(null=True), default=False),
-    Field("links", readonly=True, of=lambda row, request: {
+    Field("links", SELF, readonly=True, of=lambda row, request: {
         "self": request.link(f"/users/{row.user_id}/application_credentials/{row.id}")}))
 LISTING = Listing(ApplicationCredential, comparable(name=ApplicationCredential.name))
 resource = API.resource("/users/{user_id}/application_credentials")
@@ -59,7 +64,8 @@ def _unrestricted(request: Request) -> None:
                         "cannot manage application credentials.")
 
 
-@resource.post("", status=201, body=CREDENTIAL, live=True, policy="identity:create_application_credential", target=_target)
+@resource.post("", status=201, body=CREDENTIAL, reply=CREDENTIAL, live=True,
+               policy="identity:create_application_credential", target=_target)
 async def create(request, body):
     """Make an application credential; the secret is shown this once."""
     _unrestricted(request)
@@ -83,9 +89,9 @@ async def create(request, body):
         await tx.flush()
         await _restrict(request, tx, row, body.get("access_rules"))
         await events.emit(tx, request.context, DelegationChanged(row.id, "application credential", "created", row.user_id))
-        view = await _full(request, tx, row)
-    view["application_credential"]["secret"] = secret
-    return Reply(view)
+        await _with_roles(tx, [row])
+    row.secret = secret
+    return row
 
 
 async def _room_for_one(request: Request, tx: Any) -> None:
@@ -109,10 +115,6 @@ async def _restrict(request: Request, tx: Any, row: ApplicationCredential, wante
     tx.add_all([CredentialRule(application_credential_id=row.id, access_rule_id=rule.id) for rule in rules])
 
 
-def _rules(row: ApplicationCredential) -> dict[str, Any]:
-    return {} if row.access_rules is None else {"access_rules": row.access_rules}
-
-
 def _roles(held: tuple[tuple[str, str], ...], wanted: list[dict[str, Any]] | None) -> list[str]:
     """The ids of the roles asked for, each one of the token's; all of the token's when none is asked for."""
     if not wanted:
@@ -127,29 +129,28 @@ def _roles(held: tuple[tuple[str, str], ...], wanted: list[dict[str, Any]] | Non
     return found
 
 
-async def _full(request: Request, tx: Any, row: ApplicationCredential) -> dict[str, Any]:
-    roles = (await tx.execute(select(Role).where(Role.id.in_(row.role_ids)).order_by(Role.name))).scalars()
-    view = CREDENTIAL.view(row, request)
-    return {"application_credential": {**view, **_rules(row), "roles": [{"id": role.id, "name": role.name, "domain_id": role.domain_id}
-                                                         for role in roles]}}
+async def _with_roles(tx: Any, rows: list[Any]) -> None:
+    """Give each of the credentials the roles that it stands for."""
+    query = select(Role).where(Role.id.in_({key for row in rows for key in row.role_ids})).order_by(Role.name)
+    roles = (await tx.execute(query)).scalars().all()
+    for row in rows:
+        row.roles = [role for role in roles if role.id in row.role_ids]
 
 
-@resource.get("", policy="identity:list_application_credentials", target=_target)
+@resource.get("", policy="identity:list_application_credentials", target=_target, reply=CREDENTIAL, listing=LISTING)
 async def index(request, tx):
     """A user's application credentials."""
     query = select(ApplicationCredential).where(ApplicationCredential.user_id == request.path["user_id"])
     page: Page = await LISTING.page(request, tx, query)
-    roles = {row.id: row for row in (await tx.execute(select(Role))).scalars()}
-    views = [{**CREDENTIAL.view(row, request), **_rules(row), "roles": [
-        {"id": key, "name": roles[key].name, "domain_id": roles[key].domain_id} for key in row.role_ids if key in roles]}
-        for row in page.rows]
-    return API.dialect.page(request, CREDENTIAL.plural, views, page)
+    await _with_roles(tx, page.rows)
+    return page
 
 
-@resource.get("/{application_credential}", policy="identity:get_application_credential", target=_target)
-async def show(request, tx, application_credential):
+@resource.get("/{application_credential}", policy="identity:get_application_credential", target=_target, reply=CREDENTIAL)
+async def show(tx, application_credential):
     """An application credential."""
-    return await _full(request, tx, application_credential)
+    await _with_roles(tx, [application_credential])
+    return application_credential
 
 
 @resource.delete("/{application_credential}", policy="identity:delete_application_credential", target=_target)
@@ -159,5 +160,3 @@ async def delete(request, tx, application_credential):
     await events.emit(tx, request.context, DelegationChanged(application_credential.id, "application credential", "deleted",
                                                              application_credential.user_id))
     await tx.delete(application_credential)
-
-

@@ -3,10 +3,21 @@
 from typing import Any
 
 from cloudd.core.http import Request
-from cloudd.identity.api import API
+from cloudd.core.http import types as t
+from cloudd.core.http.shapes import queried
+from cloudd.identity.api import API, PAGE
 from cloudd.identity.models import Project
 from cloudd.identity.people import assignments
 from cloudd.identity.people.assignments import Asked, Given
+
+NAMED = t.Record({"id": t.Text(), "name": t.Text(), "domain": t.Record({"id": t.Text(), "name": t.Text(null=True)})}, ("name", "domain"))
+SCOPE = t.Record({"project": NAMED, "domain": NAMED, "system": t.Record({"all": t.Bool()}), "OS-INHERIT:inherited_to": t.Text()},
+                 ("project", "domain", "system", "OS-INHERIT:inherited_to"))
+LINKS = t.Record(dict.fromkeys(("assignment", "membership", "prior_role"), t.Text()), ("membership", "prior_role"))
+ASSIGNMENT = t.Record({"role": NAMED, "scope": SCOPE, "links": LINKS, "user": NAMED, "group": NAMED}, ("user", "group"))
+ASSIGNMENTS = t.Record({"role_assignments": t.List(ASSIGNMENT), "links": PAGE})
+FILTERS = queried("user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.OS-INHERIT:inherited_to",
+                  "scope.system", "effective", "include_names", "include_subtree")
 
 
 def flag(request: Request, name: str) -> bool:
@@ -29,7 +40,7 @@ def target(request: Request) -> dict[str, Any]:
     return {"target": {"domain_id": request.context.domain_id}}
 
 
-@API.resource("/role_assignments").get("", policy="identity:list_role_assignments", target=target)
+@API.resource("/role_assignments").get("", policy="identity:list_role_assignments", target=target, answer=ASSIGNMENTS, query=FILTERS)
 async def index(request, tx):
     """Who has which role where."""
     if flag(request, "include_subtree"):

@@ -10,16 +10,16 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, comparable, links
+from cloudd.identity.api import API, ID, comparable, links
 from cloudd.identity.keys import CredentialRing
 from cloudd.identity.models import Credential, Policy, Project, User
 
 BLOB = t.Raw({"type": ["string", "object"]})
 CREDENTIAL = Shape(
-    "credential", Field("id", readonly=True), Field("user_id", t.Text(1, 64)), Field("project_id", t.Text(0, 64, null=True)),
+    "credential", ID, Field("user_id", t.Text(1, 64)), Field("project_id", t.Text(0, 64, null=True)),
     Field("type", t.Text(1, 255), required=True),
     Field("blob", BLOB, required=True, of=lambda row, request: open_blob(request, row)), links("/credentials"), extra=True)
-POLICY = Shape("policy", Field("id", readonly=True), Field("type", t.Text(0, 255), required=True),
+POLICY = Shape("policy", ID, Field("type", t.Text(0, 255), required=True),
                Field("blob", BLOB, required=True), links("/policies"), plural="policies", extra=True)
 OWNERSHIP = ("user_id", "project_id", "type")
 
@@ -137,7 +137,7 @@ records(API, "/policies", Policy, POLICY, policy="identity:{verb}", update_metho
         filters=comparable(type=Policy.type))
 
 
-@API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL,
+@API.resource("/credentials").get("", policy="identity:list_credentials", reply=CREDENTIAL, listing=CREDENTIALS.listing,
                                   target=lambda request: {"target": {"credential": {"user_id": request.context.user_id}}})
 async def index(request, tx) -> Page:
     """Credentials: all for who may read all, one's own for the rest."""

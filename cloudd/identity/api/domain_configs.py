@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Reply, Request
+from cloudd.core.http import types as t
 from cloudd.core.http.shapes import Shape
 from cloudd.identity.api import API
 from cloudd.identity.keys import CredentialRing
@@ -16,6 +17,9 @@ from cloudd.identity.people import domain_options, mirror
 from cloudd.identity.people.domain_options import DEFAULTS, SECRET
 
 CONFIG = Shape("config", extra=True)
+GROUPS = t.Record({"config": t.Map(t.Map())})
+OPTIONS = t.Record({"config": t.Map()})
+"""What is answered: groups of options, or some options without their group."""
 COMPLIANCE = "security_compliance"
 SHOWN = ("password_regex", "password_regex_description")
 domains = API.resource("/domains/{domain}/config")
@@ -66,7 +70,7 @@ def _part(config: dict[str, dict[str, Any]], domain_id: str, group: str, option:
     return {"config": {option: config[group][option]} if option else {group: config[group]}}
 
 
-@domains.put("", body=CONFIG, use="create", policy="identity:create_domain_config")
+@domains.put("", body=CONFIG, use="create", policy="identity:create_domain_config", answer=GROUPS)
 async def create(request, tx, domain, body):
     """Give a domain options of its own, in place of those that it had."""
     config, had = _checked(body), await _read(tx, domain.id)
@@ -75,7 +79,7 @@ async def create(request, tx, domain, body):
     return Reply({"config": await _read(tx, domain.id)}, status=200 if had else 201)
 
 
-@domains.get("", policy="identity:get_domain_config")
+@domains.get("", policy="identity:get_domain_config", answer=GROUPS)
 async def show(tx, domain):
     """A domain's own options."""
     config = await _read(tx, domain.id)
@@ -95,19 +99,19 @@ async def _update(request: Request, tx: AsyncSession, body: dict[str, Any]) -> d
     return {"config": await _read(tx, domain.id)}
 
 
-@domains.patch("", body=CONFIG, policy="identity:update_domain_config")
+@domains.patch("", body=CONFIG, policy="identity:update_domain_config", answer=GROUPS)
 async def update(request, tx, body):
     """Change some of a domain's own options."""
     return await _update(request, tx, body)
 
 
-@domains.patch("/{section}", body=CONFIG, policy="identity:update_domain_config")
+@domains.patch("/{section}", body=CONFIG, policy="identity:update_domain_config", answer=GROUPS)
 async def update_group(request, tx, section, body):
     """Change some options of one group."""
     return await _update(request, tx, body)
 
 
-@domains.patch("/{section}/{option}", body=CONFIG, policy="identity:update_domain_config")
+@domains.patch("/{section}/{option}", body=CONFIG, policy="identity:update_domain_config", answer=GROUPS)
 async def update_option(request, tx, section, option, body):
     """Change one option."""
     return await _update(request, tx, body)
@@ -143,14 +147,14 @@ async def remove_option(tx, domain, section, option):
     await _delete(tx, domain.id, section, option)
 
 
-@domains.get("/{section}", policy="identity:get_domain_config")
+@domains.get("/{section}", policy="identity:get_domain_config", answer=GROUPS)
 async def show_group(tx, domain, section):
     """The options of one group."""
     _known(section)
     return _part(await _read(tx, domain.id), domain.id, section)
 
 
-@domains.get("/{section}/{option}", policy="identity:get_domain_config")
+@domains.get("/{section}/{option}", policy="identity:get_domain_config", answer=OPTIONS)
 async def show_option(tx, domain, section, option):
     """One option."""
     _known(section, option)
@@ -163,13 +167,13 @@ def _compliance(request: Request) -> dict[str, Any]:
     return {name: getattr(options, name) or None for name in SHOWN}
 
 
-@domains.get(f"/{COMPLIANCE}", policy="identity:get_security_compliance_domain_config")
+@domains.get(f"/{COMPLIANCE}", policy="identity:get_security_compliance_domain_config", answer=GROUPS)
 async def compliance(request, domain):
     """The rule for passwords."""
     return {"config": {COMPLIANCE: _compliance(request)}}
 
 
-@domains.get(f"/{COMPLIANCE}/{{option}}", policy="identity:get_security_compliance_domain_config")
+@domains.get(f"/{COMPLIANCE}/{{option}}", policy="identity:get_security_compliance_domain_config", answer=OPTIONS)
 async def compliance_option(request, domain, option):
     """One part of the rule for passwords."""
     if option not in SHOWN:
@@ -177,20 +181,20 @@ async def compliance_option(request, domain, option):
     return {"config": {option: _compliance(request)[option]}}
 
 
-@defaults.get("/default", policy="identity:get_domain_config_default")
+@defaults.get("/default", policy="identity:get_domain_config_default", answer=GROUPS)
 async def show_defaults():
     """The default of every option."""
     return {"config": DEFAULTS}
 
 
-@defaults.get("/{section}/default", policy="identity:get_domain_config_default")
+@defaults.get("/{section}/default", policy="identity:get_domain_config_default", answer=GROUPS)
 async def show_group_defaults(section):
     """The defaults of one group."""
     _known(section)
     return {"config": {section: DEFAULTS[section]}}
 
 
-@defaults.get("/{section}/{option}/default", policy="identity:get_domain_config_default")
+@defaults.get("/{section}/{option}/default", policy="identity:get_domain_config_default", answer=OPTIONS)
 async def show_option_default(section, option):
     """The default of one option."""
     _known(section, option)

@@ -16,9 +16,9 @@ from cloudd.core.errors import BadRequest, NotFound, Unauthorized
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.identity import signatures
-from cloudd.identity.api import API
+from cloudd.identity.api import API, SELF
 from cloudd.identity.api.credentials import not_more, not_read, open_blob, room_for_one, seal
-from cloudd.identity.api.tokens import view
+from cloudd.identity.api.tokens import TOKEN, view
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import Credential, Project
 from cloudd.identity.passwords import Hasher
@@ -34,6 +34,8 @@ SIGNED = t.Obj({"access": t.Text(1), "signature": t.Text(1), "params": t.Map(), 
 EC2 = Shape(None, Field("credentials", SIGNED), Field("ec2Credentials", SIGNED), extra=True)
 S3 = Shape(None, Field("credentials", t.Obj({"access": t.Text(1), "signature": t.Text(1), "token": t.Text(1, None)},
                                             ("access", "signature", "token"), extra=True), required=True), extra=True)
+CREDENTIAL = Shape("credential", Field("user_id", t.Text()), Field("tenant_id", t.Text(null=True)),
+                   *(Field(name, t.Text(null=True)) for name in ("access", "secret", "trust_id")), Field("links", SELF))
 METHOD = ("ec2credential",)
 users = API.resource("/users/{user}/credentials/OS-EC2")
 
@@ -74,7 +76,7 @@ def _user_target(request: Request) -> dict[str, Any]:
     return {"target": {"credential": {"user_id": row.user_id if row else request.path["user"]}}, "user_id": request.path["user"]}
 
 
-@users.post("", status=201, body=NEW, use="create", policy="identity:ec2_create_credential", target=_user_target)
+@users.post("", status=201, body=NEW, use="create", policy="identity:ec2_create_credential", target=_user_target, answer=CREDENTIAL)
 async def create(request, tx, user, body):
     """Make an access key and a secret for a user on a project."""
     not_more(request, body["tenant_id"])
@@ -90,7 +92,7 @@ async def create(request, tx, user, body):
         "/users/{}/credentials/OS-EC2/{}", user.id, access)})
 
 
-@users.get("", policy="identity:ec2_list_credentials", target=_user_target)
+@users.get("", policy="identity:ec2_list_credentials", target=_user_target, answer=CREDENTIAL)
 async def index(request, tx, user):
     """A user's EC2 credentials."""
     not_read(request)
@@ -99,7 +101,7 @@ async def index(request, tx, user):
     return API.dialect.page(request, "credentials", views, Page(views))
 
 
-@users.get("/{access}", policy="identity:ec2_get_credential", target=_user_target)
+@users.get("/{access}", policy="identity:ec2_get_credential", target=_user_target, answer=CREDENTIAL)
 async def show(request, access):
     """An EC2 credential; policy looks at its owner, whatever user the address names."""
     return {"credential": _view(request, access)}
@@ -144,7 +146,7 @@ def _ttl(request: Request) -> timedelta:
     return timedelta(seconds=request.settings.identity.signature_ttl)
 
 
-@API.resource("/ec2tokens").post("", body=EC2, use="create", live=True, policy="identity:ec2tokens_validate")
+@API.resource("/ec2tokens").post("", body=EC2, use="create", live=True, answer=TOKEN, policy="identity:ec2tokens_validate")
 async def ec2_token(request, body):
     """A token for a request to EC2's interface, by its signature. For services: who asks must be allowed to."""
     given = body.get("credentials") or body.get("ec2Credentials")
@@ -167,7 +169,7 @@ def _header_signature(given: Mapping[str, Any]) -> str:
     return headers.get("authorization", "").partition("Signature=")[2].split(",")[0]
 
 
-@API.resource("/s3tokens").post("", body=S3, use="create", live=True, policy="identity:s3tokens_validate")
+@API.resource("/s3tokens").post("", body=S3, use="create", live=True, answer=TOKEN, policy="identity:s3tokens_validate")
 async def s3_token(request, body):
     """A token for a request to S3's interface, by its signature. For services: who asks must be allowed to."""
     given = body["credentials"]

@@ -6,11 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.errors import NotFound
-from cloudd.core.http import Field, Page, Request, Shape
+from cloudd.core.http import Field, Page, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
 from cloudd.identity import endpoint_filters
-from cloudd.identity.api import API, BY_NAME, asked, links
+from cloudd.identity.api import API, BY_NAME, ID, asked, links
 from cloudd.identity.api.projects import PROJECT
 from cloudd.identity.api.services import ENDPOINT
 from cloudd.identity.models import Endpoint, Project
@@ -18,9 +18,10 @@ from cloudd.identity.models.extensions import EndpointGroup, ProjectEndpoint, Pr
 
 FILTERS = t.Obj({"service_id": t.Text(1, 64), "region_id": t.Text(1, 255), "enabled": t.Bool(),
                  "interface": t.Enum("admin", "internal", "public")})
-GROUP = Shape("endpoint_group", Field("id", readonly=True), Field("name", t.Text(1, 255), required=True),
+GROUP = Shape("endpoint_group", ID, Field("name", t.Text(1, 255), required=True),
               Field("description", t.Text(0, None, null=True)), Field("filters", FILTERS, required=True),
               links("/OS-EP-FILTER/endpoint_groups"))
+GROUP_OF_PROJECT = Shape("project_endpoint_group", Field("endpoint_group_id", t.Text()), Field("project_id", t.Text()))
 records(API, "/OS-EP-FILTER/endpoint_groups", EndpointGroup, GROUP, policy="identity:{verb}", update_method="patch",
         filters={"name": EndpointGroup.name}, options={"list": {"query": asked(BY_NAME, extra=False)}},
         notify="identity.endpoint_group.{past}")
@@ -92,11 +93,10 @@ async def _grouped(tx: AsyncSession, group: EndpointGroup, project: Project) -> 
                           f"endpoint group {group.id} in project {project.id}: it was not added to it")
 
 
-@filters.get(GROUPED, policy="identity:get_endpoint_group_in_project")
-async def show_group_in_project(request: Request, tx, endpoint_group, project):
+@filters.get(GROUPED, policy="identity:get_endpoint_group_in_project", reply=GROUP_OF_PROJECT)
+async def show_group_in_project(tx, endpoint_group, project):
     """That an endpoint group was given to a project."""
-    await _grouped(tx, endpoint_group, project)
-    return {"project_endpoint_group": {"endpoint_group_id": endpoint_group.id, "project_id": project.id}}
+    return await _grouped(tx, endpoint_group, project)
 
 
 @filters.delete(GROUPED, policy="identity:remove_endpoint_group_from_project")

@@ -38,7 +38,7 @@ def links_below(path: str, *more: str) -> Field:
     def view(row: Any, request: Request) -> dict[str, str]:
         own = request.link(f"{path}/{row.id}")
         return {"self": own, **{name: f"{own}/{name}" for name in more}}
-    return Field("links", readonly=True, of=view)
+    return Field("links", t.Record(dict.fromkeys(("self", *more), t.Text())), readonly=True, of=view)
 
 
 ID = Field("id", t.Text(1, 64), update=False)
@@ -52,7 +52,7 @@ PROVIDER = Shape(
 PROTOCOL = Shape(
     "protocol", ID, Field("mapping_id", t.Text(1, 64), required=True),
     Field("remote_id_attribute", t.Text(0, 255, null=True)),
-    Field("links", readonly=True, of=lambda row, request: {
+    Field("links", t.Record({"self": t.Text(), "identity_provider": t.Text()}), readonly=True, of=lambda row, request: {
         "self": request.link(f"{PATH}/identity_providers/{{}}/protocols/{{}}", row.idp_id, row.id),
         "identity_provider": request.link(f"{PATH}/identity_providers/{{}}", row.idp_id)}))
 MAPPING = Shape("mapping", Field("id", t.Text(1, 64)), Field("rules", RULES, required=True),

@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from cloudd.core.errors import BadRequest, NotFound, Unauthorized
 from cloudd.core.http import Reply, Request
+from cloudd.core.http import types as t
+from cloudd.core.http.shapes import queried
 from cloudd.identity.api import API
-from cloudd.identity.api.tokens import view
+from cloudd.identity.api.tokens import TOKEN, view
 from cloudd.identity.federation import login as federated_login
 from cloudd.identity.federation import oidc_tokens
 from cloudd.identity.federation.oidc_provider import OidcProvider, OidcProviders
@@ -27,6 +29,7 @@ from cloudd.identity.tokens.tokens import Tokens
 PROVIDER = "/identity_providers/{idp_id}/protocols/{protocol_id}"
 BACK = "/auth/OS-FEDERATION/identity_providers/{}/protocols/{}/websso"
 PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+HTML = "text/html"
 HAND_OVER = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Logging in</title></head>
 <body><form id="sso" method="post" action="{origin}"><input type="hidden" name="token" value="{token}">
@@ -38,6 +41,7 @@ CHOOSE = """<!DOCTYPE html>
 <body><h1>Log in with</h1><ul>{links}</ul></body></html>
 """
 
+ORIGIN = queried("origin")
 login_with_token = API.resource(f"/OS-FEDERATION{PROVIDER}/auth")
 websso = API.resource("/auth/OS-FEDERATION")
 
@@ -85,8 +89,8 @@ async def by_access_token(request: Request, idp_id: str, protocol_id: str) -> Re
     return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
-login_with_token.get("", status=201, auth=False, live=True)(by_access_token)
-login_with_token.post("", status=201, auth=False, live=True)(by_access_token)
+login_with_token.get("", status=201, auth=False, live=True, answer=TOKEN)(by_access_token)
+login_with_token.post("", status=201, auth=False, live=True, answer=TOKEN)(by_access_token)
 
 
 def trusted_origin(request: Request) -> str:
@@ -136,15 +140,16 @@ async def begin_somewhere(request: Request, protocol_id: str) -> web.Response:
     address = API.prefixes[0] + BACK
     links = "".join(f'<li><a href="{html.escape(address.format(quote(idp_id), quote(protocol_id)))}?origin='
                     f'{html.escape(quote(origin, safe=""))}">{html.escape(idp_id)}</a></li>' for idp_id in found)
-    return web.Response(text=CHOOSE.format(links=links), content_type="text/html", headers=PRIVATE)
+    return web.Response(text=CHOOSE.format(links=links), content_type=HTML, headers=PRIVATE)
 
 
-for path, handler in (("/websso/{protocol_id}", begin_somewhere), (f"{PROVIDER}/websso", begin)):
-    websso.get(path, auth=False, live=True)(handler)
-    websso.post(path, auth=False, live=True)(handler)
+for method in (websso.get, websso.post):
+    method("/websso/{protocol_id}", auth=False, live=True, answer=t.Text(), media=HTML, query=ORIGIN)(begin_somewhere)
+    method(f"{PROVIDER}/websso", status=303, auth=False, live=True, answer=t.NOTHING, query=ORIGIN)(begin)
 
 
-@websso.get(f"{PROVIDER}/websso/callback", auth=False, live=True)
+@websso.get(f"{PROVIDER}/websso/callback", auth=False, live=True, answer=t.Text(), media=HTML,
+            query=queried("code", "state", "iss", "error", "error_description"))
 async def end(request, idp_id, protocol_id):
     """The browser is back from the provider: a token for the dashboard that sent it, in a form that posts itself."""
     login, asked = _login(request), request.query
@@ -180,4 +185,4 @@ def _hand_over(origin: str, token: str) -> web.Response:
     nonce = secrets.token_urlsafe(16)
     text = HAND_OVER.format(origin=html.escape(origin), token=html.escape(token), nonce=nonce)
     policy = f"default-src 'none'; script-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"
-    return web.Response(text=text, content_type="text/html", headers={**PRIVATE, "Content-Security-Policy": policy})
+    return web.Response(text=text, content_type=HTML, headers={**PRIVATE, "Content-Security-Policy": policy})

@@ -84,19 +84,19 @@ async def _answer(request: Request, body: dict[str, Any], ecp: bool) -> web.Resp
     return web.Response(body=saml.text(made), content_type=XML, headers=headers)
 
 
-@issued.post("", auth=False, live=True, body=ASKED)
+@issued.post("", auth=False, live=True, body=ASKED, answer=t.Text(), media=XML)
 async def assertion(request, body):
     """A SAML assertion about the user of a token, for a service provider."""
     return await _answer(request, body, ecp=False)
 
 
-@issued.post("/ecp", auth=False, live=True, body=ASKED)
+@issued.post("/ecp", auth=False, live=True, body=ASKED, answer=t.Text(), media=XML)
 async def ecp_assertion(request, body):
     """The same, wrapped for a client of the ECP profile."""
     return await _answer(request, body, ecp=True)
 
 
-@API.resource("/OS-FEDERATION/saml2").get("/metadata", auth=False, live=True)
+@API.resource("/OS-FEDERATION/saml2").get("/metadata", auth=False, live=True, answer=t.Text(), media=XML)
 async def metadata(request):
     """What other clouds must know of this one as an identity provider."""
     certificate = await asyncio.to_thread(request.service(saml.Signer).certificate)

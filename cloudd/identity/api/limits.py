@@ -6,24 +6,27 @@ from sqlalchemy import or_, select
 
 from cloudd.core import ids
 from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
-from cloudd.core.http import Field, Reply, Request, Shape
+from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, BY_DOMAIN, asked, comparable, links, nullable
+from cloudd.core.http.shapes import part
+from cloudd.identity.api import API, BY_DOMAIN, ID, asked, comparable, links, nullable
 from cloudd.identity.models import Limit, Project, Region, RegisteredLimit, Service
 from cloudd.identity.people import limits
 
 NUMBER = t.Int(-1, 0x7FFFFFFF)
 REGISTERED = Shape(
-    "registered_limit", Field("id", readonly=True), Field("service_id", t.Text(1, 64), required=True),
+    "registered_limit", ID, Field("service_id", t.Text(1, 64), required=True),
     Field("region_id", t.Text(0, 255, null=True)), Field("resource_name", t.Text(1, 255), required=True),
     Field("default_limit", NUMBER, required=True), Field("description", t.Text(0, None, null=True)), links("/registered_limits"))
 LIMIT = Shape(
-    "limit", Field("id", readonly=True), Field("project_id", t.Text(0, 64, null=True), update=False),
+    "limit", ID, Field("project_id", t.Text(0, 64, null=True), update=False),
     Field("domain_id", t.Text(0, 64, null=True), update=False), Field("service_id", t.Text(1, 64), required=True, update=False),
     Field("region_id", t.Text(0, 255, null=True), update=False),
     Field("resource_name", t.Text(1, 255), required=True, update=False), Field("resource_limit", NUMBER, required=True),
     Field("description", t.Text(0, None, null=True)), links("/limits"))
+
+MODEL = t.Record({"model": t.Record({"name": t.Text(), "description": t.Text()})})
 
 
 def _several(shape: Shape) -> Shape:
@@ -31,6 +34,11 @@ def _several(shape: Shape) -> Shape:
     members = {item.name: item.type for item in shape.fields if item.create}
     required = [item.name for item in shape.fields if item.required]
     return Shape(None, Field(shape.plural, t.List(t.Obj(members, required), 1), required=True))
+
+
+def _made(shape: Shape) -> t.Type:
+    """The answer to it: a list without links."""
+    return t.Record({shape.plural: t.List(part(shape))})
 
 
 async def _check_place(tx: Any, values: dict[str, Any]) -> None:
@@ -100,7 +108,8 @@ LIMITS = records(
     notify="identity.limit.{past}")
 
 
-@API.resource("/registered_limits").post("", status=201, body=_several(REGISTERED), policy="identity:create_registered_limits")
+@API.resource("/registered_limits").post("", status=201, body=_several(REGISTERED), answer=_made(REGISTERED),
+                                        policy="identity:create_registered_limits")
 async def register(request, tx, body):
     """Register limits."""
     made = []
@@ -112,10 +121,10 @@ async def register(request, tx, body):
         made.append(RegisteredLimit(id=ids.new_hex(), **values))
         tx.add(made[-1])
         await tx.flush()
-    return Reply({"registered_limits": [REGISTERED.view(row, request) for row in made]})
+    return {"registered_limits": [REGISTERED.view(row, request) for row in made]}
 
 
-@API.resource("/limits").post("", status=201, body=_several(LIMIT), policy="identity:create_limits")
+@API.resource("/limits").post("", status=201, body=_several(LIMIT), answer=_made(LIMIT), policy="identity:create_limits")
 async def create(request, tx, body):
     """Give projects or domains limits of their own."""
     made = []
@@ -126,7 +135,7 @@ async def create(request, tx, body):
         made.append(Limit(id=ids.new_hex(), **values))
         tx.add(made[-1])
         await tx.flush()
-    return Reply({"limits": [LIMIT.view(row, request) for row in made]})
+    return {"limits": [LIMIT.view(row, request) for row in made]}
 
 
 async def _check_limit(tx: Any, values: dict[str, Any]) -> None:
@@ -145,7 +154,7 @@ async def _check_limit(tx: Any, values: dict[str, Any]) -> None:
         raise Conflict(f"Conflict occurred attempting to store limit - Duplicate entry found for {values['resource_name']}.")
 
 
-@API.resource("/limits").get("/model", policy="identity:get_limit_model")
+@API.resource("/limits").get("/model", policy="identity:get_limit_model", answer=MODEL)
 async def model(request):
     """How limits of projects below each other count."""
     name = request.settings.identity.limit_model

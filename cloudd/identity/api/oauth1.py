@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from cloudd.core import clock, events, ids
 from cloudd.core.errors import BadRequest, Forbidden, NotFound, Unauthorized
-from cloudd.core.http import Field, Page, Reply, Request, Shape
+from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
 from cloudd.identity import oauth1
-from cloudd.identity.api import API, links
+from cloudd.identity.api import API, ID, links
 from cloudd.identity.api.roles import ROLE
 from cloudd.identity.api.trusts import ROLE_REF
 from cloudd.identity.audit import DelegationChanged
@@ -21,14 +21,17 @@ from cloudd.identity.models import Project, Role
 from cloudd.identity.models.extensions import Consumer, OAuthToken
 from cloudd.identity.oauth1 import Signed
 
-CONSUMER = Shape("consumer", Field("id", readonly=True), Field("description", t.Text(0, None, null=True)),
+CONSUMER = Shape("consumer", ID, Field("description", t.Text(0, None, null=True)),
                  links("/OS-OAUTH1/consumers"), extra=True)
+MADE = Shape("consumer", *CONSUMER.fields, Field("secret", t.Text()), extra=True)
+AUTHORIZED = t.Record({"token": t.Record({"oauth_verifier": t.Text()})})
+FORM = "application/x-www-form-urlencoded"
 ROLES = Shape(None, Field("roles", t.List(ROLE_REF, 1), required=True), extra=True)
 TOKEN = Shape(
-    "access_token", Field("id", readonly=True), Field("consumer_id", readonly=True), Field("project_id", readonly=True),
-    Field("authorizing_user_id", readonly=True, of="user_id"),
-    Field("expires_at", readonly=True, of=lambda row, request: clock.iso_micro(row.expires_at)),
-    Field("links", readonly=True, of=lambda row, request: {
+    "access_token", ID, Field("consumer_id", t.Text(), readonly=True), Field("project_id", t.Text(), readonly=True),
+    Field("authorizing_user_id", t.Text(), readonly=True, of="user_id"),
+    Field("expires_at", t.Text(null=True), readonly=True, of=lambda row, request: clock.iso_micro(row.expires_at)),
+    Field("links", t.Record({"self": t.Text(), "roles": t.Text()}), readonly=True, of=lambda row, request: {
         "self": request.link(f"/users/{row.user_id}/OS-OAUTH1/access_tokens/{row.id}"),
         "roles": request.link(f"/users/{row.user_id}/OS-OAUTH1/access_tokens/{row.id}/roles")}))
 oauth = API.resource("/OS-OAUTH1")
@@ -46,11 +49,10 @@ CONSUMERS = records(API, "/OS-OAUTH1/consumers", Consumer, CONSUMER, policy="ide
                     notify="identity.OS-OAUTH1:consumer.{past}")
 
 
-@oauth.post("/consumers", status=201, body=CONSUMER, policy="identity:create_consumer")
+@oauth.post("/consumers", status=201, body=CONSUMER, reply=MADE, policy="identity:create_consumer")
 async def create_consumer(request, tx, body):
     """Make a consumer; its secret is shown this once."""
-    row = await CONSUMERS.create(request, tx, {**body, "secret": None})
-    return {"consumer": {**CONSUMER.view(row, request), "secret": row.secret}}
+    return await CONSUMERS.create(request, tx, {**body, "secret": None})
 
 
 async def consumer_before_create(request: Request, tx: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -73,10 +75,10 @@ def ttl(request: Request) -> timedelta:
 def form(token: OAuthToken, request: Request, **more: str) -> web.Response:
     """OAuth's answers are forms, not JSON."""
     body = urlencode({"oauth_token": token.id, "oauth_token_secret": token.secret, **more}, safe=":")
-    return web.Response(status=201, body=body.encode(), content_type="application/x-www-form-urlencoded")
+    return web.Response(status=201, body=body.encode(), content_type=FORM)
 
 
-@oauth.post("/request_token", status=201, auth=False)
+@oauth.post("/request_token", status=201, auth=False, answer=t.Text(), media=FORM)
 async def request_token(request, tx):
     """A consumer asks for a request token; its signature is the proof."""
     given, now = signed(request), request.context.now()
@@ -97,7 +99,7 @@ async def load_request_token(request: Request, tx: Any, value: str) -> OAuthToke
     return row
 
 
-@oauth.put("/authorize/{request_token}", body=ROLES, use="create", policy="identity:authorize_request_token")
+@oauth.put("/authorize/{request_token}", body=ROLES, use="create", policy="identity:authorize_request_token", answer=AUTHORIZED)
 async def authorize(request, tx, request_token, body):
     """A user lets a consumer have some of his roles on the project that it asked for."""
     oauth1.refuse_delegated(request.context.token)
@@ -107,7 +109,7 @@ async def authorize(request, tx, request_token, body):
     return {"token": {"oauth_verifier": request_token.verifier}}
 
 
-@oauth.post("/access_token", status=201, auth=False)
+@oauth.post("/access_token", status=201, auth=False, answer=t.Text(), media=FORM)
 async def access_token(request, tx):
     """A consumer changes an authorized request token for an access token."""
     given, now = signed(request), request.context.now()
@@ -160,10 +162,10 @@ async def roles(tx, user_id, token) -> Page:
     return Page(await _roles(tx, await oauth1.access_token(tx, user_id, token)))
 
 
-@mine.get("/{token}/roles/{role_id}", policy="identity:get_access_token_role", target=_target)
-async def role(request, tx, user_id, token, role_id):
+@mine.get("/{token}/roles/{role_id}", policy="identity:get_access_token_role", target=_target, reply=ROLE)
+async def role(tx, user_id, token, role_id):
     """One of them."""
     for row in await _roles(tx, await oauth1.access_token(tx, user_id, token)):
         if row.id == role_id:
-            return Reply({"role": ROLE.view(row, request)})
+            return row
     raise NotFound(f"Could not find role: {role_id}. The access token does not stand for it.")

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from cloudd.core.errors import BadRequest, Unauthorized
 from cloudd.core.http import Reply, Request
+from cloudd.core.http import types as t
 from cloudd.core.http.body import read_bytes
 from cloudd.identity.api import API
 from cloudd.identity.passwords import Hasher
@@ -13,6 +14,8 @@ from cloudd.identity.tokens.authentication import log_in
 from cloudd.identity.tokens.methods import Login
 from cloudd.identity.tokens.tokens import Tokens
 
+GRANTED = t.Record({"access_token": t.Text(), "token_type": t.Text(), "expires_in": t.Int()})
+REFUSED = t.Record({"error": t.Text(), "error_description": t.Text()})
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -36,7 +39,7 @@ def _client(request: Request) -> tuple[str, str]:
     return client, secret
 
 
-@API.resource("/OS-OAUTH2").post("/token", auth=False, live=True)
+@API.resource("/OS-OAUTH2").post("/token", auth=False, live=True, answer=t.Either(GRANTED, REFUSED))
 async def token(request):
     """A bearer token for an application credential."""
     sent = dict(parse_qsl((await read_bytes(request.raw, request.settings, known=False)).decode(errors="replace")))

@@ -8,11 +8,14 @@ from cloudd.core.errors import BadRequest, Forbidden, NotFound
 from cloudd.core.http import Field, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
+from cloudd.core.http.shapes import part, queried
 from cloudd.identity.api import (
     API,
     BY_DOMAIN,
     BY_ENABLED,
     FLAG,
+    ID,
+    PAGE,
     asked,
     comparable,
     flag,
@@ -29,7 +32,7 @@ NAME = t.Text(1, 64, pattern=r"\S")
 TAG = t.Text(1, 255, pattern="^[^,/]*$")
 OPTIONS = t.Obj({"immutable": t.Bool(null=True)})
 COMMON = (
-    Field("id", readonly=True), Field("name", NAME, required=True),
+    ID, Field("name", NAME, required=True),
     Field("description", t.Text(0, None, null=True), default=""), Field("enabled", t.Bool(), default=True),
     Field("tags", t.List(TAG, 0, 80, unique=True), default=list), Field("options", OPTIONS, default=dict),
 )
@@ -38,6 +41,10 @@ PROJECT = Shape("project", *COMMON, Field("domain_id", t.Text(0, 64, null=True))
                 links("/projects"), extra=True)
 DOMAIN = Shape("domain", *COMMON, Field("explicit_domain_id", t.Text(32, 32, pattern="^[0-9a-f]+$"), update=False, reply=False),
                links("/domains"), extra=True)
+RELATED = t.Either(t.List(t.Record({"project": part(PROJECT)})), t.Map(null=True))
+WHOLE = Shape("project", *PROJECT.fields, Field("parents", RELATED, sometimes=True), Field("subtree", RELATED, sometimes=True), extra=True)
+NEAR = queried("parents_as_list", "parents_as_ids", "subtree_as_list", "subtree_as_ids")
+TAG_LIST = t.Record({"tags": t.List(TAG), "links": PAGE})
 TAGS = Shape(None, Field("tags", t.List(TAG, 0, 80, unique=True), required=True), plural="tags")
 BY_PROJECT = Field("name", NAME)
 FIXED = ("domain_id", "parent_id", "is_domain")
@@ -135,7 +142,7 @@ async def delete_domain(request, tx, domain):
     await _delete(request, tx, domain)
 
 
-@resource.get("/{project}", policy="identity:get_project")
+@resource.get("/{project}", policy="identity:get_project", answer=WHOLE, query=NEAR)
 async def show(request, tx, project):
     """A project; with `parents_as_list|ids` or `subtree_as_list|ids`, what is above or below it."""
     view, asked = PROJECT.view(project, request), request.query
@@ -161,13 +168,13 @@ def _tag_list(request: Request, project: Project) -> dict[str, Any]:
     return {"tags": project.tags, "links": {"self": request.link(f"/projects/{project.id}/tags"), "next": None, "previous": None}}
 
 
-@resource.get("/{project}/tags", policy="identity:list_project_tags")
+@resource.get("/{project}/tags", policy="identity:list_project_tags", answer=TAG_LIST)
 async def list_tags(request, project):
     """The tags of a project."""
     return _tag_list(request, project)
 
 
-@resource.put("/{project}/tags", body=TAGS, use="create", policy="identity:update_project_tags")
+@resource.put("/{project}/tags", body=TAGS, use="create", policy="identity:update_project_tags", answer=TAG_LIST)
 async def set_tags(request, project, body):
     """Make the tags of a project exactly these."""
     project.retag(body["tags"])
@@ -187,7 +194,7 @@ async def has_tag(project, tag):
         raise NotFound(f"Could not find project tag: {tag}.")
 
 
-@resource.put("/{project}/tags/{tag}", status=201, policy="identity:create_project_tag")
+@resource.put("/{project}/tags/{tag}", status=201, policy="identity:create_project_tag", answer=t.NOTHING)
 async def add_tag(request, project, tag):
     """Tag a project."""
     TAGS.read({"tags": [*project.tags, tag]}, request.version)          # one that it has is refused, as in Keystone

@@ -4,13 +4,17 @@ from sqlalchemy import select
 
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
-from cloudd.identity.api import API
+from cloudd.core.http import types as t
+from cloudd.core.http.shapes import queried
+from cloudd.identity.api import API, PAGE
 from cloudd.identity.models import Revocation
 
 NAMES = {"audit": "audit_id", "chain": "audit_chain_id", "user": "user_id", "project": "project_id", "domain": "domain_id"}
+EVENT = t.Record({**dict.fromkeys(NAMES.values(), t.Text()), "issued_before": t.Text()}, tuple(NAMES.values()))
+EVENTS = t.Record({"events": t.List(EVENT), "links": PAGE})
 
 
-@API.resource("/OS-REVOKE").get("/events", policy="identity:list_revoke_events")
+@API.resource("/OS-REVOKE").get("/events", policy="identity:list_revoke_events", answer=EVENTS, query=queried("since"))
 async def events(request, tx):
     """The revocations that still matter; with `since` the later ones."""
     query = select(Revocation).order_by(Revocation.serial)

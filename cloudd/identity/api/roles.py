@@ -8,16 +8,24 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, BY_DOMAIN, BY_NAME, asked, comparable, links
+from cloudd.core.http.shapes import part
+from cloudd.identity.api import API, BY_DOMAIN, BY_NAME, ID, SELF, asked, comparable, links
 from cloudd.identity.models import Assignment, ImpliedRole, Project, Role
 from cloudd.identity.people import projects
 
 NEVER_IMPLIED = ("admin",)
 """Keystone's `prohibited_implied_role`: nobody becomes administrator without it being said."""
 
-ROLE = Shape("role", Field("id", readonly=True), Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
+ROLE = Shape("role", ID, Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
              Field("domain_id", t.Text(0, 64, null=True)), Field("description", t.Text(0, None, null=True)),
              Field("options", t.Obj({"immutable": t.Bool(null=True)}), default=dict), links("/roles"), extra=True)
+
+BRIEF = Shape("role", ID, Field("name", t.Text()), links("/roles"))
+RULE = {"prior_role": part(BRIEF), "implies": part(BRIEF)}
+RULES = {**RULE, "implies": t.List(part(BRIEF))}
+INFERENCE = t.Record({"role_inference": t.Record(RULE), "links": SELF})
+IMPLIED = t.Record({"role_inference": t.Record(RULES), "links": SELF})
+INFERENCES = t.Record({"role_inferences": t.List(t.Record(RULES)), "links": SELF})
 
 
 def visible(request: Request, query: Any) -> Any:
@@ -93,10 +101,6 @@ async def load_implied(request: Request, tx: Any, value: str) -> Role:
     return role
 
 
-def brief(request: Request, role: Role) -> dict[str, Any]:
-    return {"id": role.id, "name": role.name, "links": {"self": request.link(f"/roles/{role.id}")}}
-
-
 async def _implied_by(tx: Any) -> dict[str, list[Role]]:
     query = select(ImpliedRole.prior_role_id, Role).join(Role, Role.id == ImpliedRole.implied_role_id).order_by(Role.name)
     found: dict[str, list[Role]] = {}
@@ -105,16 +109,16 @@ async def _implied_by(tx: Any) -> dict[str, list[Role]]:
     return found
 
 
-@roles.get("/{role}/implies", policy="identity:list_implied_roles")
+@roles.get("/{role}/implies", policy="identity:list_implied_roles", answer=IMPLIED)
 async def list_implied(request, tx, role):
     """The roles that a role implies."""
     implied = (await _implied_by(tx)).get(role.id, [])
-    return {"role_inference": {"prior_role": brief(request, role), "implies": [brief(request, row) for row in implied]},
+    return {"role_inference": {"prior_role": BRIEF.view(role, request), "implies": [BRIEF.view(row, request) for row in implied]},
             "links": {"self": request.link(f"/roles/{role.id}/implies")}}
 
 
 def _inference(request: Request, role: Role, implied: Role) -> dict[str, Any]:
-    return {"role_inference": {"prior_role": brief(request, role), "implies": brief(request, implied)},
+    return {"role_inference": {"prior_role": BRIEF.view(role, request), "implies": BRIEF.view(implied, request)},
             "links": {"self": request.link(f"/roles/{role.id}/implies/{implied.id}")}}
 
 
@@ -125,7 +129,7 @@ async def _require_rule(tx: Any, role: Role, implied: Role) -> ImpliedRole:
     return rule
 
 
-@roles.put("/{role}/implies/{implied}", status=201, policy="identity:create_implied_role")
+@roles.put("/{role}/implies/{implied}", status=201, policy="identity:create_implied_role", answer=INFERENCE)
 async def imply(request, tx, role, implied):
     """Let a role imply another."""
     if implied.name in NEVER_IMPLIED or role.id == implied.id or (implied.domain_id and not role.domain_id):
@@ -134,7 +138,7 @@ async def imply(request, tx, role, implied):
     return _inference(request, role, implied)
 
 
-@roles.get("/{role}/implies/{implied}", policy="identity:get_implied_role")
+@roles.get("/{role}/implies/{implied}", policy="identity:get_implied_role", answer=INFERENCE)
 async def show_implied(request, tx, role, implied):
     """One inference rule."""
     await _require_rule(tx, role, implied)
@@ -153,11 +157,11 @@ async def no_longer_imply(tx, role, implied):
     await tx.delete(await _require_rule(tx, role, implied))
 
 
-@API.resource("/role_inferences").get("", policy="identity:list_role_inference_rules")
+@API.resource("/role_inferences").get("", policy="identity:list_role_inference_rules", answer=INFERENCES)
 async def inferences(request, tx):
     """All inference rules."""
     rules = await _implied_by(tx)
     priors = (await tx.execute(select(Role).where(Role.id.in_(rules)).order_by(Role.name))).scalars()
-    found = [{"prior_role": brief(request, prior), "implies": [brief(request, row) for row in rules[prior.id]]}
+    found = [{"prior_role": BRIEF.view(prior, request), "implies": [BRIEF.view(row, request) for row in rules[prior.id]]}
              for prior in priors]
     return {"role_inferences": found, "links": {"self": request.link("/role_inferences")}}

@@ -9,19 +9,19 @@ from cloudd.core.errors import BadRequest, Conflict, Forbidden
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.records import records
-from cloudd.identity.api import API, asked, comparable, links, nullable
+from cloudd.identity.api import API, ID, asked, comparable, links, nullable
 from cloudd.identity.catalog import expand
 from cloudd.identity.models import Endpoint, Region, Service
 
 REGION = Shape("region", Field("id", t.Text(0, 255, null=True), update=False),
                Field("description", t.Text(0, None, null=True), default=""),
                Field("parent_region_id", t.Text(0, 255, null=True)), links("/regions"), extra=True)
-SERVICE = Shape("service", Field("id", readonly=True), Field("type", t.Text(1, 255), required=True),
+SERVICE = Shape("service", ID, Field("type", t.Text(1, 255), required=True),
                 Field("name", t.Text(0, 255, null=True)),
                 Field("description", t.Text(0, None, null=True)),
                 Field("enabled", t.Bool(), default=True), links("/services"), extra=True)
 ENDPOINT = Shape(
-    "endpoint", Field("id", readonly=True), Field("interface", t.Enum("admin", "internal", "public"), required=True),
+    "endpoint", ID, Field("interface", t.Enum("admin", "internal", "public"), required=True),
     Field("service_id", t.Text(1, 64), required=True), Field("region_id", t.Text(0, 255, null=True)),
     Field("region", t.Text(0, 255, null=True), of="region_id"), Field("enabled", t.Bool(), default=True),
     Field("url", t.Text(1, 2000), required=True, of=lambda row, request: expand(row.url, request.base_url)),

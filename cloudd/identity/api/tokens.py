@@ -8,8 +8,8 @@ from cloudd.core.clock import iso_micro
 from cloudd.core.errors import NotFound
 from cloudd.core.http import Reply, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.shapes import Field
-from cloudd.identity.api import API
+from cloudd.core.http.shapes import Field, queried
+from cloudd.identity.api import API, PAGE, SELF
 from cloudd.identity.api.projects import DOMAIN, PROJECT
 from cloudd.identity.audit import TokenRevoked
 from cloudd.identity.catalog import Catalog
@@ -26,6 +26,28 @@ IDENTITY = t.Obj({"methods": t.List(t.Text()), "password": t.Map(), "token": t.M
 SCOPE = t.Raw({"anyOf": [{"type": "object"}, {"enum": ["unscoped", None]}]})
 AUTH = Shape("auth", Field("identity", IDENTITY, required=True), Field("scope", SCOPE), extra=True)
 
+ONE = t.Record({"id": t.Text()})
+NAMED = {"id": t.Text(), "name": t.Text()}
+PLACE = t.Record({**NAMED, "domain": t.Record(NAMED)}, ("domain",))
+ALL = t.Record({"all": t.Bool()})
+ENDPOINT = t.Record({"id": t.Text(), "interface": t.Text(), "region": t.Text(null=True), "region_id": t.Text(null=True), "url": t.Text()})
+ENTRIES = t.List(t.Record({**NAMED, "type": t.Text(), "endpoints": t.List(ENDPOINT)}))
+ORIGIN = t.Record({"identity_provider": ONE, "protocol": ONE, "groups": t.List(ONE)})
+USER = t.Record({**NAMED, "domain": t.Record(NAMED), "password_expires_at": t.Text(null=True), "OS-FEDERATION": ORIGIN},
+                ("password_expires_at", "OS-FEDERATION"))
+RULES = t.List(t.Record(dict.fromkeys(("id", "service", "path", "method"), t.Text())))
+OF_SCOPE = {
+    "project": PLACE, "is_domain": t.Bool(), "domain": t.Record(NAMED), "system": ALL, "roles": t.List(t.Record(NAMED)), "catalog": ENTRIES,
+    "service_providers": t.List(t.Record(dict.fromkeys(("id", "auth_url", "sp_url"), t.Text()))),
+    "OS-TRUST:trust": t.Record({"id": t.Text(), "impersonation": t.Bool(), "trustor_user": ONE, "trustee_user": ONE}),
+    "application_credential": t.Record({**NAMED, "restricted": t.Bool(), "access_rules": RULES}, ("access_rules",)),
+    "OS-OAUTH1": t.Record({"access_token_id": t.Text(), "consumer_id": t.Text()})}
+"""What a token tells of where it is good and how it was come by."""
+TOKEN = t.Record({"token": t.Record({"methods": t.List(t.Text()), "audit_ids": t.List(t.Text()), "expires_at": t.Text(),
+                                     "issued_at": t.Text(), "user": USER, **OF_SCOPE}, tuple(OF_SCOPE))})
+VALIDATED = queried("allow_expired", "nocatalog")
+CATALOG = t.Record({"catalog": ENTRIES, "links": PAGE})
+SYSTEM = t.Record({"system": t.List(ALL), "links": SELF})
 tokens = API.resource("/auth/tokens")
 auth = API.resource("/auth")
 
@@ -80,7 +102,7 @@ def _naive(moment: Any) -> str | None:
     return text.rstrip("Z") if text else None
 
 
-@tokens.post("", status=201, body=AUTH, auth=False, live=True)
+@tokens.post("", status=201, body=AUTH, auth=False, live=True, answer=TOKEN, query=queried("nocatalog"))
 async def create(request, body):
     """Log in: a new token, in X-Subject-Token."""
     headers, methods = request.raw.headers, body["identity"]["methods"]
@@ -101,13 +123,13 @@ async def _show(request: Request, rule: str) -> Reply:
     return Reply(await view(request, subject), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
-@tokens.get("", policy="identity:validate_token", live=True, target=lambda request: _own_token(request))
+@tokens.get("", policy="identity:validate_token", live=True, answer=TOKEN, query=VALIDATED, target=lambda request: _own_token(request))
 async def show(request):
     """What a token says."""
     return await _show(request, "identity:validate_token")
 
 
-@tokens.head("", policy="identity:check_token", live=True, target=lambda request: _own_token(request))
+@tokens.head("", policy="identity:check_token", live=True, query=VALIDATED, target=lambda request: _own_token(request))
 async def check(request):
     """Whether a token is good."""
     reply = await _show(request, "identity:check_token")
@@ -130,7 +152,7 @@ def _own_token(request: Request) -> dict[str, Any]:
     return {"target": {"token": request.context.token}}
 
 
-@auth.get("/catalog", policy="identity:get_auth_catalog", live=True)
+@auth.get("/catalog", policy="identity:get_auth_catalog", live=True, answer=CATALOG)
 async def catalog(request):
     """The catalog of the caller's token."""
     if request.context.scope is None:
@@ -151,7 +173,7 @@ async def domains(request, tx):
     return (await effective.reachable(tx, *request.context.token.reach))[1]
 
 
-@auth.get("/system", policy="identity:get_auth_system")
+@auth.get("/system", policy="identity:get_auth_system", answer=SYSTEM)
 async def system(request, tx):
     """System scopes that the caller may have."""
     _, _, on_system = await effective.reachable(tx, *request.context.token.reach)

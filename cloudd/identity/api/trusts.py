@@ -6,11 +6,12 @@ from sqlalchemy import select
 
 from cloudd.core import clock, events, ids
 from cloudd.core.errors import BadRequest, Forbidden, NotFound
-from cloudd.core.http import Field, Page, Reply, Request, Shape
+from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
-from cloudd.identity.api import API
-from cloudd.identity.api.roles import brief
+from cloudd.core.http.shapes import part
+from cloudd.identity.api import API, ID, PAGE, links
+from cloudd.identity.api.roles import BRIEF
 from cloudd.identity.audit import DelegationChanged
 from cloudd.identity.models import Role, Trust, User
 from cloudd.identity.people import effective
@@ -19,14 +20,19 @@ ROLE_REF = t.Raw({"type": "object", "properties": {"id": {"type": "string"}, "na
                                                    "domain": {"type": "object"}},
                   "anyOf": [{"required": ["id"]}, {"required": ["name"]}]})
 TRUST = Shape(
-    "trust", Field("id", readonly=True), Field("trustor_user_id", t.Text(1, 64), required=True),
+    "trust", ID, Field("trustor_user_id", t.Text(1, 64), required=True),
     Field("trustee_user_id", t.Text(1, 64), required=True), Field("project_id", t.Text(0, 64, null=True)),
     Field("impersonation", t.Bool(), required=True), Field("roles", t.List(ROLE_REF, 0, 128), default=list, reply=False),
     Field("expires_at", t.Text(0, 64, null=True), of=lambda row, request: clock.iso_micro(row.expires_at)),
     Field("remaining_uses", t.Int(1, null=True)), Field("allow_redelegation", t.Bool(), default=False, reply=False),
     Field("redelegation_count", t.Int(0, null=True)), Field("redelegated_trust_id", t.Text(0, 64, null=True)),
-    Field("deleted_at", readonly=True, of=lambda row, request: clock.iso_micro(row.deleted_at)),
-    Field("links", readonly=True, of=lambda row, request: {"self": request.link(f"/OS-TRUST/trusts/{row.id}")}), extra=True)
+    Field("deleted_at", t.Text(null=True), readonly=True, of=lambda row, request: clock.iso_micro(row.deleted_at)),
+    links("/OS-TRUST/trusts"), extra=True)
+FULL = Shape("trust", *(item for item in TRUST.fields if item.name != "roles"),
+             Field("roles", t.List(part(BRIEF)), of=lambda row, request: [BRIEF.view(role, request) for role in row.roles]),
+             Field("roles_links", PAGE, of=lambda row, request: {
+                 "self": request.link(f"/OS-TRUST/trusts/{row.id}/roles"), "next": None, "previous": None}), extra=True)
+"""One trust, with its roles; lists leave them out."""
 MAX_REDELEGATION = 3
 trusts = API.resource("/OS-TRUST/trusts")
 LISTING = Listing(Trust, {"trustor_user_id": Trust.trustor_user_id, "trustee_user_id": Trust.trustee_user_id})
@@ -40,18 +46,16 @@ async def load(request: Request, tx: Any, value: str) -> Trust:
     return trust
 
 
-async def _full(request: Request, tx: Any, trust: Trust) -> dict[str, Any]:
-    roles = await _roles(tx, trust)
-    view = TRUST.view(trust, request)
-    return {"trust": {**view, "roles": [brief(request, role) for role in roles],
-                      "roles_links": {"self": f"{view['links']['self']}/roles", "next": None, "previous": None}}}
+async def _full(tx: Any, trust: Any) -> Trust:
+    trust.roles = await _roles(tx, trust)
+    return trust
 
 
 async def _roles(tx: Any, trust: Trust) -> list[Role]:
     return list((await tx.execute(select(Role).where(Role.id.in_(trust.role_ids)).order_by(Role.name))).scalars())
 
 
-@trusts.post("", status=201, body=TRUST, policy="identity:create_trust")
+@trusts.post("", status=201, body=TRUST, reply=FULL, policy="identity:create_trust")
 async def create(request, tx, body):
     """Trust somebody with some of one's own roles on a project."""
     context, parent = request.context, None
@@ -73,7 +77,7 @@ async def create(request, tx, body):
     tx.add(trust)
     await tx.flush()
     await events.emit(tx, request.context, DelegationChanged(trust.id, "trust", "created", trust.trustor_user_id))
-    return Reply(await _full(request, tx, trust))
+    return await _full(tx, trust)
 
 
 def moment_of(body: dict[str, Any], now: Any) -> Any:
@@ -152,7 +156,7 @@ def _list_rule(request: Request) -> str:
     return "identity:list_trusts"
 
 
-@trusts.get("", policy="identity:get_trust", reply=TRUST, target=lambda request: {"target": {"trust": {
+@trusts.get("", policy="identity:get_trust", reply=TRUST, listing=LISTING, target=lambda request: {"target": {"trust": {
     "trustor_user_id": request.context.user_id}}})
 async def index(request, tx) -> Page:
     """Trusts: one's own by trustor or trustee, all for administrators."""
@@ -162,10 +166,10 @@ async def index(request, tx) -> Page:
     return await LISTING.paged(tx, query, asked, query)
 
 
-@trusts.get("/{trust}", policy="identity:get_trust")
-async def show(request, tx, trust):
+@trusts.get("/{trust}", policy="identity:get_trust", reply=FULL)
+async def show(tx, trust):
     """A trust, with the roles that it delegates."""
-    return await _full(request, tx, trust)
+    return await _full(tx, trust)
 
 
 @trusts.delete("/{trust}", policy="identity:delete_trust")
@@ -180,19 +184,16 @@ async def delete(request, tx, trust):
         ending.extend((await tx.execute(query)).scalars())
 
 
-@trusts.get("/{trust}/roles", policy="identity:list_roles_for_trust")
-async def list_roles(request, tx, trust):
+@trusts.get("/{trust}/roles", policy="identity:list_roles_for_trust", reply=BRIEF)
+async def list_roles(tx, trust):
     """The roles that a trust delegates."""
-    return {"roles": [brief(request, role) for role in await _roles(tx, trust)],
-            "links": {"self": request.link(f"/OS-TRUST/trusts/{trust.id}/roles"), "next": None, "previous": None}}
+    return await _roles(tx, trust)
 
 
-@trusts.get("/{trust}/roles/{id}", policy="identity:get_role_for_trust")
-async def show_role(request, tx, trust, id):
+@trusts.get("/{trust}/roles/{id}", policy="identity:get_role_for_trust", reply=BRIEF)
+async def show_role(tx, trust, id):
     """One of the roles that a trust delegates."""
     for role in await _roles(tx, trust):
         if role.id == id:
-            return {"role": brief(request, role)}
+            return role
     raise NotFound(f"Could not find role: {id}. The trust does not delegate it.", type="RoleNotFound")
-
-

@@ -19,6 +19,7 @@ from cloudd.identity.api import (
     BY_DOMAIN,
     BY_ENABLED,
     BY_NAME,
+    ID,
     asked,
     comparable,
     flag,
@@ -45,15 +46,15 @@ OPTIONS = t.Obj({
 FEDERATED = t.List(t.Obj({"idp_id": t.Text(1), "protocols": t.List(t.Obj({"protocol_id": t.Text(1), "unique_id": t.Text(1)},
                                                                          ("protocol_id", "unique_id")), 1)}, ("idp_id", "protocols")))
 USER = Shape(
-    "user", Field("id", readonly=True), Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
+    "user", ID, Field("name", t.Text(1, 255, pattern=r"\S"), required=True),
     Field("domain_id", t.Text(0, 64, null=True)), Field("enabled", t.Bool(), default=True),
     Field("default_project_id", t.Text(0, 64, null=True), of=lambda row, request: row.default_project_id or UNSET, sometimes=True),
     Field("password", t.Text(0, None, null=True), reply=False), Field("options", OPTIONS, default=dict),
-    Field("password_expires_at", readonly=True, of=lambda row, request: naive(row.password_expires_at)),
+    Field("password_expires_at", t.Text(null=True), readonly=True, of=lambda row, request: naive(row.password_expires_at)),
     Field("federated", FEDERATED, of=lambda row, request: federated_users.view(row.__dict__.get("federated_rows", ())) or UNSET,
           sometimes=True),
     links("/users"), extra=True)
-GROUP = Shape("group", Field("id", readonly=True), Field("name", t.Text(1, 64, pattern=r"\S"), required=True),
+GROUP = Shape("group", ID, Field("name", t.Text(1, 64, pattern=r"\S"), required=True),
               Field("domain_id", t.Text(0, 64, null=True)), Field("description", t.Text(0, None, null=True), default=""),
               links("/groups"), extra=True)
 PASSWORD = Shape("user", Field("original_password", t.Text(0, None), required=True),
@@ -260,18 +261,20 @@ async def _proved(request: Request, user_id: str, password: str) -> User:
     return user
 
 
-@users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT)
+PROJECTS_BY_NAME = Listing(Project, {**comparable(name=Project.name, domain_id=Project.domain_id), "enabled": flag(Project.enabled)})
+GROUPS_BY_NAME = Listing(Group, comparable(name=Group.name))
+USERS_BY_NAME = Listing(User, USER_FILTERS)
+
+
+@users.get("/{user}/projects", policy="identity:list_user_projects", reply=PROJECT, listing=PROJECTS_BY_NAME)
 async def list_projects(request, tx, user) -> Page:
     """The projects on which a user has a role."""
     found, _, _ = await effective.reachable(tx, user.id)
     return await PROJECTS_BY_NAME.page(request, tx, select(Project).where(Project.id.in_([row.id for row in found])))
 
 
-GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", readonly=True, of=lambda row, request: clock.iso_micro(
-    request.params["ends"].get(row.id))), extra=True)
-PROJECTS_BY_NAME = Listing(Project, {**comparable(name=Project.name, domain_id=Project.domain_id), "enabled": flag(Project.enabled)})
-GROUPS_BY_NAME = Listing(Group, comparable(name=Group.name))
-USERS_BY_NAME = Listing(User, USER_FILTERS)
+GROUP_OF_USER = Shape("group", *GROUP.fields, Field("membership_expires_at", t.Text(null=True), readonly=True, of=lambda row, request:
+                      clock.iso_micro(request.params["ends"].get(row.id))), extra=True)
 
 
 def _seen(request: Request, query: Any, model: Any) -> Any:
@@ -280,7 +283,7 @@ def _seen(request: Request, query: Any, model: Any) -> Any:
     return query.where(model.domain_id == own) if own else query
 
 
-@users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER)
+@users.get("/{user}/groups", policy="identity:list_groups_for_user", reply=GROUP_OF_USER, listing=GROUPS_BY_NAME)
 async def list_groups(request, tx, user) -> Page:
     """The groups that a user is in."""
     request.params["ends"] = await federated_users.memberships(tx, user.id, request.context.now())
@@ -289,7 +292,7 @@ async def list_groups(request, tx, user) -> Page:
     return await GROUPS_BY_NAME.page(request, tx, _seen(request, query, Group))
 
 
-@groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER)
+@groups.get("/{group}/users", policy="identity:list_users_in_group", reply=USER, listing=USERS_BY_NAME)
 async def list_users(request, tx, group) -> Page:
     """The users in a group."""
     query = select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group.id)

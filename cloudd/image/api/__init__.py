@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from cloudd.core import clock
 from cloudd.core.errors import BadRequest, CloudError, OverQuota, TooLarge
-from cloudd.core.http import Api, Page, Request
+from cloudd.core.http import Api, Field, Page, Request
+from cloudd.core.http import types as t
 from cloudd.core.http.accept import chosen, written
 from cloudd.core.http.dialects import Dialect, ListQuery
 from cloudd.image.images import find
@@ -98,6 +100,10 @@ def _link(path: str, pairs: Mapping[str, str]) -> str:
 
 API = Api("image", prefixes=("/image/v2",), dialect=Glance(), policies=POLICIES + METADEF_POLICIES, title="Images (Glance v2)",
           trailing_slash=False)
+
+LOCATION = t.Record({"url": t.Text(), "metadata": t.Map()})
+STAMPS = (Field("created_at", t.Text(), of=lambda row, request: clock.iso(row.created_at)),
+          Field("updated_at", t.Text(), of=lambda row, request: clock.iso(row.updated_at)))
 
 
 @API.loader("image")

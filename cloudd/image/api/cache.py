@@ -4,12 +4,16 @@ from typing import Any
 
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Request
+from cloudd.core.http import types as t
 from cloudd.image import cache
 from cloudd.image.api import API
 from cloudd.image.cache import Cache
 from cloudd.image.models import Image, ImageCached
 
 CACHE = API.resource("/cache")
+ENTRY = t.Record({"image_id": t.Text(), "hits": t.Int(), "size": t.Int(), "last_accessed": t.Number(), "last_modified": t.Number()})
+ENTRIES = t.Record({"cached_images": t.List(ENTRY), "queued_images": t.List(t.Text())})
+PRUNED = t.Record({"total_files_pruned": t.Int(), "total_bytes_pruned": t.Int()})
 HEADER = "X-Image-Cache-Clear-Target"
 
 
@@ -23,7 +27,7 @@ def view(row: ImageCached) -> dict[str, Any]:
             "last_modified": row.created_at.timestamp()}
 
 
-@CACHE.get(policy="cache_list")
+@CACHE.get(policy="cache_list", answer=ENTRIES)
 async def index(request: Request, tx: Any) -> dict[str, Any]:
     """List what is cached and what is queued for it."""
     _on(request)
@@ -70,7 +74,7 @@ async def clear(request: Request) -> None:
         await cache.drop(request.parts, [row.image_id for row in rows])
 
 
-@CACHE.post("/clean", policy="cache_clean", live=True)
+@CACHE.post("/clean", policy="cache_clean", live=True, answer=t.Record({}))
 async def clean(request: Request) -> dict[str, Any]:
     """Drop entries that are not whole or belong to no image."""
     _on(request)
@@ -78,7 +82,7 @@ async def clean(request: Request) -> dict[str, Any]:
     return {}
 
 
-@CACHE.post("/prune", policy="cache_prune", live=True)
+@CACHE.post("/prune", policy="cache_prune", live=True, answer=PRUNED)
 async def prune(request: Request) -> dict[str, Any]:
     """Drop what was unused for longest until the cache is as small as the settings want it."""
     _on(request)
@@ -86,7 +90,7 @@ async def prune(request: Request) -> dict[str, Any]:
     return {"total_files_pruned": files, "total_bytes_pruned": size}
 
 
-@CACHE.get("/nodes/{image_id}", policy="list_cached_nodes")
+@CACHE.get("/nodes/{image_id}", policy="list_cached_nodes", answer=t.List(t.Text()))
 async def nodes(request: Request, tx: Any, image_id: str) -> list[str]:
     """List the nodes that have an image cached: this one, or none."""
     _on(request)

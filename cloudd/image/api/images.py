@@ -13,9 +13,9 @@ from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import Unchecked
+from cloudd.core.http.shapes import UNSET, Unchecked, queried
 from cloudd.image import images, limits, locations, patches, quotas
-from cloudd.image.api import API, target
+from cloudd.image.api import API, LOCATION, STAMPS, target
 from cloudd.image.imports import METHODS
 from cloudd.image.models import Image, ImageMember, ImageProperty, ImageTag, visible
 from cloudd.image.progress import PROPERTY, Progress
@@ -27,7 +27,7 @@ MEMBERS = (
     Field("visibility", t.Enum(*images.VISIBILITIES)),
     Field("protected", t.Bool()),
     Field("os_hidden", t.Bool()),
-    Field("owner", t.Text(0, 255, null=True)),
+    Field("owner", t.Text(0, 255, null=True), of="project_id"),
     Field("container_format", t.Enum(*images.CONTAINERS, null=True)),
     Field("disk_format", t.Enum(*images.DISKS, null=True)),
     Field("min_disk", t.Int(0, 2**31 - 1)),
@@ -36,31 +36,35 @@ MEMBERS = (
 )
 IMAGE = Shape(None, *MEMBERS, extra=True)
 
-SHOWN = ("name", "status", "visibility", "protected", "os_hidden", "checksum", "disk_format", "container_format", "min_disk",
-         "min_ram", "size", "virtual_size", "os_hash_algo", "os_hash_value", "tags", "id")
 
-
-def view(request: Request, image: Image) -> dict[str, Any]:
-    """An image as Glance shows it: base members and custom properties side by side."""
-    shown = {row.name: row.value for row in image.property_rows}
-    shown |= {name: getattr(image, name) for name in SHOWN}
-    shown |= {"owner": image.project_id, "created_at": clock.iso(image.created_at), "updated_at": clock.iso(image.updated_at),
-              **({"stores": ",".join(request.service(Stores).sorted(image.stores))} if image.locations else {}),
-              "self": f"/v2/images/{image.id}", "file": f"/v2/images/{image.id}/file", "schema": "/v2/schemas/image"}
-    if request.settings.image.show_multiple_locations or request.settings.image.show_image_direct_url:
-        shown |= _locations(request, image)
-    if words := request.service(Progress).words(image.id):
-        shown[PROPERTY] = words
-    return shown
-
-
-def _locations(request: Request, image: Image) -> dict[str, Any]:
-    """Where the data lies, for those who may know, as the settings want it."""
+def _listed(request: Request, image: Image) -> list[dict[str, Any]]:
+    """Where the data lies, for those who may know."""
     may = request.allows("get_image_location", {"project_id": image.project_id})
-    listed = locations.view(request.service(Stores), image) if may else []
-    return {**({"locations": listed} if request.settings.image.show_multiple_locations else {}),
-            **({"direct_url": listed[0]["url"]} if listed and request.settings.image.show_image_direct_url else {})}
+    return locations.view(request.service(Stores), image) if may else []
 
+
+def _locations(image: Image, request: Request) -> Any:
+    return _listed(request, image) if request.settings.image.show_multiple_locations else UNSET
+
+
+def _direct_url(image: Image, request: Request) -> Any:
+    listed = _listed(request, image) if request.settings.image.show_image_direct_url else ()
+    return listed[0]["url"] if listed else UNSET
+
+
+SHOWN = Shape(
+    None, *MEMBERS, *(Field(name, t.Text(null=True)) for name in ("status", "checksum", "os_hash_algo", "os_hash_value")),
+    *(Field(name, t.Int(null=True)) for name in ("size", "virtual_size")), *STAMPS,
+    Field("stores", t.Text(), sometimes=True,
+          of=lambda image, request: ",".join(request.service(Stores).sorted(image.stores)) if image.locations else UNSET),
+    Field("self", t.Text(), of=lambda image, request: f"/v2/images/{image.id}"),
+    Field("file", t.Text(), of=lambda image, request: f"/v2/images/{image.id}/file"),
+    Field("schema", t.Text(), of=lambda image, request: "/v2/schemas/image"),
+    Field("locations", t.List(LOCATION), sometimes=True, of=_locations),
+    Field("direct_url", t.Text(), sometimes=True, of=_direct_url),
+    Field(PROPERTY, t.Text(), sometimes=True, of=lambda image, request: request.service(Progress).words(image.id) or UNSET),
+    extra=t.Text(null=True), plural="images")
+"""An image as Glance shows it: base members and custom properties side by side."""
 
 COMPARE = {"gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__", "neq": "__ne__", "eq": "__eq__"}
 
@@ -171,19 +175,18 @@ def _properties(asked: ListQuery) -> list[ColumnElement[bool]]:
             for name, values in asked.filters if name not in FILTERS and name not in HANDLED]
 
 
-@API.resource("/images").get(policy="get_images")
-async def index(request: Request, tx: Any) -> dict[str, Any]:
+@API.resource("/images").get(policy="get_images", reply=SHOWN, listing=LISTING, query=queried(*HANDLED))
+async def index(request: Request, tx: Any) -> Page:
     """List the images that the caller may use."""
     if "changes-since" in request.query:
         raise BadRequest('The "changes-since" filter is not available in v2: use updated_at=gte:MOMENT.')
     asked = API.dialect.read_list(request)
     query = select(Image).where(_seen(request), *_properties(asked))
     known = ListQuery(tuple(pair for pair in asked.filters if pair[0] in FILTERS), asked.sorts, asked.limit, asked.marker)
-    page: Page = await LISTING.page(request, tx, query, known, visible(request.context))
-    return API.dialect.page(request, "images", [view(request, image) for image in page.rows], page)
+    return await LISTING.page(request, tx, query, known, visible(request.context))
 
 
-@API.resource("/images").post(policy="add_image", body=IMAGE, status=201,
+@API.resource("/images").post(policy="add_image", body=IMAGE, reply=SHOWN, status=201,
                               target=lambda request: {**request.own(), "owner": _owner(request)})
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make an image's record; its data comes next."""
@@ -196,9 +199,9 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     limits.tags(request.settings, body.get("tags", []))
     image = await images.create(tx, request.context, body)
     limits.properties(request.settings, image)
-    return Reply(view(request, image), headers={"Location": request.link(f"/images/{image.id}"),
-                                       "OpenStack-image-import-methods": ",".join(METHODS),
-                                       "OpenStack-image-store-ids": ",".join(request.service(Stores).writable_names())})
+    return Reply(image, headers={"Location": request.link(f"/images/{image.id}"),
+                                 "OpenStack-image-import-methods": ",".join(METHODS),
+                                 "OpenStack-image-store-ids": ",".join(request.service(Stores).writable_names())})
 
 
 def _owner(request: Request) -> str | None:
@@ -217,14 +220,14 @@ PATCH = Unchecked({"type": "array", "items": {"type": "object", "properties": {
 ONE = API.resource("/images/{image}", target=target)
 
 
-@ONE.get(policy="get_image")
-async def show(request: Request, image: Image) -> dict[str, Any]:
+@ONE.get(policy="get_image", reply=SHOWN)
+async def show(image: Image) -> Image:
     """Show an image."""
-    return view(request, image)
+    return image
 
 
-@ONE.patch(policy="modify_image", body=PATCH, live=True)
-async def update(request: Request, image: Image, body: Any) -> dict[str, Any]:
+@ONE.patch(policy="modify_image", body=PATCH, reply=SHOWN, live=True)
+async def update(request: Request, image: Image, body: Any) -> Image:
     """Change an image by a JSON patch. New locations are looked at before the transaction."""
     patch = patches.read(request.raw.content_type, body, image)
     places = await _look(request, patch) if patch.locations else {}
@@ -235,7 +238,7 @@ async def update(request: Request, image: Image, body: Any) -> dict[str, Any]:
             await locations.patch(tx, request.context, image, patch.locations, places, request.service(Stores))
             if any(operation != "remove" for operation, _, _ in patch.locations):
                 limits.locations(request.settings, len(image.locations))
-        return view(request, await _update(request, tx, image, patch))
+        return await _update(request, tx, image, patch)
 
 
 async def _update(request: Request, tx: Any, image: Image, patch: patches.Patch) -> Image:

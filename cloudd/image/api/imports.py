@@ -7,12 +7,13 @@ from sqlalchemy import select
 from cloudd import identity
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest, Conflict, NotFound, UnsupportedMedia
-from cloudd.core.http import Field, Reply, Request, Shape
+from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
+from cloudd.core.http.shapes import UNSET, part
 from cloudd.drivers.store.base import Store
 from cloudd.image import data, images, imports, limits, quotas, states
-from cloudd.image.api import API, target
+from cloudd.image.api import API, STAMPS, target
 from cloudd.image.api.data import PIECE, STORE_HEADER
 from cloudd.image.api.images import IMAGE
 from cloudd.image.models import Image, ImageTask
@@ -24,7 +25,22 @@ IMPORT = Shape(None, Field("method", t.Obj({"name": t.Text(1, 64), "uri": t.Text
                            required=True),
                Field("stores", t.List(t.Text(1, 64))), Field("all_stores", t.Bool(text=True)),
                Field("all_stores_must_succeed", t.Bool(text=True)), extra=True)
+BRIEF = Shape(None, *(Field(name, t.Text()) for name in ("id", "type", "status")), Field("owner", t.Text(null=True), of="project_id"),
+              *STAMPS, Field("self", t.Text(), of=lambda row, request: f"/v2/tasks/{row.id}"),
+              Field("schema", t.Text(), of=lambda row, request: "/v2/schemas/task"),
+              Field("expires_at", t.Text(), sometimes=True, of=lambda row, request: clock.iso(row.expires_at) or UNSET), plural="tasks")
 
+
+def _message(row: ImageTask, request: Request) -> str:
+    """What is said of a task; of one at work, how far it is."""
+    words = request.service(Progress).words(row.image_id or "") if row.status == "processing" else None
+    return row.message or words or ""
+
+
+WHOLE = Shape(None, *BRIEF.fields, *(Field(name, t.Text(null=True)) for name in ("image_id", "request_id", "user_id")),
+              Field("input", t.Map(null=True)), Field("result", t.Map(null=True)), Field("message", t.Text(), of=_message))
+TASKS_OF_IMAGE = t.Record({"tasks": t.List(part(WHOLE))})
+USAGE = t.Record({"usage": t.Map(t.Record({"usage": t.Int(), "limit": t.Int()}))})
 
 
 @API.resource("/images/{image}/stage", target=target, stream=True).put(policy="modify_image", status=204)
@@ -84,24 +100,11 @@ def _stores_asked(request: Request, body: dict[str, Any]) -> list[str]:
     return [stores.writable(name).name for name in asked]
 
 
-@API.resource("/images/{image}/tasks", target=target).get(policy="get_image")
+@API.resource("/images/{image}/tasks", target=target).get(policy="get_image", answer=TASKS_OF_IMAGE)
 async def tasks_of_image(request: Request, tx: Any, image: Image) -> dict[str, Any]:
     """List the tasks that worked on an image."""
     query = select(ImageTask).where(ImageTask.image_id == image.id).order_by(ImageTask.created_at.desc())
-    return {"tasks": [task_view(request, row) for row in (await tx.execute(query)).scalars()]}
-
-
-def task_view(request: Request, row: ImageTask) -> dict[str, Any]:
-    """A task as Glance shows it; one at work says how far it is."""
-    words = request.service(Progress).words(row.image_id or "") if row.status == "processing" else None
-    return {**task_brief(row), "image_id": row.image_id, "request_id": row.request_id, "user_id": row.user_id,
-            "input": row.input, "result": row.result, "message": row.message or words or ""}
-
-
-def task_brief(row: ImageTask) -> dict[str, Any]:
-    brief = {"id": row.id, "type": row.type, "status": row.status, "owner": row.project_id, "created_at": clock.iso(row.created_at),
-             "updated_at": clock.iso(row.updated_at), "self": f"/v2/tasks/{row.id}", "schema": "/v2/schemas/task"}
-    return {**brief, "expires_at": clock.iso(row.expires_at)} if row.expires_at else brief
+    return {"tasks": [WHOLE.view(row, request) for row in (await tx.execute(query)).scalars()]}
 
 
 STATUSES = ("pending", "processing", "success", "failure")
@@ -111,23 +114,22 @@ TASKS = Listing(ImageTask, {"type": ImageTask.type, "status": ImageTask.status},
                 (("created_at", "desc"), ("id", "desc")))
 
 
-@API.resource("/tasks").get(policy="tasks_api_access")
-async def tasks(request: Request, tx: Any) -> dict[str, Any]:
+@API.resource("/tasks").get(policy="tasks_api_access", reply=BRIEF, listing=TASKS)
+async def tasks(request: Request, tx: Any) -> Page:
     """List the tasks."""
     for name, known in (("status", STATUSES), ("type", TYPES)):
         if request.query.get(name, known[0]) not in known:
             raise BadRequest(f"Invalid {name} value: {request.query[name]}. It is one of {', '.join(known)}.")
-    page = await TASKS.page(request, tx, select(ImageTask))
-    return API.dialect.page(request, "tasks", [task_brief(row) for row in page.rows], page)
+    return await TASKS.page(request, tx, select(ImageTask))
 
 
-@API.resource("/tasks").get("/{task_id}", policy="tasks_api_access")
-async def task(request: Request, tx: Any, task_id: str) -> dict[str, Any]:
+@API.resource("/tasks").get("/{task_id}", policy="tasks_api_access", reply=WHOLE)
+async def task(tx: Any, task_id: str) -> ImageTask:
     """Show a task."""
     row = await tx.get(ImageTask, task_id)
     if row is None:
         raise NotFound(f"No task found with ID {task_id}", type="TaskNotFound")
-    return task_view(request, row)
+    return row
 
 
 TASK = Shape(None, Field("type", t.Enum("import"), required=True),
@@ -135,7 +137,7 @@ TASK = Shape(None, Field("type", t.Enum("import"), required=True),
                                    "image_properties": t.Map()}, ("import_from", "import_from_format", "image_properties")), required=True))
 
 
-@API.resource("/tasks").post(policy="tasks_api_access", body=TASK, status=201)
+@API.resource("/tasks").post(policy="tasks_api_access", body=TASK, reply=WHOLE, status=201)
 async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make an image from what lies at an address, in one; the way of before /import."""
     asked, settings = body["input"], request.settings
@@ -148,10 +150,10 @@ async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     asked_import = {"method": {"name": "web-download", "uri": asked["import_from"]}, "input": asked}
     task = await imports.begin(tx, request.context, image, asked_import, [request.driver(Store).name], settings.image.import_hosts,
                                kind="import")
-    return Reply(task_view(request, task), headers={"Location": request.link(f"/tasks/{task.id}")})
+    return Reply(task, headers={"Location": request.link(f"/tasks/{task.id}")})
 
 
-@API.resource("/info/usage").get(policy="get_images")
+@API.resource("/info/usage").get(policy="get_images", answer=USAGE)
 async def usage(request: Request, tx: Any) -> dict[str, Any]:
     """Say what the caller's project uses of what is limited; nothing is, unless limits are registered."""
     return {"usage": await quotas.usage(tx, request.context.project_id or "", request.settings.server.region)}

@@ -5,23 +5,23 @@ from typing import Any
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.image import images, locations
-from cloudd.image.api import API, target
+from cloudd.image.api import API, LOCATION, target
 from cloudd.image.models import Image
 from cloudd.image.stores import Stores
 
-LOCATION = Shape(None, Field("url", t.Text(1, 2048), required=True),
-                 Field("validation_data", t.Obj({"os_hash_algo": t.Text(1, 64), "os_hash_value": t.Text(1, 128)})),
-                 extra=True)
+NEW = Shape(None, Field("url", t.Text(1, 2048), required=True),
+            Field("validation_data", t.Obj({"os_hash_algo": t.Text(1, 64), "os_hash_value": t.Text(1, 128)})),
+            extra=True)
 LOCATIONS = API.resource("/images/{image}/locations", target=target)
 
 
-@LOCATIONS.get(policy="fetch_image_location")
+@LOCATIONS.get(policy="fetch_image_location", answer=t.List(LOCATION))
 async def index(request: Request, image: Image) -> list[dict[str, Any]]:
     """List where an image's data lies."""
     return locations.view(request.service(Stores), image)
 
 
-@LOCATIONS.post(policy="add_image_location", body=LOCATION, status=202, live=True)
+@LOCATIONS.post(policy="add_image_location", body=NEW, status=202, live=True)
 async def add(request: Request, image: Image, body: dict[str, Any]) -> None:
     """Say where the data of a queued image lies."""
     given = body.get("validation_data") or {}

@@ -10,8 +10,9 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.lists import Listing
+from cloudd.core.http.shapes import UNSET, part, queried
 from cloudd.image import limits, metadefs
-from cloudd.image.api import API
+from cloudd.image.api import API, STAMPS
 from cloudd.image.metadefs_models import Association, MetaObject, MetaProperty, MetaTag, Namespace, ResourceType
 
 NAME = t.Text(1, 80)
@@ -39,32 +40,40 @@ NAMESPACE = Shape(
 ASSOCIATION = Shape(None, *(Field(name, kind, required=name == "name") for name, kind in ASSOCIATION_MEMBERS.items()), extra=True)
 
 
-def moments(row: Any) -> dict[str, str | None]:
-    return {"created_at": clock.iso(row.created_at), "updated_at": clock.iso(row.updated_at)}
+def _set(name: str, column: str | None = None) -> Field:
+    """A member that is left out where there is nothing in it."""
+    return Field(name, t.Text(), sometimes=True, of=lambda row, request: UNSET if (
+        value := getattr(row, column or name)) is None else value)
 
 
-def view(row: Namespace, associated: Sequence[Association] = ()) -> dict[str, Any]:
-    shown = {"namespace": row.namespace, "display_name": row.display_name, "description": row.description,
-             "visibility": row.visibility, "protected": row.protected, "owner": row.project_id, **moments(row),
-             "self": f"/v2/metadefs/namespaces/{row.namespace}", "schema": "/v2/schemas/metadefs/namespace"}
-    if associated:
-        shown["resource_type_associations"] = [association_view(item) for item in associated]
-    return {name: value for name, value in shown.items() if value is not None}
+TAG_SHOWN = Shape(None, Field("name", t.Text()), *STAMPS)
+ASSOCIATION_SHOWN = Shape(None, Field("name", t.Text()), _set("prefix"), _set("properties_target"), *STAMPS)
+OBJECT_SHOWN = t.Record({"name": t.Text(), "description": t.Text(), "required": t.List(t.Text()), "properties": PROPERTIES,
+                         **dict.fromkeys(("created_at", "updated_at", "self", "schema"), t.Text())})
+SPACE = Shape(
+    None, Field("namespace", t.Text()), _set("display_name"), _set("description"), Field("visibility", t.Text()),
+    Field("protected", t.Bool()), _set("owner", "project_id"), *STAMPS,
+    Field("self", t.Text(), of=lambda row, request: f"/v2/metadefs/namespaces/{row.namespace}"),
+    Field("schema", t.Text(), of=lambda row, request: "/v2/schemas/metadefs/namespace"))
+LISTED = Shape(None, *SPACE.fields, Field("resource_type_associations", t.List(part(ASSOCIATION_SHOWN)), sometimes=True))
+WHOLE = Shape(None, *LISTED.fields, Field("objects", t.List(OBJECT_SHOWN), sometimes=True),
+              Field("properties", PROPERTIES, sometimes=True), Field("tags", t.List(part(TAG_SHOWN)), sometimes=True))
+FOR_TYPE = queried("resource_type")
+SPACES_SHOWN = t.Record({"namespaces": t.List(part(LISTED)), "first": t.Text(), "next": t.Text(), "schema": t.Text()}, ("next",))
+TYPES_SHOWN = t.Record({"resource_types": t.List(part(TAG_SHOWN))})
+ASSOCIATIONS = t.Record({"resource_type_associations": t.List(part(ASSOCIATION_SHOWN))})
 
 
-def association_view(row: Association) -> dict[str, Any]:
-    shown = {"name": row.name, "prefix": row.prefix, "properties_target": row.properties_target, **moments(row)}
-    return {name: value for name, value in shown.items() if value is not None}
+def view(request: Request, row: Namespace, associated: Sequence[Association]) -> dict[str, Any]:
+    shown = SPACE.view(row, request)
+    return {**shown, "resource_type_associations": [ASSOCIATION_SHOWN.view(item, request) for item in associated]} if associated else shown
 
 
 def object_view(namespace: Namespace, row: MetaObject) -> dict[str, Any]:
     return {"name": row.name, "description": row.description or "", "required": row.required, "properties": row.properties,
-            **moments(row), "self": f"/v2/metadefs/namespaces/{namespace.namespace}/objects/{row.name}",
+            "created_at": clock.iso(row.created_at), "updated_at": clock.iso(row.updated_at),
+            "self": f"/v2/metadefs/namespaces/{namespace.namespace}/objects/{row.name}",
             "schema": "/v2/schemas/metadefs/object"}
-
-
-def tag_view(row: MetaTag) -> dict[str, Any]:
-    return {"name": row.name, **moments(row)}
 
 
 async def has_room(request: Request, tx: Any, namespace: Namespace, kind: Any, more: int = 1) -> None:
@@ -96,18 +105,18 @@ LISTING = Listing(Namespace, {"visibility": Namespace.visibility, "resource_type
 SPACES = API.resource("/metadefs/namespaces")
 
 
-@SPACES.get(policy="get_metadef_namespaces")
+@SPACES.get(policy="get_metadef_namespaces", answer=SPACES_SHOWN, listing=LISTING)
 async def index(request: Request, tx: Any) -> dict[str, Any]:
     """List the namespaces of metadata definitions."""
     if request.query.get("visibility", "public") not in ("public", "private"):
         raise BadRequest(f"Invalid visibility value: {request.query['visibility']}. It is public or private.")
     page: Page = await LISTING.page(request, tx, metadefs.visible(request.context))
     associated = await metadefs.associations(tx, page.rows)
-    body = API.dialect.page(request, "namespaces", [view(row, associated.get(row.id, ())) for row in page.rows], page)
+    body = API.dialect.page(request, "namespaces", [view(request, row, associated.get(row.id, ())) for row in page.rows], page)
     return {**body, "schema": "/v2/schemas/metadefs/namespaces"}
 
 
-@SPACES.post(policy="add_metadef_namespace", body=NAMESPACE, status=201)
+@SPACES.post(policy="add_metadef_namespace", body=NAMESPACE, answer=WHOLE, status=201)
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     """Make a namespace, with what was sent in it."""
     for what in ("objects", "properties", "tags", "resource_type_associations"):
@@ -115,22 +124,22 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     small(request, *body.get("objects", ()))
     row = await metadefs.create(tx, request.context, body)
     location = request.link("/metadefs/namespaces/{}", row.namespace)
-    return Reply(await _whole(tx, row, body), headers={"Location": location})
+    return Reply(await _whole(request, tx, row), headers={"Location": location})
 
 
-async def _whole(tx: Any, row: Namespace, asked: Any = None) -> dict[str, Any]:
+async def _whole(request: Request, tx: Any, row: Namespace) -> dict[str, Any]:
     """A namespace with everything in it."""
-    shown = view(row, (await metadefs.associations(tx, [row])).get(row.id, ()))
+    shown = view(request, row, (await metadefs.associations(tx, [row])).get(row.id, ()))
     inside = {"objects": [object_view(row, item) for item in await metadefs.listed(tx, row, MetaObject)],
               "properties": {item.name: item.definition for item in await metadefs.listed(tx, row, MetaProperty)},
-              "tags": [tag_view(item) for item in await metadefs.listed(tx, row, MetaTag)]}
+              "tags": [TAG_SHOWN.view(item, request) for item in await metadefs.listed(tx, row, MetaTag)]}
     return {**shown, **{name: value for name, value in inside.items() if value}}
 
 
-@SPACES.get("/{namespace}", policy="get_metadef_namespace")
+@SPACES.get("/{namespace}", policy="get_metadef_namespace", answer=WHOLE, query=FOR_TYPE)
 async def show(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
     """Show a namespace with everything in it; for a resource type, properties have its prefix."""
-    shown = await _whole(tx, namespace)
+    shown = await _whole(request, tx, namespace)
     prefix = next((item.get("prefix") or "" for item in shown.get("resource_type_associations", ())
                    if item["name"] == request.query.get("resource_type")), "")
     if prefix:
@@ -141,10 +150,10 @@ async def show(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any
     return shown
 
 
-@SPACES.put("/{namespace}", policy="modify_metadef_namespace", body=NAMESPACE, use="create")
-async def update(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
+@SPACES.put("/{namespace}", policy="modify_metadef_namespace", body=NAMESPACE, use="create", reply=SPACE)
+async def update(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> Namespace:
     """Replace a namespace's own members."""
-    return view(await metadefs.update(tx, request.context, namespace, body))
+    return await metadefs.update(tx, request.context, namespace, body)
 
 
 @SPACES.delete("/{namespace}", policy="delete_metadef_namespace")
@@ -154,28 +163,28 @@ async def delete(request: Request, tx: Any, namespace: Namespace) -> None:
 
 
 @API.resource("/metadefs/resource_types").get(policy="list_metadef_resource_types",
-                                              target=lambda request: {**request.own(), "visibility": "public"})
+                                              target=lambda request: {**request.own(), "visibility": "public"}, answer=TYPES_SHOWN)
 async def resource_types(request: Request, tx: Any) -> dict[str, Any]:
     """List the resource types that any namespace was ever associated with."""
     rows = (await tx.execute(select(ResourceType).order_by(ResourceType.name))).scalars()
-    return {"resource_types": [{"name": row.name, **moments(row)} for row in rows]}
+    return {"resource_types": [TAG_SHOWN.view(row, request) for row in rows]}
 
 
 TYPES = API.resource("/metadefs/namespaces/{namespace}/resource_types")
 
 
-@TYPES.get(policy="get_metadef_resource_type")
+@TYPES.get(policy="get_metadef_resource_type", answer=ASSOCIATIONS)
 async def associations(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
     """List what a namespace is for."""
     rows = await metadefs.listed(tx, namespace, Association)
-    return {"resource_type_associations": [association_view(row) for row in rows]}
+    return {"resource_type_associations": [ASSOCIATION_SHOWN.view(row, request) for row in rows]}
 
 
-@TYPES.post(policy="add_metadef_resource_type_association", body=ASSOCIATION, status=201)
-async def associate(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
+@TYPES.post(policy="add_metadef_resource_type_association", body=ASSOCIATION, reply=ASSOCIATION_SHOWN, status=201)
+async def associate(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> Association:
     """Say that a namespace is for a resource type."""
     await has_room(request, tx, namespace, Association)
-    return association_view(await metadefs.associate(tx, request.context, namespace, body))
+    return await metadefs.associate(tx, request.context, namespace, body)
 
 
 @TYPES.delete("/{name}", policy="remove_metadef_resource_type_association")

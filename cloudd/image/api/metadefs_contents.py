@@ -6,15 +6,20 @@ from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.image import metadefs
 from cloudd.image.api import API
-from cloudd.image.api.metadefs import DEFINITION, NAME, OBJECT_MEMBERS, has_room, object_view, small, tag_view
+from cloudd.image.api.metadefs import DEFINITION, FOR_TYPE, NAME, OBJECT_MEMBERS, OBJECT_SHOWN, TAG_SHOWN, has_room, object_view, small
 from cloudd.image.metadefs_models import MetaObject, MetaProperty, MetaTag, Namespace
 
 OBJECT = Shape(None, *(Field(name, kind, required=name == "name") for name, kind in OBJECT_MEMBERS.items()), extra=True)
-PROPERTY = Shape(None, Field("name", NAME, required=True),
-                 *(Field(name, t.Raw(schema), required=name in DEFINITION["required"])
-                   for name, schema in DEFINITION["properties"].items() if name != "name"), extra=True)
+PROPERTY_MEMBERS = {**{name: t.Raw(schema) for name, schema in DEFINITION["properties"].items()}, "name": NAME}
+PROPERTY = Shape(None, *(Field(name, kind, required=name in ("name", *DEFINITION["required"]))
+                         for name, kind in PROPERTY_MEMBERS.items()), extra=True)
 TAG = Shape(None, Field("name", NAME, required=True), extra=True)
 TAGS = Shape(None, Field("tags", t.List(t.Obj({"name": NAME}, ("name",), extra=True)), required=True), extra=True)
+PROPERTY_SHOWN = t.Obj(PROPERTY_MEMBERS, ("name", *DEFINITION["required"]), extra=True)
+OBJECT_LIST = t.Record({"objects": t.List(OBJECT_SHOWN), "schema": t.Text(), "first": t.Text()})
+PROPERTY_LIST = t.Record({"properties": t.Map(PROPERTY_SHOWN)})
+NAMES = t.List(t.Record({"name": t.Text()}))
+TAG_LIST = t.Record({"tags": NAMES, "schema": t.Text(), "first": t.Text()})
 
 OBJECTS = API.resource("/metadefs/namespaces/{namespace}/objects")
 PROPS = API.resource("/metadefs/namespaces/{namespace}/properties")
@@ -29,7 +34,7 @@ def property_view(row: MetaProperty) -> dict[str, Any]:
     return {"name": row.name, **row.definition}
 
 
-@OBJECTS.get(policy="get_metadef_objects")
+@OBJECTS.get(policy="get_metadef_objects", answer=OBJECT_LIST)
 async def objects(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
     """List the objects of a namespace."""
     rows = await metadefs.listed(tx, namespace, MetaObject)
@@ -37,7 +42,7 @@ async def objects(request: Request, tx: Any, namespace: Namespace) -> dict[str, 
             "first": f"/v2/metadefs/namespaces/{namespace.namespace}/objects"}
 
 
-@OBJECTS.post(policy="add_metadef_object", body=OBJECT, status=201)
+@OBJECTS.post(policy="add_metadef_object", body=OBJECT, answer=OBJECT_SHOWN, status=201)
 async def add_object(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """Make an object."""
     await has_room(request, tx, namespace, MetaObject)
@@ -46,13 +51,13 @@ async def add_object(request: Request, tx: Any, namespace: Namespace, body: dict
     return object_view(namespace, await metadefs.add(tx, request.context, namespace, MetaObject, body["name"], **columns))
 
 
-@OBJECTS.get("/{name}", policy="get_metadef_object")
+@OBJECTS.get("/{name}", policy="get_metadef_object", answer=OBJECT_SHOWN)
 async def show_object(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
     """Show an object."""
     return object_view(namespace, await metadefs.get(tx, namespace, MetaObject, name))
 
 
-@OBJECTS.put("/{name}", policy="modify_metadef_object", body=OBJECT, use="create")
+@OBJECTS.put("/{name}", policy="modify_metadef_object", body=OBJECT, use="create", answer=OBJECT_SHOWN)
 async def change_object(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Replace an object."""
     row = await metadefs.get(tx, namespace, MetaObject, name)
@@ -73,14 +78,14 @@ async def delete_objects(request: Request, tx: Any, namespace: Namespace) -> Non
     await metadefs.drop_all(tx, namespace, MetaObject)
 
 
-@PROPS.get(policy="get_metadef_properties")
+@PROPS.get(policy="get_metadef_properties", answer=PROPERTY_LIST)
 async def properties(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
     """List the properties of a namespace."""
     rows = await metadefs.listed(tx, namespace, MetaProperty)
     return {"properties": {row.name: property_view(row) for row in rows}}
 
 
-@PROPS.post(policy="add_metadef_property", body=PROPERTY, status=201)
+@PROPS.post(policy="add_metadef_property", body=PROPERTY, answer=PROPERTY_SHOWN, status=201)
 async def add_property(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """Make a property."""
     await has_room(request, tx, namespace, MetaProperty)
@@ -88,7 +93,7 @@ async def add_property(request: Request, tx: Any, namespace: Namespace, body: di
     return property_view(await metadefs.add(tx, request.context, namespace, MetaProperty, body["name"], definition=definition))
 
 
-@PROPS.get("/{name}", policy="get_metadef_property")
+@PROPS.get("/{name}", policy="get_metadef_property", answer=PROPERTY_SHOWN, query=FOR_TYPE)
 async def show_property(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
     """Show a property; for a resource type, under its name with the prefix."""
     wanted = request.query.get("resource_type")
@@ -98,7 +103,7 @@ async def show_property(request: Request, tx: Any, namespace: Namespace, name: s
     return {**shown, "name": prefix + shown["name"]}
 
 
-@PROPS.put("/{name}", policy="modify_metadef_property", body=PROPERTY, use="create")
+@PROPS.put("/{name}", policy="modify_metadef_property", body=PROPERTY, use="create", answer=PROPERTY_SHOWN)
 async def change_property(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Replace a property."""
     row = await metadefs.get(tx, namespace, MetaProperty, name)
@@ -118,7 +123,7 @@ async def delete_properties(request: Request, tx: Any, namespace: Namespace) -> 
     await metadefs.drop_all(tx, namespace, MetaProperty)
 
 
-@LABELS.get(policy="get_metadef_tags")
+@LABELS.get(policy="get_metadef_tags", answer=TAG_LIST)
 async def tags(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
     """List the tags of a namespace."""
     rows = await metadefs.listed(tx, namespace, MetaTag)
@@ -126,7 +131,7 @@ async def tags(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any
             "first": f"/v2/metadefs/namespaces/{namespace.namespace}/tags"}
 
 
-@LABELS.post(policy="add_metadef_tags", body=TAGS, status=201)
+@LABELS.post(policy="add_metadef_tags", body=TAGS, answer=t.Record({"tags": NAMES}), status=201)
 async def replace_tags(request: Request, tx: Any, namespace: Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """Replace all tags, or with `X-Openstack-Append` add to them."""
     if request.raw.headers.get("X-Openstack-Append", "").lower() not in ("true", "1", "yes", "on"):
@@ -143,23 +148,23 @@ async def delete_tags(request: Request, tx: Any, namespace: Namespace) -> None:
     await metadefs.drop_all(tx, namespace, MetaTag)
 
 
-@LABELS.post("/{name}", policy="add_metadef_tag", status=201)
-async def add_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
+@LABELS.post("/{name}", policy="add_metadef_tag", reply=TAG_SHOWN, status=201)
+async def add_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> MetaTag:
     """Make a tag."""
     await has_room(request, tx, namespace, MetaTag)
-    return tag_view(await metadefs.add(tx, request.context, namespace, MetaTag, TAG.read({"name": name}, request.version)["name"]))
+    return await metadefs.add(tx, request.context, namespace, MetaTag, TAG.read({"name": name}, request.version)["name"])
 
 
-@LABELS.get("/{name}", policy="get_metadef_tag")
-async def show_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> dict[str, Any]:
+@LABELS.get("/{name}", policy="get_metadef_tag", reply=TAG_SHOWN)
+async def show_tag(request: Request, tx: Any, namespace: Namespace, name: str) -> MetaTag:
     """Show a tag."""
-    return tag_view(await metadefs.get(tx, namespace, MetaTag, name))
+    return await metadefs.get(tx, namespace, MetaTag, name)
 
 
-@LABELS.put("/{name}", policy="modify_metadef_tag", body=TAG, use="create")
-async def change_tag(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> dict[str, Any]:
+@LABELS.put("/{name}", policy="modify_metadef_tag", body=TAG, use="create", reply=TAG_SHOWN)
+async def change_tag(request: Request, tx: Any, namespace: Namespace, name: str, body: dict[str, Any]) -> MetaTag:
     """Rename a tag."""
-    return tag_view(await metadefs.change(tx, request.context, namespace, await metadefs.get(tx, namespace, MetaTag, name), body["name"]))
+    return await metadefs.change(tx, request.context, namespace, await metadefs.get(tx, namespace, MetaTag, name), body["name"])
 
 
 @LABELS.delete("/{name}", policy="delete_metadef_tag")

@@ -6,7 +6,7 @@ from cloudd.core.http import Shape
 from cloudd.image.api import API
 from cloudd.image.api.metadefs import ASSOCIATION, NAMESPACE
 from cloudd.image.api.metadefs_contents import OBJECT, PROPERTY, TAG
-from cloudd.image.api.schemas import many
+from cloudd.image.api.schemas import SCHEMA, many
 
 READ = {"type": "string", "readOnly": True}
 STAMPED = {"created_at": READ, "updated_at": READ}
@@ -35,7 +35,7 @@ DOCUMENTS = {
 
 
 def _serve(name: str) -> None:
-    @API.resource("/schemas/metadefs").get(f"/{name}", policy="get_metadef_namespaces")
+    @API.resource("/schemas/metadefs").get(f"/{name}", policy="get_metadef_namespaces", answer=SCHEMA)
     async def schema() -> dict[str, Any]:
         return DOCUMENTS[name]
     schema.__doc__ = f"Show the schema of metadata definitions: {name}."

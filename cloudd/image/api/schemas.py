@@ -2,12 +2,17 @@
 
 from typing import Any
 
-from cloudd.core.http import Api, Reply, Request
+from cloudd.core.http import Api, Request
+from cloudd.core.http import types as t
 from cloudd.image.api import API
 from cloudd.image.api.images import MEMBERS
 from cloudd.image.api.members import STATUSES
 from cloudd.image.imports import METHODS
 
+SCHEMA = t.Record({"name": t.Text(), "properties": t.Map(t.Map())}, extra=True)
+WAYS = t.Record({"import-methods": t.Record({"description": t.Text(), "type": t.Text(), "value": t.List(t.Text())})})
+LIST = t.Record({"versions": t.List(t.Record({"id": t.Text(), "status": t.Text(), "links": t.List(t.Record(
+    {"rel": t.Text(), "href": t.Text()}))}))})
 MOMENT = {"type": "string", "readOnly": True}
 READ = {"type": ["null", "string"], "readOnly": True}
 WORDS = {
@@ -71,7 +76,7 @@ SCHEMAS = {"image": image_schema, "images": lambda: many("images", image_schema(
 
 
 def _serve(name: str) -> None:
-    @API.resource("/schemas").get(f"/{name}", policy="get_images")
+    @API.resource("/schemas").get(f"/{name}", policy="get_images", answer=SCHEMA)
     async def schema() -> dict[str, Any]:
         return SCHEMAS[name]()
     schema.__doc__ = f"Show the schema of {name}."
@@ -81,7 +86,7 @@ for _name in SCHEMAS:
     _serve(_name)
 
 
-@API.resource("/info/import").get(policy="get_images")
+@API.resource("/info/import").get(policy="get_images", answer=WAYS)
 async def import_info() -> dict[str, Any]:
     """Say which import methods there are."""
     return {"import-methods": {"description": "Import methods available.", "type": "array", "value": list(METHODS)}}
@@ -99,21 +104,19 @@ def versions(request: Request) -> dict[str, Any]:
                          for number in served]}
 
 
-@VERSIONS.resource("").get("/", auth=False)
-async def root(request: Request) -> Reply:
+@VERSIONS.resource("").get("/", auth=False, status=300, answer=LIST)
+async def root(request: Request) -> dict[str, Any]:
     """List the versions."""
-    return Reply(versions(request), status=300)
+    return versions(request)
 
 
-@VERSIONS.resource("").get("/versions", auth=False)
+@VERSIONS.resource("").get("/versions", auth=False, answer=LIST)
 async def listed(request: Request) -> dict[str, Any]:
     """List the versions."""
     return versions(request)
 
 
-@API.resource("").get("/", auth=False)
-async def v2(request: Request) -> Reply:
+@API.resource("").get("/", auth=False, status=300, answer=LIST)
+async def v2(request: Request) -> dict[str, Any]:
     """List the versions, for those that look below the version's own address."""
-    return Reply(versions(request), status=300)
-
-
+    return versions(request)

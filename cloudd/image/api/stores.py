@@ -5,11 +5,16 @@ from typing import Any
 from cloudd.core import jobs
 from cloudd.core.errors import Conflict, Forbidden, NotFound
 from cloudd.core.http import Request
+from cloudd.core.http import types as t
 from cloudd.drivers.store.base import Store
 from cloudd.image import blobs, states
 from cloudd.image.api import API, target
 from cloudd.image.models import Image
 from cloudd.image.stores import Stores
+
+MEMBERS = {"id": t.Text(), "description": t.Text(), "weight": t.Int(), "default": t.Enum("true"), "read-only": t.Enum("true")}
+STORES = t.Record({"stores": t.List(t.Record(MEMBERS, ("default", "read-only")))})
+DETAILED = t.Record({"stores": t.List(t.Record({**MEMBERS, "type": t.Text(), "properties": t.Map()}, ("default", "read-only")))})
 
 
 def view(request: Request, store: Store) -> dict[str, Any]:
@@ -25,13 +30,13 @@ def weighed(request: Request, store: Store) -> dict[str, Any]:
     return {**view(request, store), "weight": request.service(Stores).weight(store.name)}
 
 
-@API.resource("/info/stores").get(policy="get_images")
+@API.resource("/info/stores").get(policy="get_images", answer=STORES)
 async def stores(request: Request) -> dict[str, Any]:
     """List the stores."""
     return {"stores": [weighed(request, store) for store in request.service(Stores).by_name.values()]}
 
 
-@API.resource("/info/stores/detail").get(policy="stores_info_detail")
+@API.resource("/info/stores/detail").get(policy="stores_info_detail", answer=DETAILED)
 async def stores_detail(request: Request) -> dict[str, Any]:
     """List the stores with what only operators are told."""
     return {"stores": [{**weighed(request, store), "type": store.kind, "properties": store.properties()}
