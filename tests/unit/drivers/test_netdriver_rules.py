@@ -321,6 +321,14 @@ def test_a_router_without_snat_still_translates_floating_addresses():
     assert 'oifname "qg-gw" snat to 172.24.4.10' not in made[(nat.TABLE, "postrouting")].rules
 
 
+def test_no_floating_address_leads_to_metadata():
+    """Its questions would have another target where the firewall looks at them."""
+    gateway = RouterGateway("gw", "x", "fa:16:3e:00:00:03", ("172.24.4.10/24",))
+    made = nat.objects(RouterSpec("r", gateway=gateway, floating_ips=(
+        FloatingIp("172.24.4.9", "169.254.169.254"), FloatingIp("172.24.4.8", "10.0.0.5"))))
+    assert made[(nat.TABLE, "fip_dnat")].elements == {"172.24.4.8": "10.0.0.5"}
+
+
 def test_names_fit_the_kernel_and_lead_back():
     assert short_cloud("2f9c0a11-7d0f-4a53-8df6-111111111111") == "2f9c0a11"
     assert short_cloud("demo") == "demo"
