@@ -20,6 +20,7 @@ from cloudd.drivers.network.base import (
 )
 from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, rights
 from cloudd.drivers.network.linux.firewall import Wanted
+from cloudd.drivers.network.linux.metadata_sockets import served
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.outside import uplinks
 from cloudd.drivers.network.linux.plane import Dataplane
@@ -44,7 +45,8 @@ async def restore(driver: Dataplane, wanted: DataplaneSpec) -> RestoreReport:
 async def filter_first(driver: Dataplane, wanted: DataplaneSpec) -> list[str]:
     driver.zones.keep(spec.id for spec in wanted.networks)
     zones = {driver.names.bridge(spec.id): driver.zones.claim(spec) for spec in wanted.networks}
-    state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones)
+    state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones,
+                   served((spec.id for spec in wanted.networks), wanted.routers))
     async with driver.firewall_lock:
         changed, refused = await driver.workers.run(driver.firewall.restore, state)
         judge = driver.judge()
