@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from cloudd.drivers.network.base import Direction, Ethertype, PortSpec, SecurityGroupRule, SecurityGroupSpec
-from cloudd.drivers.network.linux import conntrack, netns
-from cloudd.drivers.network.linux.conntrack import Selection, Talk, attribute
-from cloudd.drivers.network.linux.firewall import Firewall, Wanted
+from cloudd.drivers.network.linux import netns
+from cloudd.drivers.network.linux.filter import conntrack
+from cloudd.drivers.network.linux.filter.conntrack import Selection, Talk, attribute
+from cloudd.drivers.network.linux.filter.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names
 from tests.bench.figures import Figure
 

@@ -57,6 +57,7 @@ class Local:
         """
         api = self._dispatcher.service(service)
         sent = CIMultiDict(headers or {})
+        sent.setdefault("Accept", "application/json")         # some services would word a refusal as HTML
         data = _bytes(body, sent)
         if version is not None and api.negotiation is not None:
             sent["OpenStack-API-Version"] = f"{api.negotiation.service} {version}"

@@ -11,7 +11,7 @@ import pytest_asyncio
 from nd_cloud import allow, group, mac, network, subnet, until
 
 from cloudd.drivers.network.base import AddressPair, DataplaneSpec, Ethertype
-from cloudd.drivers.network.linux import firewall_ports
+from cloudd.drivers.network.linux.filter import ports as firewall_ports
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,8 +10,9 @@ import pytest
 from nd_cloud import allow, group, network, router, subnet, until
 
 from cloudd.drivers.network.base import AddressPair
-from cloudd.drivers.network.linux import firewall_ports, netns
+from cloudd.drivers.network.linux import netns
 from cloudd.drivers.network.linux.dhcp import METADATA4, METADATA6
+from cloudd.drivers.network.linux.filter import ports as firewall_ports
 
 pytestmark = pytest.mark.asyncio
 VICTIM, OTHER = "10.0.0.20", "10.0.0.66"

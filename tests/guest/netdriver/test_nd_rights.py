@@ -9,7 +9,7 @@ from nd_cloud import allow, group, network, sh, subnet, until
 from nd_talk import begin
 
 from cloudd.drivers.network.base import AddressPair, DataplaneSpec, Ethertype
-from cloudd.drivers.network.linux.firewall_ports import link_local
+from cloudd.drivers.network.linux.filter.ports import link_local
 
 pytestmark = pytest.mark.asyncio
 ADDRESSES = {4: "10.0.0.20", 6: "fd00:a::20"}

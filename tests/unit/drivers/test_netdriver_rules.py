@@ -26,10 +26,11 @@ from cloudd.drivers.network.base import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from cloudd.drivers.network.linux import dhcp, firewall_ports, nat, nft, rights
-from cloudd.drivers.network.linux import firewall_rules as rules
-from cloudd.drivers.network.linux.conntrack import Flow, Flows, Selection
-from cloudd.drivers.network.linux.firewall import Firewall, Wanted
+from cloudd.drivers.network.linux import dhcp, nat, nft
+from cloudd.drivers.network.linux.filter import ports as firewall_ports
+from cloudd.drivers.network.linux.filter import rights, rules
+from cloudd.drivers.network.linux.filter.conntrack import Flow, Flows, Selection
+from cloudd.drivers.network.linux.filter.firewall import Firewall, Wanted
 from cloudd.drivers.network.linux.names import Names, short_cloud
 from cloudd.drivers.network.linux.nft import Chain, Elements
 from cloudd.drivers.network.linux.zones import Zones

@@ -26,24 +26,22 @@ from cloudd.drivers.network.base import (
 )
 from cloudd.drivers.network.linux import (
     bridges,
-    conntrack,
     dhcp,
     dnsmasq,
     external,
-    firewall,
     inventory,
     metadata_sockets,
     nat,
     netns,
     nft,
     restore,
-    rights,
     routers,
 )
-from cloudd.drivers.network.linux.conntrack import Flows
 from cloudd.drivers.network.linux.drift import compare
 from cloudd.drivers.network.linux.drift.feed import Feed
-from cloudd.drivers.network.linux.firewall import Firewall
+from cloudd.drivers.network.linux.filter import conntrack, firewall, rights
+from cloudd.drivers.network.linux.filter.conntrack import Flows
+from cloudd.drivers.network.linux.filter.firewall import Firewall
 from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets, served
 from cloudd.drivers.network.linux.names import Names, short_cloud
 from cloudd.drivers.network.linux.nft_state import Ruleset

@@ -17,7 +17,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from cloudd.core import log
-from cloudd.drivers.network.linux.firewall_rules import PASSED
+from cloudd.drivers.network.linux.filter.rules import PASSED
 
 LOG = log.get("cloudd.network")
 SYSCALLS = {"x86_64": 321, "aarch64": 280, "riscv64": 280}

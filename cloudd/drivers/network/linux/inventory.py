@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cloudd.drivers.network.base import Inventory, NetworkConfig, NetworkDriverError
-from cloudd.drivers.network.linux import dnsmasq, firewall_ports, links, netns, nft_state
+from cloudd.drivers.network.linux import dnsmasq, links, netns, nft_state
+from cloudd.drivers.network.linux.filter import ports as firewall_ports
 from cloudd.drivers.network.linux.names import Names
 
 

@@ -5,8 +5,9 @@ import builtins
 from typing import Protocol
 
 from cloudd.drivers.network.base import Inventory, NetworkConfig, NetworkSpec, RouterSpec
-from cloudd.drivers.network.linux import external, netns, rights
-from cloudd.drivers.network.linux.firewall import Firewall
+from cloudd.drivers.network.linux import external, netns
+from cloudd.drivers.network.linux.filter import rights
+from cloudd.drivers.network.linux.filter.firewall import Firewall
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.zones import Zones

@@ -18,8 +18,9 @@ from cloudd.drivers.network.base import (
     PortSpec,
     RestoreReport,
 )
-from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, rights
-from cloudd.drivers.network.linux.firewall import Wanted
+from cloudd.drivers.network.linux import bridges, external, inventory, links, netns
+from cloudd.drivers.network.linux.filter import rights
+from cloudd.drivers.network.linux.filter.firewall import Wanted
 from cloudd.drivers.network.linux.metadata_sockets import served
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.outside import uplinks

@@ -11,7 +11,16 @@ from collections.abc import Iterable
 from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import Direction, PortSpec
 from cloudd.drivers.network.checked import Net, parted, str_of
-from cloudd.drivers.network.linux.firewall_rules import ALLOW_OUT, ALLOWED, ESTABLISHED, INVALID, INWARD, NUMBERED, PASSED, group_chain
+from cloudd.drivers.network.linux.filter.rules import (
+    ALLOW_OUT,
+    ALLOWED,
+    ESTABLISHED,
+    INVALID,
+    INWARD,
+    NUMBERED,
+    PASSED,
+    group_chain,
+)
 from cloudd.drivers.network.linux.nft import Chain, Elements, quoted
 
 # Neighbour discovery, router advertisements to guests, and multicast listener reports: IPv6 does not live without.

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import Direction, Ethertype, PortSpec, SecurityGroupRule, SecurityGroupSpec
 from cloudd.drivers.network.checked import Net
-from cloudd.drivers.network.linux.conntrack import Flow, Flows, Selection, Talk, inside
-from cloudd.drivers.network.linux.firewall import Wanted
-from cloudd.drivers.network.linux.firewall_ports import address_pairs
+from cloudd.drivers.network.linux.filter.conntrack import Flow, Flows, Selection, Talk, inside
+from cloudd.drivers.network.linux.filter.firewall import Wanted
+from cloudd.drivers.network.linux.filter.ports import address_pairs
 
 # A look at a whole zone costs about what so many looks for one address do.
 MANY = 24

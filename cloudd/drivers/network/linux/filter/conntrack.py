@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cloudd.drivers.network.linux import netns
-from cloudd.drivers.network.linux.firewall_rules import CUT
+from cloudd.drivers.network.linux.filter.rules import CUT
 
 NETLINK_NETFILTER = 12
 NEW, GET, DELETE = 0x100, 0x101, 0x102               # subsystem ctnetlink, message

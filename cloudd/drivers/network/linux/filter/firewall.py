@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import NetworkDriverError, PortSpec, SecurityGroupSpec
-from cloudd.drivers.network.linux import firewall_metadata, firewall_ports, nft_state
-from cloudd.drivers.network.linux import firewall_rules as rules
-from cloudd.drivers.network.linux.firewall_ports import Part
+from cloudd.drivers.network.linux import nft_state
+from cloudd.drivers.network.linux.filter import metadata as firewall_metadata
+from cloudd.drivers.network.linux.filter import ports as firewall_ports
+from cloudd.drivers.network.linux.filter import rules
+from cloudd.drivers.network.linux.filter.ports import Part
 from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft import Chain, Changes, Elements, Key, Object, Patch, quoted, run
 from cloudd.drivers.network.linux.nft import replace as as_text

@@ -1,0 +1,1 @@
+"""Who may send what: security groups and what else filters guests' packets, and the flows that end with a right."""
