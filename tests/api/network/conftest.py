@@ -1,12 +1,15 @@
 """Callers of the network service: each test has a project of its own, so that quotas and lists do not meet."""
 
 import itertools
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cloudd.drivers.network.base import NetworkDriver
+from cloudd.network.models import Rbac
 
 PREFIX = "/networking/v2.0"
 NUMBERS = itertools.count(1)
@@ -79,6 +82,16 @@ def refused(answer: Any, status: int, kind: str, *words: str) -> None:
     error = answer.body["NeutronError"]
     assert error["type"] == kind and error["detail"] == "", error
     assert not [word for word in words if word not in error["message"]], error["message"]
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left_to_everybody(cloud) -> AsyncIterator[None]:
+    """A network that a test leaves to all projects is one more that their servers may be put on, in every later test."""
+    yield
+    async with cloud.parts.database.read() as tx:
+        left = (await tx.execute(select(Rbac.object_id).where(Rbac.object_type == "network", Rbac.action == "access_as_shared",
+                                                              Rbac.target_project == "*"))).scalars().all()
+    assert not left, f"networks are left shared with everybody: {left}"
 
 
 @pytest.fixture

@@ -161,6 +161,8 @@ async def test_members_do_not_pose_as_the_network(net, other, admin):
     assert unbound["binding:vif_type"] == "unbound"
     await net.cloud.settled()
     assert bound["id"] not in net.driver.ports
+    await admin.delete("port", bound)
+    await admin.change("network", network, shared=False)
 
 
 async def test_a_router_port_is_not_deleted_as_a_port(net):

@@ -9,7 +9,7 @@ import threading
 import pytest
 from nd_cloud import allow, group, network, router, subnet, until
 
-from cloudd.drivers.network.base import AddressPair
+from cloudd.drivers.network.base import AddressPair, DataplaneSpec
 from cloudd.drivers.network.linux import netns
 from cloudd.drivers.network.linux.dhcp import METADATA4, METADATA6
 from cloudd.drivers.network.linux.filter import ports as firewall_ports
@@ -205,3 +205,24 @@ def checksum(data):
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total & 0xFFFF) + (total >> 16)
     return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
+
+
+@pytest.mark.parametrize("where", SERVER)
+async def test_a_restart_and_an_interface_of_another_router_leave_metadata_guarded(cloud, where):
+    net, victim, _ = await place(cloud, where)
+    thief = await neighbour(cloud, net, where, OTHER, port_security=False)
+    wanted = DataplaneSpec((net,), tuple(cloud.driver.routers.values()), tuple(cloud.driver.firewall.wanted.groups.values()),
+                           (victim.port, thief.port))
+    await cloud.restart()
+    await cloud.driver.restore(wanted)
+    second = router((net, ("10.0.0.9/24",)))
+    await cloud.driver.apply_router(second)
+    takes_over(thief, victim, mac=False)
+    for server in (SERVER[where], "10.0.0.9"):
+        thief.run("ip", "route", "replace", METADATA4, "via", server)
+        thief.run("ip", "neigh", "flush", "dev", "eth0")
+        assert await asks(thief, OTHER, 5) == OTHER
+        thief.run("ip", "neigh", "flush", "dev", "eth0")
+        assert await asks(thief, VICTIM) is None
+    await cloud.driver.remove_router(second.id)
+    assert not any(second.interfaces[0].port_id[:11] in one for one in cloud.driver.firewall.wanted.served)
