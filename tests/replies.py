@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -12,8 +11,7 @@ from cloudd.core.http.microversions import Version
 from cloudd.core.http.openapi import newest, reply_schema
 from cloudd.core.http.request import Request
 
-__all__ = ["UNDECLARED", "Untrue", "check", "newest"]
-UNDECLARED = Path(__file__).parent / "api" / "undeclared.txt"
+__all__ = ["Untrue", "check", "newest"]
 
 
 class Untrue(AssertionError):
