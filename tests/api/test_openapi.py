@@ -38,10 +38,11 @@ async def test_lists_tell_their_filters_sorts_and_pages(cloud):
 
 async def test_what_else_an_operation_is_asked_in_the_address_is_told(cloud):
     paths = (await cloud.anonymous.get("/openapi.json")).body["paths"]
-    for place, names in (("/identity/v3/role_assignments", {"scope.project.id", "effective"}), ("/identity/v3/auth/tokens", {"nocatalog"}),
-                         ("/identity/v3/projects/{project}", {"parents_as_list"}), ("/identity/v3/groups/{group}/users", {"name__contains"}),
-                         ("/image/v2/images", {"member_status", "os_hidden", "size_min"}), ("/identity/v3/credentials", {"user_id", "type"}),
-                         ("/image/v2/metadefs/namespaces/{namespace}", {"resource_type"})):
+    for place, names in (
+            ("/identity/v3/role_assignments", {"scope.project.id", "effective"}), ("/identity/v3/auth/tokens", {"nocatalog"}),
+            ("/identity/v3/projects/{project}", {"parents_as_list"}), ("/identity/v3/groups/{group}/users", {"name__contains"}),
+            ("/image/v2/images", {"member_status", "os_hidden", "size_min"}), ("/identity/v3/credentials", {"user_id", "type"}),
+            ("/image/v2/metadefs/namespaces/{namespace}", {"resource_type"})):
         assert names <= {one["name"] for one in paths[place]["get"]["parameters"]}, place
 
 
