@@ -8,10 +8,8 @@ import jsonschema_rs
 
 from cloudd.core.http.api import Operation
 from cloudd.core.http.microversions import Version
-from cloudd.core.http.openapi import newest, reply_schema
+from cloudd.core.http.openapi import reply_schema
 from cloudd.core.http.request import Request
-
-__all__ = ["Untrue", "check", "newest"]
 
 
 class Untrue(AssertionError):

@@ -77,6 +77,8 @@ async def by_address(tx: AsyncSession, network_id: str, address: str) -> PortVie
     parsed = ipaddress.ip_address(address.partition("%")[0])
     query = select(*COLUMNS).where(Port.network_id == network_id)
     if parsed.version == 6 and parsed.is_link_local:
+        if parsed.packed[11:13] != b"\xff\xfe":      # names no MAC: whoever has it chose it
+            return None
         query = query.where(Port.mac_address == _mac_of(parsed))
     else:
         query = query.join(Allocation, Allocation.port_id == Port.id).where(Allocation.ip_address == str(parsed))

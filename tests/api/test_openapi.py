@@ -3,9 +3,8 @@
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from cloudd.core.http.openapi import reply_schema
+from cloudd.core.http.openapi import newest, reply_schema
 from tests.api.test_every_operation import OPERATIONS, headers, name, path
-from tests.replies import newest
 
 BODILESS = (202, 204)
 READS = [one for one in OPERATIONS if one.method == "GET" and not one.names and not one.stream]
@@ -34,6 +33,14 @@ async def test_lists_tell_their_filters_sorts_and_pages(cloud):
     asked = {one["name"]: one["schema"] for one in document["paths"]["/networking/v2.0/ports"]["get"]["parameters"]}
     assert {"device_id", "mac_address", "fixed_ips", "tags-any", "limit", "marker", "sort_key", "sort_dir", "fields"} <= asked.keys()
     assert "mac_address" in asked["sort_key"]["enum"]
+
+
+@pytest.mark.parametrize("path, filters", [
+    ("/networking/v2.0/agents", {"agent_type", "alive"}), ("/networking/v2.0/network-ip-availabilities", {"ip_version", "network_id"}),
+    ("/networking/v2.0/floatingip_pools", {"cidr"}), ("/compute/v2.1/servers", {"status", "changes-since", "tags-any", "sort_key"})])
+async def test_lists_that_find_their_rows_themselves_tell_their_filters(cloud, path, filters):
+    document = (await cloud.anonymous.get("/openapi.json")).body
+    assert filters <= {one["name"] for one in document["paths"][path]["get"]["parameters"]}
 
 
 async def test_what_else_an_operation_is_asked_in_the_address_is_told(cloud):
@@ -70,8 +77,8 @@ async def test_the_properties_that_users_give_images_are_text(cloud):
     assert "locations" in image["properties"] and "locations" not in image["required"]
 
 
-def test_every_operation_declares_what_it_answers():
-    """By `reply=`, by `answer=`, or by `answer=NOTHING` where there is no body."""
+def test_every_operation_says_what_it_answers():
+    """By `reply=` or `answer=`."""
     assert not [name(one) for one in OPERATIONS if undeclared(one)]
 
 

@@ -1,8 +1,8 @@
 """Answers guests on the sockets that the network driver opens in tenants' networks.
 
-Which server asks is told by the network that the socket belongs to and by the address it comes from, which anti-spoofing
-vouches for: they name a port, and compute's own rows say whose NIC it is. Nothing that a guest sends and nothing that a port's owner
-may write names a server, so nobody reads another's data.
+Which server asks is told by the network that the socket belongs to and by the address it comes from, for which the network
+driver vouches even where a guest may send from others': they name a port, and compute's own rows say whose NIC it is. Nothing
+that a guest sends and nothing that a port's owner may write names a server, so nobody reads another's data.
 """
 
 import asyncio

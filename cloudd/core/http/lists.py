@@ -1,6 +1,6 @@
 """Lists in SQL: filters, sorting and marker paging as declared by a Listing, in a constant number of queries."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,23 @@ from cloudd.core.http.request import Request
 
 Column = InstrumentedAttribute[Any]
 FilterFunction = Callable[[Sequence[str]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list may be asked that finds its rows itself: its filters, and the keys it is sorted by where it is sorted and paged."""
+
+    known: Collection[str]
+    sorts: Collection[str] = ()
+
+    def names(self) -> set[str]:
+        return set(self.known)
+
+    def parameters(self, dialect: Any) -> dict[str, Any]:
+        known = {name: {"type": "string"} for name in self.known}
+        if not self.sorts:
+            return known
+        return known | dialect.list_parameters() | {"sort_key": {"type": "string", "enum": sorted(self.sorts)}}
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,10 @@ class Listing:
     def names(self) -> set[str]:
         """What it may be filtered by."""
         return set(self.filters)
+
+    def parameters(self, dialect: Any) -> dict[str, Any]:
+        """What it may be asked, as JSON schemas by name."""
+        return Filters(self.names(), {*self.sorts, self.key}).parameters(dialect)
 
     async def page(self, request: Request, tx: AsyncSession, query: Select[Any], asked: ListQuery | None = None,
                    seen: Select[Any] | None = None) -> Page:

@@ -104,8 +104,7 @@ def _query(operation: Operation, version: Version) -> list[dict[str, Any]]:
     """What may stand behind the path: what the operation declares, else what its list is filtered, sorted and paged by."""
     known: dict[str, Any] = {}
     if operation.listing is not None:
-        known = {name: {"type": "string"} for name in operation.listing.names()} | operation.api.dialect.list_parameters()
-        known |= {"sort_key": {"type": "string", "enum": sorted({*operation.listing.sorts, operation.listing.key})}}
+        known = operation.listing.parameters(operation.api.dialect)
     if operation.query is not None:
         known |= {item.name: item.type.schema() for item in operation.query.fields if item.lives(version)}
     return [{"name": name, "in": "query", "schema": schema} for name, schema in sorted(known.items()) if name not in operation.names]

@@ -4,6 +4,7 @@ from cloudd.core import clock
 from cloudd.core.errors import Conflict
 from cloudd.core.http import Field, Page, Shape
 from cloudd.core.http import types as t
+from cloudd.core.http.lists import Filters
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import filtered, matching
@@ -32,7 +33,7 @@ AGENT = NeutronShape(
     Field("started_at", TEXT, readonly=True, of=_moment("started_at")),
     Field("heartbeat_timestamp", TEXT, readonly=True, of=_moment("heartbeat_timestamp")),
 )
-FILTERS = ("id", "agent_type", "binary", "topic", "host", "alive", "admin_state_up", "availability_zone", "description")
+FILTERS = Filters(("id", "agent_type", "binary", "topic", "host", "alive", "admin_state_up", "availability_zone", "description"))
 NETWORK_ID = Shape(None, Field("network_id", t.Uuid(), required=True))
 ROUTER_ID = Shape(None, Field("router_id", t.Uuid(), required=True))
 resource = API.resource("/agents")
@@ -43,13 +44,13 @@ async def load(request, tx, value):
     return await agents.one(request.context, tx, value, alive=await is_alive(request.parts))
 
 
-@resource.get("", policy="get_agent", reply=AGENT, guard=filtered)
+@resource.get("", policy="get_agent", reply=AGENT, guard=filtered, listing=FILTERS)
 async def index(request, tx):
     """List the agents; who may see none gets an empty list."""
     if not request.allows("get_agent"):
         return Page([])
     rows = await agents.every(request.context, tx, alive=await is_alive(request.parts))
-    return Page(matching(request, rows, FILTERS, getattr))
+    return Page(matching(request, rows, getattr))
 
 
 @resource.get("/{agent}", policy="get_agent", reply=AGENT)

@@ -73,10 +73,10 @@ def require_known(asked: ListQuery, known: Collection_[str]) -> None:
                          type="HTTPBadRequest")
 
 
-def matching(request: Request, rows: Sequence[T], names: Sequence[str], get: Callable[[T, str], Any]) -> list[T]:
-    """Rows of no table that a list's filters let through; one that there is not is refused, as with tables."""
+def matching(request: Request, rows: Sequence[T], get: Callable[[T, str], Any] = dict.get) -> list[T]:
+    """Rows of no table that the filters of the operation's list let through; one that there is not is refused, as with tables."""
     asked = request.api.dialect.read_list(request)
-    require_known(asked, names)
+    require_known(asked, request.operation.listing.names())
     return [row for row in rows
             if all(str(get(row, name)).lower() in [value.lower() for value in values] for name, values in asked.filters)]
 

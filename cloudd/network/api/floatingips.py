@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
+from cloudd.core.http.lists import Filters
 from cloudd.network import standard
 from cloudd.network.api import API
 from cloudd.network.api.collections import Logic, collection, matching
@@ -43,7 +44,7 @@ FLOATINGIPS = collection("/floatingips", FloatingIp, FLOATINGIP,
 pools = API.resource("/floatingip_pools")
 
 
-@pools.get("", policy="get_floatingip_pool", answer=POOLS)
+@pools.get("", policy="get_floatingip_pool", answer=POOLS, listing=Filters(POOL_MEMBERS))
 async def list_pools(request, tx):
     """List the subnets that floating addresses come from."""
     query = standard.subnets_of(request.context, select(Subnet).join(Network, Network.id == Subnet.network_id)
@@ -52,4 +53,4 @@ async def list_pools(request, tx):
     rows = (await tx.execute(query)).scalars()
     found = [{"network_id": row.network_id, "subnet_id": row.id, "subnet_name": row.name, "cidr": row.cidr, "project_id": project,
               "tenant_id": project} for row in rows]
-    return {"floatingip_pools": matching(request, found, POOL_MEMBERS, dict.get)}
+    return {"floatingip_pools": matching(request, found)}

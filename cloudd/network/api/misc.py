@@ -10,6 +10,7 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Api, Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.dialects import LINKS
+from cloudd.core.http.lists import Filters
 from cloudd.network.api import API, NEUTRON
 from cloudd.network.api.collections import matching, require_known
 from cloudd.network.api.shapes import OWNER, TEXT
@@ -60,18 +61,18 @@ def _resource(request: Request, name: str) -> dict[str, Any]:
     return {"name": name, "collection": collection, "links": [{"rel": "self", "href": request.link(f"/{collection}")}]}
 
 
-@zones.get("", policy="get_availability_zone", answer=ZONE)
+@zones.get("", policy="get_availability_zone", answer=ZONE, listing=Filters(ZONE.names()))
 async def list_zones(request):
     """List the availability zones of networks and routers."""
     found = [{"name": CONFIG.zone, "resource": kind, "state": "available"} for kind in ("network", "router")]
-    return {"availability_zones": matching(request, found, ("name", "resource", "state"), dict.get)}
+    return {"availability_zones": matching(request, found)}
 
 
-@providers.get("", policy="get_service_provider", answer=PROVIDER)
+@providers.get("", policy="get_service_provider", answer=PROVIDER, listing=Filters(PROVIDER.names()))
 async def list_providers(request):
     """List the providers of network services."""
     found = [{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}]
-    return {"service_providers": matching(request, found, ("service_type", "name", "default"), dict.get)}
+    return {"service_providers": matching(request, found)}
 
 
 async def _availabilities(tx, query) -> list[dict[str, Any]]:
@@ -99,7 +100,7 @@ USE_FILTERS = {"network_id": Network.id.in_, "network_name": Network.name.in_, "
                "ip_version": lambda values: Network.subnets.any(ip_version=_number(values[-1]))}
 
 
-@use.get("")
+@use.get("", listing=Filters(USE_FILTERS))
 async def list_use(request, tx):
     """List how many addresses of each network are in use."""
     query = select(Network)

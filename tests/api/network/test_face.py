@@ -1,5 +1,7 @@
 """What other modules do with networks: ports of servers, their views, the wire, restarts."""
 
+import ipaddress
+
 import pytest
 
 from cloudd import network
@@ -31,6 +33,17 @@ async def test_a_port_for_a_server(net, caller):
     assert (fixed.address, fixed.prefix, fixed.gateway, fixed.dns, fixed.dhcp_server) == (
         "10.1.0.3", 24, "10.1.0.1", ("9.9.9.9",), "10.1.0.2")
     assert fixed.routes == (("10.9.0.0/16", "10.1.0.9"),) and fixed.subnet_id == subnet["id"]
+
+
+@pytest.mark.parametrize("middle, named", [("ff:fe", True), ("00:00", False), ("ff:ff", False)])
+async def test_a_link_local_address_that_somebody_chose_is_not_taken_for_anothers_mac(net, caller, middle, named):
+    lan, _ = await net.lan()
+    async with net.cloud.parts.database.write() as tx:
+        port = await network.create_port(caller, tx, network_id=lan["id"], device_id="server-1", device_owner="compute:nova")
+        first, *rest = bytes.fromhex(port.mac_address.replace(":", ""))
+        last = bytes((first ^ 2, *rest[:2], *bytes.fromhex(middle.replace(":", "")), *rest[2:]))
+        view = await network.port_by_address(tx, lan["id"], str(ipaddress.IPv6Address(bytes.fromhex("fe80") + bytes(6) + last)))
+    assert (view.id if view else None) == (port.id if named else None)
 
 
 async def test_the_wire(net, caller):

@@ -93,7 +93,25 @@ def test_a_port_sends_from_all_its_pairs_and_what_overlaps_is_merged():
 def test_a_port_that_is_down_drops_and_one_without_security_is_not_filtered():
     down = firewall_ports.elements(replace(PORT, admin_state_up=False), True)
     assert (set(down["in"].values()), set(down["out"].values())) == ({"drop"}, {"drop"})
-    assert set(firewall_ports.elements(replace(PORT, port_security=False), True)) == {"numbers", "inward"}
+    assert set(firewall_ports.elements(replace(PORT, port_security=False), True)) == {"numbers", "inward", "asks4", "asks6"}
+
+
+def test_metadata_knows_a_port_by_its_own_addresses_whatever_else_it_may_send_from():
+    pairs = (AddressPair("10.0.0.6"), AddressPair("10.0.0.7", "fa:16:3e:00:00:07"), AddressPair("fd00::/64"))
+    for port in (PORT, replace(PORT, allowed_pairs=pairs), replace(PORT, port_security=False),
+                 replace(PORT, addresses=(*PORT.addresses, "fe80::f816:3eff:fe00:7"))):       # which would name another's MAC
+        part, start = firewall_ports.elements(port, True), '"tap1" . fa:16:3e:00:00:01 . '
+        assert (set(part["asks4"]), set(part["asks6"])) == (
+            {f"{start}10.0.0.5"}, {f"{start}fd00::5", f"{start}fe80::f816:3eff:fe00:1"})
+
+
+def test_where_metadata_is_served_is_told_to_the_firewall_before_it_is_served():
+    wall = Recorded()
+    key = (wall.bridge_table, "served")
+    wall.set_served(["dh-n1", "rt-p1"])
+    assert wall.ruleset.objects[key].elements == {'"dh-n1"': None, '"rt-p1"': None}
+    wall.set_served(["rt-p2"], ["rt-p1"])
+    assert wall.ruleset.objects[key].elements == {'"dh-n1"': None, '"rt-p2"': None}
 
 
 def test_ports_with_the_same_groups_share_their_chains():
@@ -182,12 +200,12 @@ def test_membership_of_remote_groups_follows_ports():
     assert wall.ruleset.objects[key].elements == {"10.0.0.5": None}
     wall.set_ports([replace(PORT, addresses=("10.0.0.6",))])
     assert wall.ruleset.objects[key].elements == {"10.0.0.6": None}
-    assert wall.changes[-1] == {"rg4_g1", "rg6_g1", "own4", "own6", "target6"}
+    assert wall.changes[-1] == {"rg4_g1", "rg6_g1", "own4", "own6", "target6", "asks4", "asks6"}
     wall.set_ports([], ["p1"])
     assert wall.ruleset.objects[key].elements == {}
     wall.set_group("g2", None)
     assert {name for _, name in wall.ruleset.objects} == {
-        *firewall_ports.SETS, "forward", "charge", "spoof", *rules.frame({}, 0)}
+        *firewall_ports.SETS, "forward", "charge", "spoof", "served", "asked", "answered", *rules.frame({}, 0)}
 
 
 def flow(source, target, protocol=6, port=22, code=40000, zone=22):
@@ -301,6 +319,14 @@ def test_a_router_without_snat_still_translates_floating_addresses():
     made = nat.objects(RouterSpec("r", gateway=gateway, floating_ips=(FloatingIp("172.24.4.9", "10.0.0.5"),)))
     assert made[(nat.TABLE, "fip_snat")].elements == {"10.0.0.5": "172.24.4.9"}
     assert 'oifname "qg-gw" snat to 172.24.4.10' not in made[(nat.TABLE, "postrouting")].rules
+
+
+def test_no_floating_address_leads_to_metadata():
+    """Its questions would have another target where the firewall looks at them."""
+    gateway = RouterGateway("gw", "x", "fa:16:3e:00:00:03", ("172.24.4.10/24",))
+    made = nat.objects(RouterSpec("r", gateway=gateway, floating_ips=(
+        FloatingIp("172.24.4.9", "169.254.169.254"), FloatingIp("172.24.4.8", "10.0.0.5"))))
+    assert made[(nat.TABLE, "fip_dnat")].elements == {"172.24.4.8": "10.0.0.5"}
 
 
 def test_names_fit_the_kernel_and_lead_back():

@@ -16,10 +16,12 @@ from cloudd.compute.servers import interfaces
 from cloudd.compute.servers import list as servers_list
 from cloudd.core.errors import BadRequest, Forbidden
 from cloudd.core.http import Page, Request
-from cloudd.core.http.lists import Listing
+from cloudd.core.http.lists import Filters, Listing
 
 READ_BEFORE = {"all_tenants", "tenant_id", "project_id", "deleted", "ip", "ip6", "changes-since", "changes-before"}
 PAGING = {"limit", "marker", "sort_key", "sort_dir"}
+FOUND_BY = {*servers_list.PLAIN, *servers_list.ADMIN, *servers_list.TAGS, *READ_BEFORE, "locked"}
+LISTING = Filters(FOUND_BY, {*servers_list.SORTS, "locked"})
 DEFAULT_SORT = (("created_at", "desc"), ("id", "desc"))
 
 
@@ -68,8 +70,7 @@ def _filters(request: Request, admin: bool) -> dict[str, Callable[[Sequence[str]
 
 
 def _require_known(given: dict[str, list[str]]) -> None:
-    known = {*servers_list.PLAIN, *servers_list.ADMIN, *servers_list.TAGS, *servers_list.IGNORED, *READ_BEFORE, *PAGING, "locked"}
-    if unknown := sorted(set(given) - known):
+    if unknown := sorted(set(given) - {*FOUND_BY, *servers_list.IGNORED, *PAGING}):
         raise BadRequest(f"Invalid input: Additional properties are not allowed ('{unknown[0]}' was unexpected)")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from cloudd.compute import versions as v
 from cloudd.compute.api import API, links
-from cloudd.compute.api.servers.query import page
+from cloudd.compute.api.servers.query import LISTING, page
 from cloudd.compute.api.servers.shapes import SERVER_CHANGE, SERVER_NEW
 from cloudd.compute.api.servers.view import BRIEF, CHANGED, SERVER, Seen, eyes, see
 from cloudd.compute.models import Server
@@ -24,13 +24,13 @@ MADE = t.Raw({"anyOf": [t.Record({"reservation_id": t.Text()}).answer(), t.Recor
 resource = API.resource("/servers")
 
 
-@resource.get(policy=RULE + "index", reply=BRIEF)
+@resource.get(policy=RULE + "index", reply=BRIEF, listing=LISTING)
 async def index(request: Request, tx: Any) -> Page:
     """List servers, briefly."""
     return await page(request, tx, "index")
 
 
-@resource.get("/detail", policy=RULE + "detail", reply=SERVER)
+@resource.get("/detail", policy=RULE + "detail", reply=SERVER, listing=LISTING)
 async def detail(request: Request, tx: Any) -> Page:
     """List servers with all that is known of them."""
     found = await page(request, tx, "detail")

@@ -44,7 +44,7 @@ from cloudd.drivers.network.linux.conntrack import Flows
 from cloudd.drivers.network.linux.drift import compare
 from cloudd.drivers.network.linux.drift.feed import Feed
 from cloudd.drivers.network.linux.firewall import Firewall
-from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets
+from cloudd.drivers.network.linux.metadata_sockets import MetadataSockets, served
 from cloudd.drivers.network.linux.names import Names, short_cloud
 from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.outside import egress, lan, uplinks
@@ -157,6 +157,7 @@ class LinuxNetworkDriver(NetworkDriver):
         async with self.lock(f"network {spec.id}"):
             before = self.networks.get(spec.id)
             self.whole.pop(spec.id, None)
+            await self.guard_metadata([spec.id], ())
             changed = await self.make_network(spec)
             async with self.firewall_lock:
                 await self.workers.run(self.firewall.set_zones, self.bridge_zones())
@@ -224,6 +225,7 @@ class LinuxNetworkDriver(NetworkDriver):
             await self.workers.run(bridges.remove, self.names, self.config.namespace, network_id)
             self.networks.pop(network_id, None)
             self.zones.release(network_id)
+            await self.leave_metadata([network_id], ())
             async with self.firewall_lock:
                 await self.workers.run(self.firewall.set_zones, self.bridge_zones())
                 await self.workers.run(self.host_rules.apply, list(self.networks.values()))
@@ -236,9 +238,11 @@ class LinuxNetworkDriver(NetworkDriver):
     async def apply_router(self, given: RouterSpec) -> None:
         spec = checked.router(given)
         async with self.lock(f"router {spec.id}"):
-            self.routers[spec.id] = spec
+            before, self.routers[spec.id] = self.routers.get(spec.id), spec
+            await self.guard_metadata((), [spec])
             created = await self.workers.run(routers.ensure, self.config, self.names, spec, dict(self.networks))
             await self.translate(spec, created)
+            await self.leave_metadata((), [before] if before else [])
             await self.advertise(spec)
             places = metadata_sockets.places_of_router(self.names, spec, self.networks)
             await self.metadata.set(f"router/{spec.id}", places)
@@ -265,8 +269,22 @@ class LinuxNetworkDriver(NetworkDriver):
             await self.metadata.set(f"router/{router_id}", ())
             await self.supervisor.drop(Path(self.config.state_dir) / "ra" / router_id)
             await self.workers.run(routers.remove, self.config, self.names, router_id)
-            self.routers.pop(router_id, None)
+            before = self.routers.pop(router_id, None)
             self.router_rules.pop(router_id, None)
+            await self.leave_metadata((), [before] if before else [])
+
+    # Metadata
+
+    async def guard_metadata(self, networks: Iterable[str], routers: Iterable[RouterSpec]) -> None:
+        """Let nothing come to where these are to answer, unless it is told whose question it is. Before they answer."""
+        async with self.firewall_lock:
+            await self.workers.run(self.firewall.set_served, served(networks, routers))
+
+    async def leave_metadata(self, networks: Iterable[str], routers: Iterable[RouterSpec]) -> None:
+        """These answer no more there, unless others do."""
+        async with self.firewall_lock:
+            gone = served(networks, routers) - served(self.networks, self.routers.values())
+            await self.workers.run(self.firewall.set_served, (), gone)
 
     # Security groups and ports
 

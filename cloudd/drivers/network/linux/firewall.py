@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import NetworkDriverError, PortSpec, SecurityGroupSpec
-from cloudd.drivers.network.linux import firewall_ports, nft_state
+from cloudd.drivers.network.linux import firewall_metadata, firewall_ports, nft_state
 from cloudd.drivers.network.linux import firewall_rules as rules
 from cloudd.drivers.network.linux.firewall_ports import Part
 from cloudd.drivers.network.linux.names import Names
-from cloudd.drivers.network.linux.nft import Chain, Changes, Elements, Key, Object, Patch, run
+from cloudd.drivers.network.linux.nft import Chain, Changes, Elements, Key, Object, Patch, quoted, run
 from cloudd.drivers.network.linux.nft import replace as as_text
 from cloudd.drivers.network.linux.nft_state import Ruleset
 
@@ -21,6 +21,7 @@ class Wanted:
     ports: dict[str, PortSpec] = field(default_factory=dict)
     groups: dict[str, SecurityGroupSpec] = field(default_factory=dict)
     zones: dict[str, int] = field(default_factory=dict)          # bridge -> conntrack zone
+    served: frozenset[str] = frozenset()                         # bridge ports behind which metadata may be served
 
     def members(self, group_id: str) -> list[PortSpec]:
         return [port for port in self.ports.values() if group_id in port.security_groups]
@@ -59,7 +60,7 @@ class Wanted:
         return firewall_ports.elements(port, self.stateful(port))
 
     def copy(self) -> "Wanted":
-        return Wanted(dict(self.ports), dict(self.groups), dict(self.zones))
+        return Wanted(dict(self.ports), dict(self.groups), dict(self.zones), self.served)
 
 
 class Firewall:
@@ -118,6 +119,13 @@ class Firewall:
 
     def set_zones(self, zones: dict[str, int]) -> bool:
         self.wanted.zones = dict(zones)
+        return self.reframe()
+
+    def set_served(self, more: Iterable[str], gone: Iterable[str] = ()) -> bool:
+        self.wanted.served = self.wanted.served.union(more).difference(gone)
+        return self.reframe()
+
+    def reframe(self) -> bool:
         return self.ruleset.apply(self.everything() if not self.ruleset.objects else self.frame())
 
     # Looking at the kernel
@@ -182,7 +190,8 @@ class Firewall:
 
     def frame(self) -> dict[Key, Object]:
         inet = {(self.inet_table, name): item for name, item in rules.frame(self.wanted.zones, self.limit).items()}
-        bridge = {"forward": rules.FORWARD, "charge": rules.CHARGE, "spoof": firewall_ports.SPOOF}
+        bridge = {"forward": rules.FORWARD, "charge": rules.CHARGE, "spoof": firewall_ports.SPOOF, **firewall_metadata.CHAINS,
+                  "served": Elements("ifname", {quoted(one): None for one in sorted(self.wanted.served)})}
         return inet | {(self.bridge_table, name): item for name, item in bridge.items()}
 
     def patches(self, before: list[Part], after: list[Part]) -> Changes:

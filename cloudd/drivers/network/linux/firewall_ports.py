@@ -24,6 +24,8 @@ SETS = {
     "own6": Elements("ifname . ether_addr . ipv6_addr", {}),
     "wide4": Elements("ifname . ether_addr . ipv4_addr", {}, "interval"),
     "wide6": Elements("ifname . ether_addr . ipv6_addr", {}, "interval"),
+    "asks4": Elements("ifname . ether_addr . ipv4_addr", {}),                         # firewall_metadata.py
+    "asks6": Elements("ifname . ether_addr . ipv6_addr", {}),
     "target6": Elements("ifname . integer", {}, typeof="iifname . @th,64,128"),       # what neighbours may be told of
     "widetarget6": Elements("ifname . integer", {}, "interval", typeof="iifname . @th,64,128"),
     "out": Elements("ifname : verdict", {}),
@@ -99,6 +101,7 @@ def elements(port: PortSpec, stateful: bool) -> Part:
     part: Part = {"numbers": {tap: str(number(port.id))}, "inward": {tap: str(number(port.id) | INWARD)}}
     if not port.admin_state_up:
         return part | {"out": {owned(tap, port): "drop"}, "in": {tap: "drop"}}
+    part |= asking(tap, port)
     if not port.port_security:
         return part
     name = combination(port.security_groups, stateful)
@@ -125,6 +128,14 @@ def sources(tap: str, port: PortSpec) -> Part:
     part["target6"] = {f"{tap} . 0x{int(one[0]):032x}": None for one in single}
     part["widetarget6"] = {f"{tap} . 0x{int(one[0]):032x}-0x{int(one[-1]):032x}": None for one in wide}
     return part
+
+
+def asking(tap: str, port: PortSpec) -> Part:
+    """What the metadata service knows the port by: its own addresses. Of link-local ones only the one that names its MAC."""
+    mac = checked.mac(port.mac)
+    own = {checked.ip(address) for address in port.addresses}
+    own = {one for one in own if not (one.version == 6 and one.is_link_local)} | {link_local(mac).network_address}
+    return {f"asks{version}": {f"{tap} . {mac} . {one}": None for one in own if one.version == version} for version in (4, 6)}
 
 
 def address_pairs(port: PortSpec) -> dict[str, set[Net]]:

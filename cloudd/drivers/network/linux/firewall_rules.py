@@ -32,7 +32,8 @@ MARK_HOOK = "type filter hook prerouting priority -140; policy accept;"
 # tenant has business there. (Bridged packets pass the inet forward hook too, with the bridge on both sides.)
 NO_INPUT = Chain(("iifname @bridges drop",), "type filter hook input priority -10; policy accept;")
 # The mark comes first and in the same chain, so that no frame has it that the chain did not judge.
-FORWARD = Chain((f"meta mark set meta mark | {PASSED}", "iifname vmap @out", "oifname vmap @in"), BRIDGE_HOOK)
+FORWARD = Chain((f"meta mark set meta mark | {PASSED}", "oifname @served jump asked", "iifname @served jump answered",
+                 "iifname vmap @out", "oifname vmap @in"), BRIDGE_HOOK)
 # Who is charged for a connection: the guest that opens it; where none on this bridge does, the one that it is opened to,
 # in an account of its own, so that strangers never use up what a guest may open.
 # Its numbers hold PASSED as well, so nothing comes here that the chain before did not see.

@@ -18,7 +18,7 @@ from cloudd.drivers.network.base import (
 )
 from cloudd.drivers.network.linux import netns
 from cloudd.drivers.network.linux.dhcp import METADATA4, METADATA6
-from cloudd.drivers.network.linux.names import Names, dhcp_inner, router_inner
+from cloudd.drivers.network.linux.names import Names, dhcp_inner, dhcp_outer, router_inner, router_outer
 from cloudd.drivers.network.linux.routers import present, serves_metadata6
 
 PORT = 80
@@ -49,6 +49,11 @@ def places_of_router(names: Names, spec: RouterSpec, networks: Mapping[str, Netw
                   router_inner(interface.port_id), version, interface.network_id, spec.id)
             for interface in present(spec.interfaces, networks)
             for version in ((4, 6) if serves_metadata6(networks[interface.network_id]) else (4,))]
+
+
+def served(networks: Iterable[str], routers: Iterable[RouterSpec]) -> frozenset[str]:
+    """The bridge ports behind which these networks and routers answer, or may do so."""
+    return frozenset((*map(dhcp_outer, networks), *(router_outer(one.port_id) for spec in routers for one in spec.interfaces)))
 
 
 def listen(place: Place) -> socket.socket:

@@ -1,6 +1,7 @@
 """A router's address translation: two maps for floating addresses, the gateway's address for all else."""
 
 from cloudd.drivers.network.base import RouterSpec
+from cloudd.drivers.network.linux.dhcp import METADATA4
 from cloudd.drivers.network.linux.names import gateway_inner
 from cloudd.drivers.network.linux.nft import Chain, Elements, Key, Object
 
@@ -10,7 +11,8 @@ FROM_OUTSIDE = "0x2"
 
 def objects(spec: RouterSpec) -> dict[Key, Object]:
     """Changing a floating address changes one element in each map: one transaction."""
-    floating = [f for f in spec.floating_ips if f.fixed and ":" not in f.floating]
+    # One that led to the metadata address would go past the guard of who asks there (firewall_metadata.py).
+    floating = [f for f in spec.floating_ips if f.fixed not in ("", METADATA4) and ":" not in f.floating]
     outside = f'"{gateway_inner(spec.gateway.port_id)}"' if spec.gateway else None
     return {(TABLE, name): item for name, item in {
         "fip_dnat": Elements("ipv4_addr : ipv4_addr", {f.floating: f.fixed for f in floating}),

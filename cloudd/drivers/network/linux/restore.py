@@ -7,7 +7,7 @@ does not keep the others from being restored.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from cloudd.drivers.network import checked
 from cloudd.drivers.network.base import (
@@ -15,46 +15,17 @@ from cloudd.drivers.network.base import (
     Inventory,
     NetworkConfig,
     NetworkDriverError,
-    NetworkSpec,
     PortSpec,
     RestoreReport,
-    RouterSpec,
 )
 from cloudd.drivers.network.linux import bridges, external, inventory, links, netns, rights
-from cloudd.drivers.network.linux.firewall import Firewall, Wanted
+from cloudd.drivers.network.linux.firewall import Wanted
+from cloudd.drivers.network.linux.metadata_sockets import served
 from cloudd.drivers.network.linux.names import Names
-from cloudd.drivers.network.linux.nft_state import Ruleset
 from cloudd.drivers.network.linux.outside import uplinks
-from cloudd.drivers.network.linux.zones import Zones
+from cloudd.drivers.network.linux.plane import Dataplane
 
 T = TypeVar("T")
-
-
-class Dataplane(Protocol):
-    """What is needed of the driver."""
-
-    config: NetworkConfig
-    names: Names
-    workers: netns.Workers
-    zones: Zones
-    firewall: Firewall
-    firewall_lock: asyncio.Lock
-    host_rules: external.HostRules
-    networks: dict[str, NetworkSpec]
-    routers: dict[str, RouterSpec]
-    router_rules: dict[str, Ruleset]
-    cabled: dict[str, int]
-
-    cut_zones: set[int]
-
-    def judge(self) -> rights.Rights: ...
-    async def review_flows(self, review: rights.Review, judge: rights.Rights) -> None: ...
-    async def list(self) -> Inventory: ...
-    async def make_network(self, spec: NetworkSpec) -> bool: ...
-    async def apply_router(self, spec: RouterSpec) -> None: ...
-    async def plug(self, port_id: str) -> None: ...
-    async def drop_dhcp(self, network_id: str) -> None: ...
-    async def remove_router(self, router_id: str) -> None: ...
 
 
 async def restore(driver: Dataplane, wanted: DataplaneSpec) -> RestoreReport:
@@ -74,7 +45,8 @@ async def restore(driver: Dataplane, wanted: DataplaneSpec) -> RestoreReport:
 async def filter_first(driver: Dataplane, wanted: DataplaneSpec) -> list[str]:
     driver.zones.keep(spec.id for spec in wanted.networks)
     zones = {driver.names.bridge(spec.id): driver.zones.claim(spec) for spec in wanted.networks}
-    state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones)
+    state = Wanted({port.id: port for port in wanted.ports}, {group.id: group for group in wanted.security_groups}, zones,
+                   served((spec.id for spec in wanted.networks), wanted.routers))
     async with driver.firewall_lock:
         changed, refused = await driver.workers.run(driver.firewall.restore, state)
         judge = driver.judge()

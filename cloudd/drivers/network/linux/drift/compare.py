@@ -4,52 +4,22 @@ A comparison of everything looks first without any lock, at one picture of the l
 under its subject's lock, so that what is only being applied is no difference.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
 
 from cloudd.drivers.network.base import (
     Difference,
-    NetworkConfig,
     NetworkDriverError,
     NetworkKind,
-    NetworkSpec,
     Part,
-    RouterSpec,
     Subject,
 )
-from cloudd.drivers.network.linux import bridges, external, inventory, netns
+from cloudd.drivers.network.linux import bridges, inventory, netns
 from cloudd.drivers.network.linux.drift import checks
-from cloudd.drivers.network.linux.firewall import Firewall
-from cloudd.drivers.network.linux.names import Names
 from cloudd.drivers.network.linux.nft_state import Ruleset
-from cloudd.drivers.network.linux.zones import Zones
+from cloudd.drivers.network.linux.plane import Dataplane
 
 HOST, FIREWALL = Subject(Part.HOST), Subject(Part.FIREWALL)
 ORDER = list(Part)
-
-
-class Dataplane(Protocol):
-    """What is needed of the driver."""
-
-    config: NetworkConfig
-    names: Names
-    workers: netns.Workers
-    zones: Zones
-    firewall: Firewall
-    firewall_lock: asyncio.Lock
-    host_rules: external.HostRules
-    networks: dict[str, NetworkSpec]
-    routers: dict[str, RouterSpec]
-    router_rules: dict[str, Ruleset]
-    dhcp_rules: dict[str, Ruleset]
-    cabled: dict[str, int]
-
-    def lock(self, key: str) -> asyncio.Lock: ...
-    async def apply_network(self, spec: NetworkSpec) -> None: ...
-    async def apply_router(self, spec: RouterSpec) -> None: ...
-    async def plug(self, port_id: str) -> None: ...
-    async def mend_firewall(self) -> list[str]: ...
 
 
 # Comparing

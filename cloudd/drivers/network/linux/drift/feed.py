@@ -13,13 +13,10 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
-from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, Part, RouterSpec, Subject
+from cloudd.drivers.network.base import NetworkKind, Part, Subject
 from cloudd.drivers.network.linux import netns
-from cloudd.drivers.network.linux.firewall import Firewall
 from cloudd.drivers.network.linux.names import (
-    Names,
     dataplane_end,
     dhcp_inner,
     dhcp_outer,
@@ -30,6 +27,7 @@ from cloudd.drivers.network.linux.names import (
     router_outer,
     vlan_link,
 )
+from cloudd.drivers.network.linux.plane import Dataplane
 
 ROUTE, NETFILTER, SOL_NETLINK, ADD_MEMBERSHIP, ALL_NAMESPACES = 0, 12, 270, 1, 8
 LINKS, ADDRESSES4, ROUTES4, ADDRESSES6, ROUTES6 = 0x1, 0x10, 0x40, 0x100, 0x400
@@ -44,17 +42,6 @@ GATHER_SECONDS = 0.05                                # changes come in bursts
 Hint = tuple[str, str | int]                         # ("link", name), ("namespace", number), ("tables", number), ("name", of a namespace)
 HOME = -1                                            # the number of the dataplane's own namespace
 ALL: Hint = ("all", "")
-
-
-class Dataplane(Protocol):
-    """What is needed of the driver."""
-
-    config: NetworkConfig
-    names: Names
-    workers: netns.Workers
-    firewall: Firewall
-    networks: dict[str, NetworkSpec]
-    routers: dict[str, RouterSpec]
 
 
 class Feed:

@@ -1,0 +1,80 @@
+"""What one change costs in processor time, with all the work that follows it, and a list of many ports."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.bench import cloud, load
+from tests.bench.figures import Figure
+from tests.bench.process import Measured
+
+TIMES = 60
+PORTS, MORE = 1_000, 10_000
+QUIET_SECONDS = 0.5
+PLENTY = {f"CLOUDD_QUOTA_{name}": "-1" for name in ("NETWORK", "PORT", "SUBNET", "KEY_PAIRS")}
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJyyBJMzBbLM0cYdTxyEdDPm1oyEJV8cCoMaBt0mLBZX a@b"
+BEFORE = {"network": 21.0, "port": 30.0, "key pair": 13.0, "token from a token": 12.0, "1,000 ports": 149.0}
+"""Milliseconds, measured before the short way through the frame; on another machine of two cores."""
+AIMS = {"network": 8, "port": 8, "key pair": 4, "token from a token": 4, "1,000 ports": 50}
+
+
+def figures(full: bool) -> list[Figure]:
+    with cloud.new() as place, place.serving(**PLENTY) as daemon:
+        place.fill()
+        caller = place.caller("demo")
+        found = [_figure(name, _cost(daemon, place, change)) for name, change in _changes(caller).items()]
+        return [*found, *_lists(place, caller)]
+
+
+def _figure(name: str, value: float) -> Figure:
+    return Figure(f"processor for a {name}", value, "ms", (("before", BEFORE[name]),), most=AIMS[name])
+
+
+def _changes(caller: cloud.Caller) -> dict[str, Callable[[int], Any]]:
+    network = _network(caller)
+    token = {"identity": {"methods": ["token"], "token": {"id": caller.token}}, "scope": {"project": {"id": caller.project_id}}}
+    return {
+        "network": lambda number: caller.post("/networking/v2.0/networks", {"network": {"name": f"bench-{number}"}}),
+        "port": lambda number: caller.post("/networking/v2.0/ports", {"port": {"network_id": network}}),
+        "key pair": lambda number: caller.post("/compute/v2.1/os-keypairs", {"keypair": {"name": f"k{number}", "public_key": KEY}}),
+        "token from a token": lambda number: caller.post("/identity/v3/auth/tokens", {"auth": token}),
+    }
+
+
+def _network(caller: cloud.Caller) -> str:
+    made = caller.post("/networking/v2.0/networks", {"network": {"name": "bench"}})["network"]["id"]
+    caller.post("/networking/v2.0/subnets", {"subnet": {"network_id": made, "ip_version": 4, "cidr": "10.65.0.0/16"}})
+    return made
+
+
+def _cost(daemon: Measured, place: cloud.Cloud, change: Callable[[int], Any]) -> float:
+    """Milliseconds of the daemon's processor a change, until nothing follows any more."""
+    for number in range(-3, 0):
+        change(number)
+    time.sleep(QUIET_SECONDS)
+    before = daemon.spent()
+    for number in range(TIMES):
+        change(number)
+    time.sleep(QUIET_SECONDS)
+    return daemon.spent().since(before).cpu * 1000 / TIMES
+
+
+def _lists(place: cloud.Cloud, caller: cloud.Caller) -> list[Figure]:
+    network, path = _network(caller), "/networking/v2.0/ports?network_id="
+    _ports(caller, network, PORTS)
+    many = _list(place, caller, path + network)
+    _ports(caller, network, MORE - PORTS)
+    more = _list(place, caller, path + network)
+    return [Figure(f"GET /ports, {PORTS:,} ports", many, "ms", (("before", BEFORE["1,000 ports"]),), most=AIMS["1,000 ports"]),
+            Figure(f"GET /ports, {MORE:,} ports", more, "ms", ((f"{PORTS:,} ports", many),), times=11)]
+
+
+def _ports(caller: cloud.Caller, network: str, count: int) -> None:
+    for _ in range(count // 500):
+        caller.post("/networking/v2.0/ports", {"ports": [{"network_id": network} for _ in range(500)]})
+
+
+def _list(place: cloud.Cloud, caller: cloud.Caller, path: str) -> float:
+    message = load.request("GET", path, {"X-Auth-Token": caller.token})
+    load.send(place.port, message, connections=1, seconds=60, most=2)
+    return load.send(place.port, message, connections=1, seconds=60, most=7).median_ms
