@@ -32,7 +32,7 @@ def _some(schema: Any) -> Any:
 def check(request: Request, status: int, body: Any) -> None:
     """A finger for `Dispatcher.probe`."""
     operation = request.operation
-    validator = _validator(operation, request.version, "fields" in request.query)
+    validator = _validator(operation, request.version, request.api.dialect.partial and "fields" in request.query)
     if validator is None or body is None:
         return
     if isinstance(body, bytes):

@@ -32,6 +32,8 @@ class Dialect:
     """The defaults: OpenStack's most usual forms (Nova's parameters, `{plural}_links`)."""
 
     paging = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "fields"})
+    partial = False
+    """Whether `fields` asks for some members only, and `page_reverse` for the page before (Neutron alone)."""
 
     def status(self, error: CloudError) -> int:
         return error.status
@@ -53,9 +55,10 @@ class Dialect:
         if bad := [direction for direction in directions if direction.lower() not in ("asc", "desc")]:
             raise BadRequest(f"Invalid sort_dir '{bad[0]}': use asc or desc.")
         filters = tuple((name, tuple(query.getall(name))) for name in dict.fromkeys(query) if name not in self.paging)
-        fields = frozenset(part for value in query.getall("fields", []) for part in value.split(",") if part)
+        asked = query.getall("fields", []) if self.partial else ()
+        fields = frozenset(part for value in asked for part in value.split(",") if part)
         return ListQuery(filters, sorts, self.limit(request), query.get("marker") or None,
-                         query.get("page_reverse", "").lower() in ("true", "1"), fields)
+                         self.partial and query.get("page_reverse", "").lower() in ("true", "1"), fields)
 
     def limit(self, request: Request) -> int | None:
         """The page size: as asked, at most the settings' `max_limit`; 0 or nothing asks for the most."""
@@ -88,7 +91,8 @@ class Dialect:
 
     def list_parameters(self) -> dict[str, dict[str, Any]]:
         """The parameters by which every list is sorted and paged."""
-        return {name: {"type": "integer", "minimum": 0} if name == "limit" else {"type": "string"} for name in sorted(self.paging)}
+        names = self.paging if self.partial else self.paging - {"fields", "page_reverse"}
+        return {name: {"type": "integer", "minimum": 0} if name == "limit" else {"type": "string"} for name in sorted(names)}
 
     def verb(self, verb: str, shape: Any) -> str:
         """What policy rules call an operation of a plain record: `list_regions`, `get_region`, `create_region`."""

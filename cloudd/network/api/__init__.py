@@ -16,6 +16,8 @@ PARENTS = ("network:project_id", "security_group:project_id", "ext_parent:projec
 class Neutron(Dialect):
     """`{"NeutronError": {type, message, detail}}`; pages only when a limit was asked for."""
 
+    partial = True
+
     def status(self, error: CloudError) -> int:
         return 409 if isinstance(error, OverQuota) else error.status
 
