@@ -11,9 +11,8 @@ import pytest_asyncio
 
 sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parent)]
 
-from hv_rig import Rig, config_below  # noqa: E402
+from hv_rig import GUEST, Rig, config_below  # noqa: E402
 
-GUEST = Path(__file__).parents[3] / "build/testguest"
 CLOUD = f"hv-{os.getpid()}"
 
 

@@ -19,6 +19,7 @@ from cloudd.drivers.hypervisor.base import (
 )
 
 GIB = 1 << 30
+GUEST = Path(__file__).parents[3] / "build/testguest"
 META_DATA = b'{"uuid": "%s", "hostname": "hvguest", "name": "hvguest"}'
 USER_DATA = b"#!/bin/sh\necho user-data was here >/dev/console\n"
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import GUEST
-from hv_rig import Rig
+from hv_rig import GUEST, Rig
 
 from cloudd.drivers.hypervisor.base import (
     DomainState,
