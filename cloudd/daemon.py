@@ -82,7 +82,7 @@ class Daemon:
         async with AsyncExitStack() as stack:
             stack.enter_context(only_one(Path(self.settings.server.state_dir)))
             stack.push_async_callback(self.parts.database.close)
-            stack.push_async_callback(tasks.stop_all)
+            stack.push_async_callback(tasks.stop_all, tasks.own())
             await self.parts.database.check_schema()
             await self._open(stack)
             await self._serve(stack)

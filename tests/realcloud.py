@@ -140,8 +140,8 @@ class Libvirt:
             self.process = None
 
     def guests(self) -> dict[str, int]:
-        """QEMU's process of each running domain, by the domain's name (its pid file is named after it)."""
-        return {file.stem: pid for file in (self.state / "run/libvirt/qemu").glob("*.pid") for pid in pid_in(file)}
+        """QEMU's process of each running domain, by the domain's name (its pid file is named after it; `driver` is libvirt's own)."""
+        return {file.stem: pid for file in (self.state / "run/libvirt/qemu").glob("*.pid") if file.stem != "driver" for pid in pid_in(file)}
 
     def close(self) -> None:
         end(self.guests().values())

@@ -2,13 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from cloudd.core import log
 
 LOG = log.get("cloudd.tasks")
 T = TypeVar("T")
-_running: set[asyncio.Task[Any]] = set()
+Tasks = set[asyncio.Task[Any]]
+_running: Tasks = set()
+_owned: ContextVar[Tasks | None] = ContextVar("owned", default=None)
+
+
+def own() -> Tasks:
+    """What is started from here on, and by what that starts, belongs together: one process may hold several daemons."""
+    made: Tasks = set()
+    _owned.set(made)
+    return made
 
 
 def start(name: str, coro: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
@@ -16,6 +26,9 @@ def start(name: str, coro: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     task = asyncio.get_running_loop().create_task(coro, name=name)
     _running.add(task)
     task.add_done_callback(_ended)
+    if (owned := _owned.get()) is not None:
+        owned.add(task)
+        task.add_done_callback(owned.discard)
     return task
 
 
@@ -51,10 +64,9 @@ async def to_the_end(work: "asyncio.Future[T]") -> T:
     return work.result()
 
 
-async def stop_all(grace: float = 5.0) -> None:
-    """Cancel what still runs on this loop and wait for it."""
-    loop = asyncio.get_running_loop()
-    left = [task for task in _running if task.get_loop() is loop and task is not asyncio.current_task()]
+async def stop_all(owned: Tasks, grace: float = 5.0) -> None:
+    """Cancel what still runs of these and wait for it."""
+    left = [task for task in owned if task is not asyncio.current_task()]
     for task in left:
         task.cancel()
     if left:
