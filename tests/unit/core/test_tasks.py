@@ -1,5 +1,7 @@
 """Tasks: what is repeated survives its own failures."""
 
+import asyncio
+
 from cloudd.core import tasks
 from tests.waiting import until
 
