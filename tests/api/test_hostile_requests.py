@@ -7,7 +7,6 @@ import logging
 import pytest
 
 from cloudd.daemon import MODULES
-from tests import postgres
 from tests.api.conftest import make_settings, run_cloud
 from tests.api.hostile import Maker
 
@@ -133,17 +132,13 @@ async def attack(cloud, seed, many):
 
 
 @pytest.fixture
-async def victim(database_url, tmp_path):
+async def victim(engine, clouds, tmp_path):
     """A cloud of its own, to be thrown away."""
-    if database_url:
-        async for cloud in run_cloud(make_settings(tmp_path, url=postgres.create(database_url.rpartition("/")[0], "hostile"))):
-            yield cloud
-    else:
-        async for cloud in run_cloud(make_settings(tmp_path)):
-            yield cloud
+    async for cloud in run_cloud(make_settings(tmp_path, url=clouds.url(engine, "hostile"))):
+        yield cloud
 
 
-async def test_nothing_hostile_is_answered_with_500_or_a_dropped_connection(victim, database_url):
-    bad, statuses = await attack(victim, 2 if database_url else 1, EACH)
+async def test_nothing_hostile_is_answered_with_500_or_a_dropped_connection(victim, engine):
+    bad, statuses = await attack(victim, 2 if engine == "postgresql" else 1, EACH)
     assert not bad, [(place, found[0][0], found[0][1][-2000:]) for place, found in bad.items()][:5]
     assert sum(statuses.values()) == EACH * len(OPERATIONS) and statuses[200] > 200 and statuses[400] > 200, statuses

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from cloudd.core import log
 from cloudd.core.errors import CloudError, Forbidden
 from cloudd.core.http import openapi, openapi_page
-from cloudd.core.http.addresses import by_trusted_proxy, client_address, networks, within
+from cloudd.core.http.addresses import by_trusted_proxy, client_address, networks, require_host, within
 from cloudd.core.http.connections import Limits
 from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url, forget_frames
 from cloudd.core.http.doors import Door, Runner
@@ -165,6 +165,7 @@ class Front:
         return within(client_address(raw, self.parts.settings), networks(options.metrics_from))
 
     async def _openapi(self, raw: web.Request) -> web.Response:
+        require_host(raw)                                     # it goes into the document
         document = openapi.document(self.dispatcher.apis, base_url(raw, self.parts.settings))
         return web.Response(body=orjson.dumps(document), content_type="application/json")
 
