@@ -105,7 +105,9 @@ class Bus:
         queue: asyncio.Queue[Happened] = asyncio.Queue(1000)
         if not self._streams:                                 # while nobody listens nobody keeps count
             async with self.database.read() as tx:
-                self._told = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
+                newest = (await tx.execute(select(func.max(EventRow.serial)))).scalar() or 0
+            if not self._streams:                             # else another came meanwhile, and is still to be told what he waits for
+                self._told = newest
             self._news.set()
         self._streams.add(queue)
         try:
