@@ -18,6 +18,7 @@ class Files(LoadScopeScheduling):
         return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
     """In the order of the command line: what takes longest comes first there, so that no core is idle in the end."""
     config.option.loadscopereorder = False
