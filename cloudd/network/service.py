@@ -80,20 +80,23 @@ class NetworkModule(Module):
                             lambda: self.watch.refused if self.watch else 0)
 
     async def start(self) -> None:
-        """Bring the dataplane to the rows, then the rows' statuses to what came of it."""
         if self.driver is None:
             return
+        await self.restore(self.driver)
+        self.repair = tasks.repeat("network repair", lambda: repair.repair(self.parts), lambda: repair.SECONDS)
+        self.watch = self.parts.service(Pulse).watch = Watch(self.driver)
+        self.watching = tasks.start("network watch", self.watch.run())
+
+    async def restore(self, driver: NetworkDriver) -> None:
+        """Bring the dataplane to the rows, then the rows' statuses to what came of it."""
         async with self.parts.database.read() as tx:
             wanted = await dataplane.everything(tx)
-        report = await self.driver.restore(wanted)
+        report = await driver.restore(wanted)
         for line in report.failed:
             LOG.error("a part of the dataplane could not be restored", what=line)
         if report.created or report.removed:
             LOG.info("the dataplane was repaired", created=len(report.created), removed=len(report.removed))
-        await self._correct_statuses(set(report.failed))
-        self.repair = tasks.repeat("network repair", lambda: repair.repair(self.parts), lambda: repair.SECONDS)
-        self.watch = self.parts.service(Pulse).watch = Watch(self.driver)
-        self.watching = tasks.start("network watch", self.watch.run())
+        await self._correct_statuses(driver, set(report.failed))
 
     async def purge(self) -> None:
         """Wanted is nothing: the driver removes all that is ours, and takes no interface for it."""
@@ -102,8 +105,8 @@ class NetworkModule(Module):
             await self.driver.purge()
             await self.driver.close()
 
-    async def _correct_statuses(self, failed: set[str]) -> None:
-        plugged = await self.driver.plugged() if self.driver else frozenset()
+    async def _correct_statuses(self, driver: NetworkDriver, failed: set[str]) -> None:
+        plugged = await driver.plugged()
         ill = {word.rstrip(":") for line in failed for word in line.split()}
         async with self.parts.database.write() as tx:
             guests = select(Port.id, Port.status).where(Port.host_id != "", Port.service == "")

@@ -147,6 +147,7 @@ class Clouds:
         self._stack, self._directories = stack, directories
         self._running: dict[str, Cloud] = {}
         self._postgres: postgres.Server | None = None
+        self._made = 0
 
     def url(self, engine: str, name: str) -> str:
         """A new database on an engine, `sqlite` or `postgresql`; empty for SQLite's, which is a file of the cloud's."""
@@ -154,7 +155,8 @@ class Clouds:
             return ""
         if self._postgres is None:
             self._postgres = self._stack.enter_context(postgres.server())
-        return self._postgres.create(name)
+        self._made += 1                                       # a fixture may be made again, when tests go from engine to engine
+        return self._postgres.create(f"{name}_{self._made}")
 
     async def on(self, engine: str) -> Cloud:
         if engine not in self._running:

@@ -1,7 +1,8 @@
 """A cloud whose users come from OpenID providers: one built on Authlib, one from PyPI, and one that does not answer."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -110,17 +111,20 @@ async def people(cloud: Cloud) -> Cast:
 
 
 @pytest.fixture(scope="session")
-def openid() -> Iterator[tuple[OpenIdProvider, str]]:
-    """The two providers that answer."""
-    with openid_provider.running() as acme, oidc_provider_mock.run_server_in_thread() as mock:
-        yield acme, f"http://localhost:{mock.server_port}"
+def openid() -> Iterator[Callable[[], tuple[OpenIdProvider, str]]]:
+    """Makes the two providers that answer: each cloud has its own, since it keeps their keys while tests change them."""
+    with ExitStack() as stack:
+        def make() -> tuple[OpenIdProvider, str]:
+            mock = stack.enter_context(oidc_provider_mock.run_server_in_thread())
+            return stack.enter_context(openid_provider.running()), f"http://localhost:{mock.server_port}"
+        yield make
 
 
 @pytest.fixture(scope="session")
-async def federated_cloud(engine: str, cloud: Cloud, clouds: Clouds, openid: tuple[OpenIdProvider, str],
+async def federated_cloud(engine: str, cloud: Cloud, clouds: Clouds, openid: Callable[[], tuple[OpenIdProvider, str]],
                           tmp_path_factory: pytest.TempPathFactory) -> Federated:
     if "federated" not in cloud.kept:
-        cloud.kept["federated"] = await _federated(clouds, clouds.url(engine, "federated"), openid, tmp_path_factory.mktemp("federated"))
+        cloud.kept["federated"] = await _federated(clouds, clouds.url(engine, "federated"), openid(), tmp_path_factory.mktemp("federated"))
     return cloud.kept["federated"]
 
 

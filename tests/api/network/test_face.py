@@ -124,9 +124,7 @@ async def test_after_a_restart_the_driver_has_what_the_rows_say(net, caller, ext
     driver = parts.driver(NetworkDriver)
     wanted = (driver.networks[lan["id"]], driver.routers[router["id"]], driver.ports[port.id])
     await driver.unplug(port.id)                             # the tap went while the daemon was away
-    module = NetworkModule(parts)
-    module.driver = driver
-    await module.start()
+    await NetworkModule(parts).restore(driver)
     assert (driver.networks[lan["id"]], driver.routers[router["id"]], driver.ports[port.id]) == wanted
     async with parts.database.read() as tx:
         assert (await tx.get(Port, port.id)).status == "DOWN"

@@ -101,9 +101,7 @@ async def test_a_guest_loses_its_firewall_at_a_restart_when_its_port_is_called_a
     port = (await own.call("GET", f"/ports?device_id={server}")).body["ports"][0]
     await own.change("port", port, device_owner="network:dhcp")
     await cloud.settled()
-    module = NetworkModule(cloud.parts)                      # as after a restart
-    module.driver = own.driver
-    await module.start()
+    await NetworkModule(cloud.parts).restore(own.driver)     # as after a restart
     assert own.driver.ports[port["id"]].security_groups == tuple(port["security_groups"])
     addresses = (await room.show(server))["addresses"]
     assert port["fixed_ips"][0]["ip_address"] in str(addresses)
