@@ -11,7 +11,7 @@ from cloudd.compute.hosts import usage
 from cloudd.compute.hosts.usage import Used
 from cloudd.compute.versions import STRICT, USAGE_PAGES
 from cloudd.core import clock
-from cloudd.core.errors import BadRequest
+from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.dialects import LINKS, page_link
 from cloudd.core.http.types import Int, List, Number, Obj, Raw, Text, Uuid
@@ -78,6 +78,8 @@ async def collected(request: Request, tx: AsyncSession, start: datetime, stop: d
 @resource.get("", policy=RULE.format("list"), query=FILTERS, answer=USAGES)
 async def index(request: Request, tx: AsyncSession) -> dict[str, Any]:
     """List what every project used in a period."""
+    if request.raw.path.endswith("/"):                        # who asks for one project, of no id, is not told of all (as Nova)
+        raise NotFound(f"The resource {request.raw.path} could not be found: the id of a project is missing behind the slash.")
     start, stop = period(request)
     found, links = await collected(request, tx, start, stop)
     detailed = request.query.get("detailed") == "1"
