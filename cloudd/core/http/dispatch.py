@@ -299,10 +299,10 @@ def _meaning(raw: web.Request, exc: BaseException, request_id: str) -> CloudErro
 def dress(request: Request, shape: Shape, result: Any) -> Any:
     """A row, a list of rows or a Page in the words of its shape and the service's dialect."""
     if isinstance(result, list):
-        return request.api.dialect.page(request, shape.plural, [shape.view(row, request) for row in result], Page(result))
+        return request.api.dialect.page(request, shape.plural, shape.views(result, request), Page(result))
     only = request.api.dialect.read_list(request).fields if "fields" in request.query else None
     if isinstance(result, Page):
-        return request.api.dialect.page(request, shape.plural, [shape.view(row, request, only) for row in result.rows], result)
+        return request.api.dialect.page(request, shape.plural, shape.views(result.rows, request, only), result)
     view = shape.view(result, request, only)
     return view if shape.name is None else request.api.dialect.one(request, shape.name, view)
 

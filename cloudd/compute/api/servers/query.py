@@ -17,6 +17,7 @@ from cloudd.compute.servers import list as servers_list
 from cloudd.core.errors import BadRequest, Forbidden
 from cloudd.core.http import Page, Request
 from cloudd.core.http.lists import Filters, Listing
+from cloudd.core.rows.among import among
 
 READ_BEFORE = {"all_tenants", "tenant_id", "project_id", "deleted", "ip", "ip6", "changes-since", "changes-before"}
 PAGING = {"limit", "marker", "sort_key", "sort_dir"}
@@ -127,7 +128,7 @@ async def _by_address(request: Request, tx: AsyncSession, query: Select[Any], gi
         addresses += [(4, public) for port in ports for public, _ in port.floating_ips]
         if all(any(kind == version and re.search(pattern, text) for kind, text in addresses) for version, pattern in wanted):
             found.append(server_id)
-    return query.where(Server.id.in_(found))
+    return query.where(among(Server.id, found))
 
 
 def _directions(request: Request, sorts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
