@@ -44,6 +44,7 @@ class Listing:
     markers name.
 
     `unknown`: an unknown filter is ignored (`ignore`) or refused (`refuse`); the dialect's services differ.
+    `only`: the columns that are shown, or needed for what is, where rows have many others.
     """
 
     model: type
@@ -52,6 +53,7 @@ class Listing:
     default: tuple[tuple[str, str], ...] = ()
     key: str = "id"
     unknown: str = "ignore"
+    only: frozenset[str] = plain.EVERYTHING
 
     def names(self) -> set[str]:
         """What it may be filtered by."""
@@ -87,7 +89,7 @@ class Listing:
             query = query.order_by(_ordered(column, direction))
         if asked.limit is not None:
             query = query.limit(asked.limit + 1)
-        rows = await plain.read(tx, self.model, query)
+        rows = await plain.read(tx, self.model, query, only=self.only)
         more = asked.limit is not None and len(rows) > asked.limit
         rows = rows[:asked.limit] if more else rows
         if asked.reverse:

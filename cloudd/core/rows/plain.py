@@ -1,10 +1,10 @@
-"""Rows as plain values: what lists show. A thousand of them cost a tenth of what as many entities of a session do, which are
+"""Rows as plain values: what lists show. A thousand of them cost a fraction of what as many entities of a session do, which are
 made to be changed; they have the same attributes, relatives and methods, and are read in a number of queries that is
 the same for one row and for ten thousand.
 """
 
 import functools
-from collections import defaultdict, namedtuple
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -18,6 +18,10 @@ from cloudd.core.database import Base
 from cloudd.core.rows.among import among
 
 LOADED = ("selectin", "joined")
+EVERYTHING: frozenset[str] = frozenset()
+PART = 1_000
+Kin = dict[str, dict[Any, Any]]
+"""The relatives of all rows that were read together: by their name, and by what they are found by."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Relatives:
     order: tuple[Any, ...]
     many: bool
 
+    def of(self) -> property:
+        local, name, many = attrgetter(self.local), self.name, self.many
+        return property(lambda row: row.kin[name].get(local(row)) or ([] if many else None))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -41,50 +49,58 @@ class Plan:
     relatives: tuple[Relatives, ...]
 
 
-async def read(tx: AsyncSession, model: type[Any], query: Select[Any], *, alone: bool = False) -> list[Any]:
-    """The rows that `query`, a select of `model`, finds, with all relatives that its entities would be loaded with, or `alone`."""
-    return await tx.run_sync(_read, model, query, alone)
+async def read(tx: AsyncSession, model: type[Any], query: Select[Any], *, only: frozenset[str] = EVERYTHING,
+               alone: bool = False) -> list[Any]:
+    """The rows that `query`, a select of `model`, finds, with all relatives that its entities would be loaded with, or `alone`.
+
+    `only`: the columns that somebody will look at; others are not even read."""
+    return await tx.run_sync(_read, model, query, only, alone)
 
 
-def _read(session: Session, model: type[Any], query: Select[Any], alone: bool = False) -> list[Any]:
-    plan = _plan(model)
+def _read(session: Session, model: type[Any], query: Select[Any], only: frozenset[str] = EVERYTHING, alone: bool = False) -> list[Any]:
+    plan = _plan(model, only)
     if session.autoflush:
         session.flush()
-    found = session.connection().execute(query.with_only_columns(*plan.columns)).all()      # the session itself would wrap each row
-    rows = [plan.make(row) for row in found]
-    for relatives in plan.relatives if rows and not alone else ():
-        _add(session, relatives, rows)
+    kin: Kin = {}
+    found = session.connection().execute(query.with_only_columns(*plan.columns))      # the session itself would wrap each row
+    rows = [plan.make((*row, kin)) for part in found.partitions(PART) for row in part]
+    if not alone:
+        kin.update({relatives.name: _related(session, relatives, rows) for relatives in plan.relatives})
     return rows
 
 
-def _add(session: Session, relatives: Relatives, rows: Sequence[Any]) -> None:
-    name, local, remote = relatives.name, attrgetter(relatives.local), attrgetter(relatives.remote)
-    keys = {local(row) for row in rows} - {None}
+def _related(session: Session, relatives: Relatives, rows: Sequence[Any]) -> dict[Any, Any]:
+    """The relatives of all these rows, by what they are found by."""
+    keys = set(map(attrgetter(relatives.local), rows)) - {None}
     query = select(relatives.model).where(among(getattr(relatives.model, relatives.remote), keys)).order_by(*relatives.order)
-    found: dict[Any, list[Any]] = defaultdict(list)
-    for row in _read(session, relatives.model, query) if keys else ():
-        found[remote(row)].append(row)
-    for row in rows:
-        own = found.get(local(row), [])
-        setattr(row, name, own if relatives.many else own[0] if own else None)
+    others = _read(session, relatives.model, query) if keys else []
+    remote = attrgetter(relatives.remote)
+    if not relatives.many:
+        return {remote(other): other for other in others}
+    found: dict[Any, list[Any]] = {}
+    for other in others:
+        found.setdefault(remote(other), []).append(other)
+    return found
 
 
 @functools.cache
-def _plan(model: type[Any]) -> Plan:
+def _plan(model: type[Any], only: frozenset[str]) -> Plan:
     mapper: Mapper[Any] = model.__mapper__
-    names = tuple(mapper.column_attrs.keys())
-    return Plan(_class(model, names)._make, tuple(getattr(model, name) for name in names),
-                tuple(_relatives(each) for each in mapper.relationships if each.lazy in LOADED))
+    names = tuple(each.key for each in mapper.column_attrs if each.key in only or not only)
+    relatives = tuple(_relatives(each) for each in mapper.relationships if each.lazy in LOADED)
+    return Plan(_class(model, names, relatives)._make, tuple(getattr(model, name) for name in names), relatives)
 
 
-def _class(model: type[Any], columns: tuple[str, ...]) -> Any:
-    """The values of a row under the names that its model gives them, never written back, and what entities have besides: properties,
-    methods and constants."""
+def _class(model: type[Any], columns: Sequence[str], relatives: Iterable[Relatives]) -> Any:
+    """The values of a row under the names that its model gives them, never written back, and what entities have besides: relatives,
+    properties, methods and constants."""
     mapped, own = set(model.__mapper__.attrs.keys()), {}
     for part in reversed(model.__mro__[:model.__mro__.index(Base)]):
         own |= {name: value for name, value in vars(part).items() if name not in mapped and not name.startswith(("__", "_sa_"))}
+    own |= {each.name: each.of() for each in relatives}
     own["__repr__"] = object.__repr__                          # a tuple's would have a secret's row in the log
-    return type(model.__name__, (namedtuple(model.__name__, columns),), {"__module__": model.__module__, "__doc__": model.__doc__, **own})
+    values = namedtuple(model.__name__, (*columns, "kin"))  # noqa: PYI024
+    return type(model.__name__, (values,), {"__module__": model.__module__, "__doc__": model.__doc__, **own})
 
 
 def _relatives(relation: RelationshipProperty[Any]) -> Relatives:

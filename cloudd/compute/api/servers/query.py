@@ -24,6 +24,9 @@ PAGING = {"limit", "marker", "sort_key", "sort_dir"}
 FOUND_BY = {*servers_list.PLAIN, *servers_list.ADMIN, *servers_list.TAGS, *READ_BEFORE, "locked"}
 LISTING = Filters(FOUND_BY, {*servers_list.SORTS, "locked"})
 DEFAULT_SORT = (("created_at", "desc"), ("id", "desc"))
+BRIEFLY = frozenset(("id", "name"))
+UNSEEN = ("injected_files", "posted_password", "random_seed", "key_data", "system_metadata", "old_flavor", "admin_pass")
+IN_DETAIL = frozenset(Server.__table__.columns.keys()).difference(UNSEEN)
 
 
 async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
@@ -46,7 +49,8 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
         raise Forbidden(f"Only administrators can sort servers by {private[0]}")
     asked = replace(asked, sorts=_directions(request, asked.sorts))
     try:
-        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked, whose)
+        listing = Listing(Server, sorts=sorts, default=DEFAULT_SORT, only=BRIEFLY if verb == "index" else IN_DETAIL)
+        return await listing.paged(tx, query, asked, whose)
     except DBAPIError as exc:
         patterns = [name for name in servers_list.PATTERNS if name in given]
         if not patterns:
