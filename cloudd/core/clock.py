@@ -9,7 +9,7 @@ def now() -> datetime:
 
 def _plain(moment: datetime) -> datetime:
     """In UTC, without saying so: isoformat() is ten times as fast as strftime(), which counts in a list of a thousand."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).replace(tzinfo=None)
 
 
 def iso(moment: datetime | None) -> str | None:

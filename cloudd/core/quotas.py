@@ -28,6 +28,15 @@ class Quotas:
         own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
         return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
 
+    async def of_projects(self, tx: AsyncSession) -> dict[str, dict[str, int]]:
+        """Every limit of each project that has one of its own."""
+        query = select(QuotaRow.project_id, QuotaRow.resource, QuotaRow.hard_limit).where(
+            QuotaRow.service == self.service, QuotaRow.user_id == "").order_by(QuotaRow.project_id)
+        found: dict[str, dict[str, int]] = {}
+        for project_id, resource, limit in await tx.execute(query):
+            found.setdefault(project_id, dict(self.defaults)).update({resource: limit} if resource in self.defaults else {})
+        return found
+
     async def set(self, tx: AsyncSession, project_id: str, limits: Mapping[str, int], user_id: str = "") -> None:
         for name, limit in limits.items():
             await tx.merge(QuotaRow(project_id=project_id, service=self.service, resource=name, user_id=user_id,

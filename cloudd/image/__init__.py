@@ -7,6 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.parts import Parts
+from cloudd.core.rows import plain
+from cloudd.core.rows.among import among
 from cloudd.image import blobs, cache, data, images, states, stores
 from cloudd.image.models import Image, visible
 
@@ -20,7 +22,7 @@ async def get(context: Context, tx: AsyncSession, image_id: str) -> Image:
 
 async def many(context: Context, tx: AsyncSession, image_ids: Iterable[str]) -> dict[str, Image]:
     """Those of the images that there are and that the caller may show, by id."""
-    rows = (await tx.execute(visible(context).where(Image.id.in_(set(image_ids))))).scalars()
+    rows = await plain.read(tx, Image, visible(context).where(among(Image.id, image_ids)))
     return {row.id: row for row in rows}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloudd.core.rows import plain
+from cloudd.core.rows.among import among
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Allocation, FloatingIp, Network, Port, PortGroup, SecurityGroup, Subnet
 from cloudd.network.models.l2 import tap_of
@@ -68,7 +70,7 @@ class PortView:
 
 
 async def of_ids(tx: AsyncSession, port_ids: Iterable[str]) -> dict[str, PortView]:
-    query = select(*COLUMNS).where(Port.id.in_(list(port_ids)))
+    query = select(*COLUMNS).where(among(Port.id, port_ids))
     return {view.id: view for view in await _views(tx, query)}
 
 
@@ -99,11 +101,11 @@ async def _views(tx: AsyncSession, query: Select[Any]) -> list[PortView]:
         return []
     ids = [port.id for port in ports]
     nets = {port.network_id for port in ports}
-    networks = {row.id: row for row in (await tx.execute(select(Network).where(Network.id.in_(nets)))).scalars()}
-    subnets = list((await tx.execute(select(Subnet).where(Subnet.network_id.in_(nets)))).scalars())
+    networks = {row.id: row for row in await plain.read(tx, Network, select(Network).where(among(Network.id, nets)), alone=True)}
+    subnets = await plain.read(tx, Subnet, select(Subnet).where(among(Subnet.network_id, nets)), alone=True)
     floating: dict[str, list[tuple[str, str]]] = defaultdict(list)
     query = select(FloatingIp.port_id, FloatingIp.floating_ip_address, FloatingIp.fixed_ip_address).where(
-        FloatingIp.port_id.in_(ids)).order_by(FloatingIp.created_at)
+        among(FloatingIp.port_id, ids)).order_by(FloatingIp.created_at)
     for port_id, public, fixed in (await tx.execute(query)):
         floating[port_id].append((public, fixed))
     servers, groups, addresses = await _dhcp_servers(tx, nets), await _groups(tx, ids), await _addresses(tx, ids)
@@ -115,7 +117,7 @@ async def _views(tx: AsyncSession, query: Select[Any]) -> list[PortView]:
 
 async def _groups(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
     query = select(PortGroup.port_id, SecurityGroup.id, SecurityGroup.name).join(
-        SecurityGroup, SecurityGroup.id == PortGroup.group_id).where(PortGroup.port_id.in_(port_ids))
+        SecurityGroup, SecurityGroup.id == PortGroup.group_id).where(among(PortGroup.port_id, port_ids))
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for port_id, group_id, name in await tx.execute(query.order_by(PortGroup.port_id, PortGroup.position)):
         found[port_id].append((group_id, name))
@@ -123,7 +125,7 @@ async def _groups(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tuple
 
 
 async def _addresses(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
-    query = select(Allocation.port_id, Allocation.subnet_id, Allocation.ip_address).where(Allocation.port_id.in_(port_ids))
+    query = select(Allocation.port_id, Allocation.subnet_id, Allocation.ip_address).where(among(Allocation.port_id, port_ids))
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for port_id, subnet_id, address in await tx.execute(
             query.order_by(Allocation.port_id, Allocation.position, Allocation.ip_address)):
@@ -133,7 +135,7 @@ async def _addresses(tx: AsyncSession, port_ids: list[str]) -> dict[str, list[tu
 
 async def _dhcp_servers(tx: AsyncSession, networks: Iterable[str]) -> dict[str, str]:
     query = select(Allocation.subnet_id, Allocation.ip_address).join(Port, Allocation.port_id == Port.id).where(
-        Port.network_id.in_(list(networks)), Port.service == "network:dhcp")
+        among(Port.network_id, networks), Port.service == "network:dhcp")
     return dict((await tx.execute(query)).all())
 
 

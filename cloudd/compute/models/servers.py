@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudd.core.database import Base, Id, Json, Moment, Name, UserId
+from cloudd.core.rows.among import among
 
 
 class Server(Base):
@@ -156,14 +157,14 @@ async def metadata_of(tx: AsyncSession, server_ids: Iterable[str]) -> dict[str, 
     """The metadata of several servers, in one query."""
     query = select(ServerMetadata.server_id, ServerMetadata.key, ServerMetadata.value)
     found: dict[str, dict[str, str]] = {}
-    for server_id, key, value in await tx.execute(query.where(ServerMetadata.server_id.in_(list(server_ids)))):
+    for server_id, key, value in await tx.execute(query.where(among(ServerMetadata.server_id, server_ids))):
         found.setdefault(server_id, {})[key] = value
     return found
 
 
 async def tags_of(tx: AsyncSession, server_ids: Iterable[str]) -> dict[str, list[str]]:
     """The tags of several servers, sorted, in one query."""
-    query = select(ServerTag.server_id, ServerTag.tag).where(ServerTag.server_id.in_(list(server_ids)))
+    query = select(ServerTag.server_id, ServerTag.tag).where(among(ServerTag.server_id, server_ids))
     found: dict[str, list[str]] = {}
     for server_id, tag in await tx.execute(query.order_by(ServerTag.tag)):
         found.setdefault(server_id, []).append(tag)

@@ -19,6 +19,7 @@ from cloudd.core import jobs
 from cloudd.core.context import Context, internal
 from cloudd.core.errors import BadRequest, Conflict, NotFound
 from cloudd.core.events import Happened
+from cloudd.core.rows.among import among
 from cloudd.network import PortView
 
 MEANINGS = {"PortNotFound": NotFound, "NetworkNotFound": NotFound, "FixedIpAlreadyInUse": Conflict}
@@ -42,7 +43,7 @@ async def listed(tx: AsyncSession, server: Server) -> list[Attached]:
 
 async def of_servers(tx: AsyncSession, server_ids: Sequence[str]) -> dict[str, list[PortView]]:
     """The ports of many servers by our own rows, in the order of their NICs; what a port says of its device proves nothing."""
-    query = select(ServerPort.server_id, ServerPort.port_id).where(ServerPort.server_id.in_(server_ids)).order_by(ServerPort.number)
+    query = select(ServerPort.server_id, ServerPort.port_id).where(among(ServerPort.server_id, server_ids)).order_by(ServerPort.number)
     pairs = (await tx.execute(query)).all()
     views = await network.port_views(tx, [port_id for _, port_id in pairs])
     found: dict[str, list[PortView]] = {server_id: [] for server_id in server_ids}

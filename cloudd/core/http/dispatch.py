@@ -4,7 +4,7 @@ The one place that turns exceptions into answers; each in the form of the API th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,8 @@ from cloudd.core.refusals import Allowance
 LOG = log.get("cloudd.http")
 Authenticator = Callable[[web.Request, Context, str], Awaitable[Context]]
 JSON = "application/json"
+PART = 500
+"""So many rows of a list are made JSON at once."""
 REQUEST_ID = web.RequestKey("request_id", str)
 CONTEXT = web.RequestKey("context", Context)
 VERSION_HEADERS = web.RequestKey("version_headers", dict)
@@ -221,7 +223,7 @@ class Dispatcher:
             async with self.parts.database.read() as tx:
                 await self._load(request, tx)
             self._permit(request)
-            return self._reply(request, await operation.handler(**self._arguments(request, None, body)))
+            return await self._reply(request, await operation.handler(**self._arguments(request, None, body)))
         async with savepoint(outer) if outer else self.parts.database.transaction(operation.write) as tx:
             await self._load(request, tx)
             if operation.guard:
@@ -232,7 +234,7 @@ class Dispatcher:
             if operation.write:
                 await tx.flush()
                 await request.api.dialect.written(request, tx)
-            return self._reply(request, result)
+            return await self._reply(request, result)
 
     async def _load(self, request: Request, tx: AsyncSession) -> None:
         try:
@@ -254,21 +256,22 @@ class Dispatcher:
         have = {**request.path, **request.loaded, "request": request, "tx": tx, "body": body}
         return {name: have[name] for name in request.operation.wants}
 
-    def _reply(self, request: Request, result: Any) -> web.StreamResponse:
+    async def _reply(self, request: Request, result: Any) -> web.StreamResponse:
         if isinstance(result, web.StreamResponse):
             return result
         operation, status, headers = request.operation, request.operation.status, dict(request.headers)
         if isinstance(result, Reply):
             status, headers, result = result.status or status, {**headers, **result.headers}, result.body
         if operation.reply is not None and result is not None:
-            result = dress(request, operation.reply, result)
+            result = await dress(request, operation.reply, result)
+        content = result if isinstance(result, bytes | None) else orjson.dumps(result)
         if self.probe is not None:
-            self.probe(request, status, result)
+            self.probe(request, status, content)
         headers.update(request.raw.get(VERSION_HEADERS, {}))
-        if result is None:
+        if content is None:
             return web.Response(status=status, headers=headers)
         headers.setdefault("Content-Type", JSON)
-        return web.Response(status=status, body=result if isinstance(result, bytes) else orjson.dumps(result), headers=headers)
+        return web.Response(status=status, body=content, headers=headers)
 
 
 def _sign(response: Any, request_id: str, api: Api | None) -> Any:
@@ -296,15 +299,29 @@ def _meaning(raw: web.Request, exc: BaseException, request_id: str) -> CloudErro
     return InternalError(f"cloudd met an error it did not expect ({type(exc).__name__}). The log has it under {request_id}.")
 
 
-def dress(request: Request, shape: Shape, result: Any) -> Any:
+async def dress(request: Request, shape: Shape, result: Any) -> Any:
     """A row, a list of rows or a Page in the words of its shape and the service's dialect."""
     if isinstance(result, list):
-        return request.api.dialect.page(request, shape.plural, [shape.view(row, request) for row in result], Page(result))
+        return request.api.dialect.page(request, shape.plural, await _listed(request, shape, result), Page(result))
     only = request.api.dialect.read_list(request).fields if "fields" in request.query else None
     if isinstance(result, Page):
-        return request.api.dialect.page(request, shape.plural, [shape.view(row, request, only) for row in result.rows], result)
+        return request.api.dialect.page(request, shape.plural, await _listed(request, shape, result.rows, only), result)
     view = shape.view(result, request, only)
     return view if shape.name is None else request.api.dialect.one(request, shape.name, view)
+
+
+async def _listed(request: Request, shape: Shape, rows: list[Any], only: Iterable[str] | None = None) -> list[Any]:
+    """What rows look like; of many, part by part in JSON already: so the collector never has to look through all of them, and between
+    two parts others get their turn (unless this request holds up all who write)."""
+    if len(rows) <= PART:
+        return shape.views(rows, request, only)
+    parts = []
+    for first in range(0, len(rows), PART):
+        views = orjson.dumps(shape.views(rows[first:first + PART], request, only))
+        parts.append(orjson.Fragment(views[1:-1]))                       # some elements of a list with the commas between them
+        if not request.operation.write:
+            await asyncio.sleep(0)
+    return parts
 
 
 def forget_frames(exc: BaseException | None) -> None:

@@ -14,6 +14,7 @@ from cloudd.core.errors import BadRequest, CloudError
 from cloudd.core.http.api import Page
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.request import Request
+from cloudd.core.rows import plain
 
 Column = InstrumentedAttribute[Any]
 FilterFunction = Callable[[Sequence[str]], ColumnElement[bool]]
@@ -43,6 +44,7 @@ class Listing:
     markers name.
 
     `unknown`: an unknown filter is ignored (`ignore`) or refused (`refuse`); the dialect's services differ.
+    `only`: the columns that are shown, or needed for what is, where rows have many others.
     """
 
     model: type
@@ -51,6 +53,7 @@ class Listing:
     default: tuple[tuple[str, str], ...] = ()
     key: str = "id"
     unknown: str = "ignore"
+    only: frozenset[str] = plain.EVERYTHING
 
     def names(self) -> set[str]:
         """What it may be filtered by."""
@@ -81,12 +84,12 @@ class Listing:
     async def paged(self, tx: AsyncSession, query: Select[Any], asked: ListQuery, seen: Select[Any]) -> Page:
         order = self._order(asked)
         if asked.marker is not None:
-            query = query.where(_after(order, await self._marker(tx, asked.marker, seen)))
+            query = query.where(_after(order, await self._marker(tx, asked.marker, seen, order)))
         for column, direction in order:
             query = query.order_by(_ordered(column, direction))
         if asked.limit is not None:
             query = query.limit(asked.limit + 1)
-        rows = list((await tx.execute(query)).unique().scalars())
+        rows = await plain.read(tx, self.model, query, only=self.only)
         more = asked.limit is not None and len(rows) > asked.limit
         rows = rows[:asked.limit] if more else rows
         if asked.reverse:
@@ -111,12 +114,13 @@ class Listing:
             return self.default
         return (("created_at", "asc"),)
 
-    async def _marker(self, tx: AsyncSession, marker: str, seen: Select[Any]) -> Any:
-        """The row that a marker names, as this caller sees it: one that he may not see is not there."""
-        row = (await tx.execute(seen.where(getattr(self.model, self.key) == marker))).unique().scalar()
-        if row is None:
+    async def _marker(self, tx: AsyncSession, marker: str, seen: Select[Any], order: list[tuple[Column, str]]) -> Sequence[Any]:
+        """Where the row that a marker names stands in this order, as this caller sees it: one that he may not see is not there."""
+        query = seen.where(getattr(self.model, self.key) == marker).with_only_columns(*(column for column, _ in order))
+        place = (await tx.execute(query)).first()
+        if place is None:
             raise self.no_marker(marker)
-        return row
+        return place
 
     def no_marker(self, marker: str) -> CloudError:
         return BadRequest(f"marker [{marker}] not found", type="MarkerNotFound")
@@ -157,11 +161,10 @@ def _ordered(column: Column, direction: str) -> ColumnElement[Any]:
     return order.nulls_first() if direction == "asc" else order.nulls_last()
 
 
-def _after(order: list[tuple[Column, str]], row: Any) -> ColumnElement[bool]:
-    """Rows that come after `row` in this order; NULL is the smallest value."""
+def _after(order: list[tuple[Column, str]], place: Sequence[Any]) -> ColumnElement[bool]:
+    """Rows that come after one whose values of these columns are `place`; NULL is the smallest value."""
     clauses, same = [], []
-    for column, direction in order:
-        value = getattr(row, column.key)
+    for (column, direction), value in zip(order, place, strict=True):
         if value is None:
             beyond = column.is_not(None) if direction == "asc" else None
         elif direction == "asc" or not column.expression.nullable:

@@ -5,7 +5,7 @@ One shape serves requests and replies. A field's flags say where it stands:
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from operator import attrgetter
 from typing import Any
@@ -84,11 +84,20 @@ class Members:
         if self._read is not None:
             reply.update(zip(self._plain, self._read(row), strict=True))
         for name, get in self._made:
-            reply[name] = get(row, request)
+            value = get(row, request)
+            if value is UNSET:
+                del reply[name]
+            else:
+                reply[name] = value
         return reply
 
-    def some(self, row: Any, request: Any, only: Iterable[str]) -> dict[str, Any]:
-        return {item.name: item.get(row, request) for item in self.fields if item.name in only}
+    def with_extra(self, row: Any, reply: dict[str, Any]) -> dict[str, Any]:
+        """The reply and before it the members of the row that no field names."""
+        extra = getattr(row, "extra", None)
+        return {**{name: value for name, value in extra.items() if name not in self._blank}, **reply} if extra else reply
+
+    def some(self, only: Iterable[str]) -> "Members":
+        return Members([item for item in self.fields if item.name in only])
 
 
 class Shape:
@@ -161,11 +170,15 @@ class Shape:
 
     def view(self, row: Any, request: Any, only: Iterable[str] | None = None) -> dict[str, Any]:
         """The row as this request's version sees it; `only` keeps just these members (Neutron's `fields`)."""
+        return self.views((row,), request, only)[0]
+
+    def views(self, rows: Sequence[Any], request: Any, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
+        """The same of many rows: what is the same for all of them is done once."""
         members = self._members(self._stretch(request.version))
-        reply = members.of(row, request) if not only else members.some(row, request, only)
-        if self._shows_more and (extra := getattr(row, "extra", None)):
-            reply = {**extra, **reply}
-        return {name: value for name, value in reply.items() if value is not UNSET}
+        if only:
+            members = members.some(only)
+        replies = [members.of(row, request) for row in rows]
+        return [members.with_extra(row, reply) for row, reply in zip(rows, replies, strict=True)] if self._shows_more else replies
 
     @functools.cache  # noqa: B019
     def _members(self, stretch: Version) -> Members:

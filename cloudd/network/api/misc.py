@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +12,8 @@ from cloudd.core.http import Api, Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.dialects import LINKS
 from cloudd.core.http.lists import Filters
+from cloudd.core.rows import plain
+from cloudd.core.rows.among import among
 from cloudd.network.api import API, NEUTRON
 from cloudd.network.api.collections import matching, require_known
 from cloudd.network.api.shapes import OWNER, TEXT
@@ -77,12 +80,15 @@ async def list_providers(request):
 
 async def _availabilities(tx, query) -> list[dict[str, Any]]:
     """How full each network and subnet is."""
-    networks = list((await tx.execute(query.order_by(Network.id))).scalars())
-    rows = (await tx.execute(select(Subnet).where(Subnet.network_id.in_([one.id for one in networks])))).scalars().all()
+    networks = await plain.read(tx, Network, query.order_by(Network.id), alone=True)
+    rows = await plain.read(tx, Subnet, select(Subnet).where(among(Subnet.network_id, [one.id for one in networks])), alone=True)
     used = await subnets.count_used(tx, [row.id for row in rows])
+    inside: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        inside[row.network_id].append(_subnet_use(row, used.get(row.id, 0)))
     views = []
     for network in networks:
-        inner = [_subnet_use(row, used.get(row.id, 0)) for row in rows if row.network_id == network.id]
+        inner = inside[network.id]
         views.append({"network_id": network.id, "network_name": network.name, "project_id": network.project_id,
                       "tenant_id": network.project_id, "total_ips": sum(one["total_ips"] for one in inner),
                       "used_ips": sum(one["used_ips"] for one in inner), "subnet_ip_availability": inner})

@@ -1,11 +1,8 @@
 """/quotas"""
 
-from sqlalchemy import select
-
 from cloudd.core.errors import BadRequest, Forbidden
 from cloudd.core.http import Field
 from cloudd.core.http import types as t
-from cloudd.core.tables import QuotaRow
 from cloudd.network import usage
 from cloudd.network.api import API
 from cloudd.network.api.shapes import BOOL, OWNER, NeutronShape
@@ -30,10 +27,8 @@ def of_project(request):
 @quotas.get("", policy="update_quota", answer=OWN)
 async def index(request, tx):
     """List the projects that have quotas of their own."""
-    query = select(QuotaRow.project_id).where(QuotaRow.service == "network").distinct().order_by(QuotaRow.project_id)
-    projects = list((await tx.execute(query)).scalars())
-    return {"quotas": [{**await QUOTAS.limits(tx, project), "project_id": project, "tenant_id": project}
-                       for project in projects]}
+    return {"quotas": [{**limits, "project_id": project, "tenant_id": project}
+                       for project, limits in (await QUOTAS.of_projects(tx)).items()]}
 
 
 @quotas.get("/tenant", policy="get_availability_zone", answer=t.Record({"tenant": t.Record(OWNER)}))

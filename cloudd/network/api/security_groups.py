@@ -44,7 +44,7 @@ GROUP = NeutronShape(
     Field("stateful", BOOL, default=True),
     Field("shared", t.Bool(), readonly=True, of=is_shared),
     Field("security_group_rules", t.List(t.Raw(RULE.answer((0, 0)))), readonly=True,
-          of=lambda row, request: [RULE.view(rule, request) for rule in row.rules]),
+          of=lambda row, request: RULE.views(row.rules, request)),
 )
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -121,12 +122,23 @@ class NeutronShape(Shape):
     def _always(self, item: Field) -> bool:
         return super()._always(item) and f"get_{self.name}:{item.name}" not in RULES
 
-    def view(self, row: Any, request: Any, only: Any = None) -> dict[str, Any]:
-        view = super().view(row, request, only)
-        for name, rule in self.guarded(_rules(request)):
-            if name in view and not _may_see(request, rule, row):
-                del view[name]
-        return view
+    def views(self, rows: Sequence[Any], request: Any, only: Any = None) -> list[dict[str, Any]]:
+        replies = super().views(rows, request, only)
+        guarded = self.guarded(_rules(request))
+        for row, reply in zip(rows, replies, strict=True) if guarded else ():
+            for name in self._hidden(request, guarded, row):
+                reply.pop(name, None)
+        return replies
+
+    def _hidden(self, request: Any, guarded: tuple[tuple[str, str], ...], row: Any) -> tuple[str, ...]:
+        """The attributes that policy does not show; asked once a request for rows of the same owners."""
+        hidden = request.params.setdefault("hidden", {})
+        owners = (self.name, row.project_id, getattr(row, "network_project_id", None))
+        if owners not in hidden:
+            target = {"project_id": row.project_id, "tenant_id": row.project_id, "networks:shared": True, "shared": True,
+                      "network:project_id": owners[2]}
+            hidden[owners] = tuple(name for name, rule in guarded if not request.allows(rule, target))
+        return hidden[owners]
 
 
 def _default(item: Field) -> Any:
@@ -158,17 +170,6 @@ def _rules(request: Any) -> frozenset[str]:
         rules = request.params["rules"] = frozenset(
             name for service, name in request.parts.policies.rules if service == "network" and name.startswith("get_"))
     return rules
-
-
-def _may_see(request: Any, rule: str, row: Any) -> bool:
-    """Whether policy shows an attribute; asked once a request for rows of the same owners."""
-    owner = (rule, row.project_id, getattr(row, "network_project_id", None))
-    seen = request.params.setdefault("seen", {})
-    if owner not in seen:
-        seen[owner] = request.allows(rule, {
-            "project_id": row.project_id, "tenant_id": row.project_id, "networks:shared": True, "shared": True,
-            "network:project_id": owner[2]})
-    return seen[owner]
 
 
 def project_fields() -> tuple[Field, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core import clock
 from cloudd.core.context import Context
 from cloudd.core.errors import Conflict, NotFound
+from cloudd.core.rows import plain
 from cloudd.network import changes
 from cloudd.network.config import CONFIG
 from cloudd.network.models import AgentNote, FloatingIp, Network, Port, Router, Subnet
@@ -83,11 +84,11 @@ async def networks_of(tx: AsyncSession) -> list[Network]:
     """The networks that the DHCP agent serves: those with a subnet that wants it, unless an administrator said otherwise."""
     wanted = exists().where(Subnet.network_id == Network.id, Subnet.enable_dhcp)
     query = select(Network).where(or_(Network.dhcp_served, and_(Network.dhcp_served.is_(None), wanted))).order_by(Network.id)
-    return list((await tx.execute(query)).scalars())
+    return await plain.read(tx, Network, query)
 
 
 async def routers_of(tx: AsyncSession) -> list[Router]:
-    return list((await tx.execute(select(Router).where(Router.served).order_by(Router.id))).scalars())
+    return await plain.read(tx, Router, select(Router).where(Router.served).order_by(Router.id))
 
 
 async def serve_network(context: Context, tx: AsyncSession, network: Network, agent: Agent, wanted: bool) -> None:

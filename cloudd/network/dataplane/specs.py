@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import raiseload
 
+from cloudd.core.rows.among import among
 from cloudd.drivers.network import base
 from cloudd.network.config import CONFIG
 from cloudd.network.models import Allocation, FloatingIp, GroupRule, Network, Port, Router, SecurityGroup, Subnet
@@ -58,7 +59,7 @@ async def _members(tx: AsyncSession, ids: Iterable[str] | None) -> list[Member]:
 
 
 def _some(query: Any, column: Any, ids: Iterable[str] | None) -> Any:
-    return query if ids is None else query.where(column.in_(list(ids)))
+    return query if ids is None else query.where(among(column, ids))
 
 
 def _network(row: Network, subnets: list[Subnet], ports: list[Member]) -> base.NetworkSpec:

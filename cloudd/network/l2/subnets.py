@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
+from cloudd.core.rows.among import among
 from cloudd.network import changes, standard
 from cloudd.network.config import QUOTAS
 from cloudd.network.l2 import subnetpools
@@ -223,5 +224,5 @@ def _lets_go(subnet: Subnet, port: Port) -> bool:
 
 async def count_used(tx: AsyncSession, subnet_ids: list[str]) -> dict[str, int]:
     """How many addresses of each subnet are in use."""
-    query = select(Allocation.subnet_id, func.count()).where(Allocation.subnet_id.in_(subnet_ids)).group_by(Allocation.subnet_id)
+    query = select(Allocation.subnet_id, func.count()).where(among(Allocation.subnet_id, subnet_ids)).group_by(Allocation.subnet_id)
     return dict((await tx.execute(query)).all())

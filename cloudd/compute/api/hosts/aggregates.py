@@ -12,6 +12,7 @@ from cloudd.compute.versions import AGGREGATE_IMAGES, AGGREGATE_UUID
 from cloudd.core import clock
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.types import NOTHING, NULL, Bool, Int, List, Map, Obj, Text, Uuid
+from cloudd.core.rows import plain
 
 RULE = "os_compute_api:os-aggregates:{}"
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
@@ -46,7 +47,7 @@ async def load(request: Request, tx: AsyncSession, key: str) -> Aggregate:
 @resource.get("", policy=RULE.format("index"), reply=AGGREGATE)
 async def index(tx: AsyncSession) -> list[Aggregate]:
     """List the aggregates."""
-    return list((await tx.execute(select(Aggregate).order_by(Aggregate.id))).scalars())
+    return await plain.read(tx, Aggregate, select(Aggregate).order_by(Aggregate.id))
 
 
 @resource.post("", body=AGGREGATE, policy=RULE.format("create"), reply=CREATED)

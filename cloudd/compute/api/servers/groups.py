@@ -13,6 +13,7 @@ from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http.types import Enum, Int, List, Map, Obj, Text, Uuid
 from cloudd.core.ids import whole
+from cloudd.core.rows import plain
 
 RULE = "os_compute_api:os-server-groups:{}"
 NAME = r"^(?=\S)[^\x00-\x1f]*(?<=\S)$"
@@ -52,7 +53,7 @@ async def index(request: Request, tx: AsyncSession) -> list[ServerGroup]:
             query = query.limit(wanted) if name == "limit" else query.offset(wanted)
     if "limit" not in request.query:
         query = query.limit(request.settings.api.max_limit)
-    return list((await tx.execute(query)).scalars())
+    return await plain.read(tx, ServerGroup, query)
 
 
 @resource.post("", body=GROUP, policy=RULE.format("create"), reply=GROUP)

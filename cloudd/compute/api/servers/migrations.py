@@ -23,6 +23,7 @@ from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http.dialects import ListQuery
 from cloudd.core.http.lists import Listing
 from cloudd.core.http.types import NONE, NOTHING, NULL, Int, List, Record, Text, Uuid
+from cloudd.core.rows import plain
 
 ROOT, RULE = "os_compute_api:os-migrations:index", "os_compute_api:servers:migrations:{}"
 ANY = List(Text(0, 255))
@@ -82,7 +83,7 @@ async def index(request: Request, tx: AsyncSession) -> Page:
     query = listing.filtered(seen, asked)
     if request.has(MIGRATION_PAGES):
         return await listing.paged(tx, query, ListQuery(limit=asked.limit, marker=asked.marker), seen)
-    return Page(list((await tx.execute(query.order_by(Migration.id))).scalars()))
+    return Page(await plain.read(tx, Migration, query.order_by(Migration.id)))
 
 
 def _require_moments(request: Request) -> None:

@@ -17,12 +17,16 @@ from cloudd.compute.servers import list as servers_list
 from cloudd.core.errors import BadRequest, Forbidden
 from cloudd.core.http import Page, Request
 from cloudd.core.http.lists import Filters, Listing
+from cloudd.core.rows.among import among
 
 READ_BEFORE = {"all_tenants", "tenant_id", "project_id", "deleted", "ip", "ip6", "changes-since", "changes-before"}
 PAGING = {"limit", "marker", "sort_key", "sort_dir"}
 FOUND_BY = {*servers_list.PLAIN, *servers_list.ADMIN, *servers_list.TAGS, *READ_BEFORE, "locked"}
 LISTING = Filters(FOUND_BY, {*servers_list.SORTS, "locked"})
 DEFAULT_SORT = (("created_at", "desc"), ("id", "desc"))
+BRIEFLY = frozenset(("id", "name"))
+UNSEEN = ("injected_files", "posted_password", "random_seed", "key_data", "system_metadata", "old_flavor", "admin_pass")
+IN_DETAIL = frozenset(Server.__table__.columns.keys()).difference(UNSEEN)
 
 
 async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
@@ -45,7 +49,8 @@ async def page(request: Request, tx: AsyncSession, verb: str) -> Page:
         raise Forbidden(f"Only administrators can sort servers by {private[0]}")
     asked = replace(asked, sorts=_directions(request, asked.sorts))
     try:
-        return await Listing(Server, sorts=sorts, default=DEFAULT_SORT).paged(tx, query, asked, whose)
+        listing = Listing(Server, sorts=sorts, default=DEFAULT_SORT, only=BRIEFLY if verb == "index" else IN_DETAIL)
+        return await listing.paged(tx, query, asked, whose)
     except DBAPIError as exc:
         patterns = [name for name in servers_list.PATTERNS if name in given]
         if not patterns:
@@ -127,7 +132,7 @@ async def _by_address(request: Request, tx: AsyncSession, query: Select[Any], gi
         addresses += [(4, public) for port in ports for public, _ in port.floating_ips]
         if all(any(kind == version and re.search(pattern, text) for kind, text in addresses) for version, pattern in wanted):
             found.append(server_id)
-    return query.where(Server.id.in_(found))
+    return query.where(among(Server.id, found))
 
 
 def _directions(request: Request, sorts: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -21,6 +21,8 @@ from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
 from cloudd.core.http.dialects import LINKS
 from cloudd.core.http.shapes import UNSET
+from cloudd.core.rows import plain
+from cloudd.core.rows.among import among
 from cloudd.network import PortView
 
 PROGRESSING = {"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
@@ -87,9 +89,9 @@ async def see(request: Request, tx: AsyncSession, servers: list[Server], look: E
 
 
 async def _volumes(tx: AsyncSession, ids: list[str]) -> dict[str, list[BlockDevice]]:
-    query = select(BlockDevice).where(BlockDevice.server_id.in_(ids), BlockDevice.volume_id.is_not(None))
+    query = select(BlockDevice).where(among(BlockDevice.server_id, ids), BlockDevice.volume_id.is_not(None))
     found: dict[str, list[BlockDevice]] = {}
-    for row in (await tx.execute(query.order_by(BlockDevice.number))).scalars():
+    for row in await plain.read(tx, BlockDevice, query.order_by(BlockDevice.number)):
         found.setdefault(row.server_id, []).append(row)
     return found
 
@@ -97,15 +99,15 @@ async def _volumes(tx: AsyncSession, ids: list[str]) -> dict[str, list[BlockDevi
 async def _add_faults(tx: AsyncSession, seen: list[Seen]) -> None:
     faulty = {item.server.id: item for item in seen if item.status in FAULTY}
     if faulty:
-        query = select(ServerFault).where(ServerFault.server_id.in_(list(faulty))).order_by(ServerFault.id)
-        for row in (await tx.execute(query)).scalars():
+        query = select(ServerFault).where(among(ServerFault.server_id, faulty)).order_by(ServerFault.id)
+        for row in await plain.read(tx, ServerFault, query):
             faulty[row.server_id].fault = row
 
 
 async def _add_groups(tx: AsyncSession, seen: list[Seen]) -> None:
     by_id = {item.server.id: item for item in seen}
-    query = select(ServerGroupMember).where(ServerGroupMember.server_id.in_(list(by_id)))
-    for row in (await tx.execute(query)).scalars():
+    query = select(ServerGroupMember).where(among(ServerGroupMember.server_id, by_id))
+    for row in await plain.read(tx, ServerGroupMember, query):
         by_id[row.server_id].groups.append(row.group_id)
 
 
