@@ -6,11 +6,12 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudd.core.disks.files import copy_sparse
+from cloudd.drivers.faults import Faults
 from cloudd.drivers.hypervisor import image_check
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
-from cloudd.drivers.hypervisor.image_cache import ImageCache, copy_sparse, described
+from cloudd.drivers.hypervisor.image_cache import ImageCache, described
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
-from cloudd.drivers.hypervisor.simulated.faults import Faults
 
 QCOW2 = b"QFI\xfb"
 CLUSTER = 1 << 16
