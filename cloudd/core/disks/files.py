@@ -1,15 +1,21 @@
 """Files with holes: copied without writing zeros, shared where the file system can, durable under their names."""
 
 import asyncio
+import ctypes
 import errno
 import fcntl
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 BLOCK = 1 << 20
 FICLONE = 0x40049409
+KEEP_SIZE, PUNCH_HOLE = 1, 2
+LIBC = ctypes.CDLL(None, use_errno=True)
+SAFE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+"""Ids and names that become parts of paths: nothing but letters, digits, dash and underscore."""
 
 
 def settle(part: Path, path: Path) -> None:
@@ -96,3 +102,8 @@ def data_of(handle: int, end: int, start: int = 0) -> Iterator[tuple[int, int]]:
             return
         start = min(os.lseek(handle, begin, os.SEEK_HOLE), end)
         yield begin, start
+
+
+def give_back(handle: int, start: int, length: int) -> bool:
+    """Make a piece of a file a hole; False where the file system cannot. The length of the file stays."""
+    return LIBC.fallocate(handle, KEEP_SIZE | PUNCH_HOLE, ctypes.c_int64(start), ctypes.c_int64(length)) == 0

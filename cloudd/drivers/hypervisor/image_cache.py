@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cloudd.core import log, tasks
-from cloudd.core.disks.files import settle, write_sparse
+from cloudd.core.disks.files import SAFE, settle, write_sparse
 from cloudd.drivers.hypervisor.base import DiskFile, HypervisorError, ImageSource
-from cloudd.drivers.hypervisor.layout import SAFE, make_folder, safe
+from cloudd.drivers.hypervisor.layout import make_folder, safe
 
 LOG = log.get("cloudd.hypervisor.images")
 Prepare = Callable[[Path, str, Path], Awaitable[None]]

@@ -41,7 +41,7 @@ class VolumeBusy(VolumeError):
 
 
 class StillNeeded(VolumeError):
-    """It cannot go while others stand on it: only where `caps().clones_hang`. `by` are the ids of those volumes."""
+    """It cannot go while others stand on it: only where `caps().clones_hang`. `by` are their ids."""
 
     def __init__(self, message: str, by: tuple[str, ...]):
         super().__init__(message)
@@ -276,7 +276,7 @@ class Manageable:
     safe: bool                       # it can be managed
     reason: str = ""                 # why not
     id: str = ""                     # of the volume or snapshot that it is already
-    source: str = ""                 # of a snapshot: the reference of its volume
+    of_volume: str = ""              # a snapshot: the id of its volume
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ class Capabilities:
     live_merge: bool = False
     live_extend: bool = True
     multiattach: bool = True
-    clones_hang: bool = False        # a snapshot or volume cannot go while clones stand on it: see StillNeeded, flatten_volume
+    clones_hang: bool = False        # what clones stand on cannot go (StillNeeded) before `merge_volume(alone=True)`
     revert: bool = True
     manage: bool = True
     manage_snapshots: bool = False
@@ -413,12 +413,11 @@ class VolumeDriver(ABC):
         """The volume becomes what the snapshot is, and keeps its size. Raises VolumeBusy."""
 
     @abstractmethod
-    async def merge_volume(self, volume_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
-        """Merge the layers that only this volume needs. Raises VolumeBusy when it is open and not `caps().live_merge`."""
+    async def merge_volume(self, volume_id: str, *, alone: bool = False, passphrase: Passphrase | None = None) -> VolumeInfo:
+        """Merge the layers that only this volume needs; `alone`: copy the others too, so that it hangs together with nothing.
 
-    @abstractmethod
-    async def flatten_volume(self, volume_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
-        """Make it stand by itself: nothing hangs together with its source any more. Raises VolumeBusy."""
+        Raises VolumeBusy when it is open and not `caps().live_merge`. An encrypted one needs its passphrase.
+        """
 
     # -- snapshots --------------------------------------------------------------------------------------------------
 
@@ -474,21 +473,17 @@ class VolumeDriver(ABC):
     # -- what is there already --------------------------------------------------------------------------------------
 
     @abstractmethod
-    async def manageable_volumes(self) -> tuple[Manageable, ...]: ...
-
-    @abstractmethod
-    async def manageable_snapshots(self) -> tuple[Manageable, ...]: ...
+    async def manageable(self) -> tuple[Manageable, ...]:
+        """What could be managed, and what is managed already."""
 
     @abstractmethod
     async def manage_volume(self, volume_id: str, reference: str) -> VolumeInfo:
         """Make a thing of the back end our volume; its size may be rounded up. Raises VolumeMissing, BadImage, VolumeBusy."""
 
     @abstractmethod
-    async def unmanage_volume(self, volume_id: str) -> str:
-        """Forget a volume, whose data stays; its reference. Raises VolumeBusy."""
+    async def manage_snapshot(self, volume_id: str, snapshot_id: str, reference: str) -> SnapshotInfo:
+        """Only where `caps().manage_snapshots`; the thing must be a snapshot of this volume."""
 
     @abstractmethod
-    async def manage_snapshot(self, volume_id: str, snapshot_id: str, reference: str) -> SnapshotInfo: ...
-
-    @abstractmethod
-    async def unmanage_snapshot(self, snapshot_id: str) -> str: ...
+    async def unmanage(self, ref: Ref) -> str:
+        """Forget a volume or a snapshot, whose data stays; the reference under which it can be managed again. Raises VolumeBusy."""
