@@ -1,4 +1,4 @@
-"""The simulated back end. Its address says what it plays, words with commas: `hang` (clones hang on what they come from, as Ceph's do),
+"""The simulated back end. Its address says what it plays, words joined by `+`: `hang` (clones hang on what they come from, as Ceph's do),
 `switch` (a guest is switched to a new layer for a snapshot, as with qcow2; else it stands still), `nolive` (no snapshots of volumes in
 use), `gib=1000` (its size)."""
 
@@ -56,7 +56,7 @@ class SimulatedVolumes(VolumeDriver):
 
     def __init__(self, config: VolumeConfig):
         self.config = config
-        words = dict(word.strip().partition("=")[::2] for word in config.address.split(",") if word.strip())
+        words = dict(word.strip().partition("=")[::2] for word in config.address.split("+") if word.strip())
         if unknown := words.keys() - {"hang", "switch", "nolive", "gib"}:
             raise ValueError(f"a simulated back end does not know {', '.join(sorted(unknown))}; it knows hang, switch, nolive, gib=1000")
         live = LiveSnapshots.NONE if "nolive" in words else LiveSnapshots.SWITCH if "switch" in words else LiveSnapshots.STILL
