@@ -9,8 +9,8 @@ import re
 import time
 from pathlib import Path
 
-from cloudd.core import diskimages
 from cloudd.core.diskimages import UnsafeImage
+from cloudd.core.disks import image_check
 from cloudd.core.disks.files import copy_sparse
 from cloudd.core.disks.qcow2 import empty_qcow2
 from cloudd.drivers.faults import Faults
@@ -167,14 +167,13 @@ class SimulatedVolumes(VolumeDriver):
     async def _fill(self, record: Record, path: Path, format: str) -> None:
         """An image's data. Nothing but raw ones is read: a disk in another format begins empty."""
         try:
-            found = await asyncio.to_thread(diskimages.inspect_file, path)
+            await asyncio.to_thread(image_check.check, path, format)
         except UnsafeImage as exc:
             raise BadImage(str(exc)) from exc
-        if found.format != format and {found.format, format} != {"raw", "iso"}:
-            raise BadImage(f"the image is said to be {format}, but its content is {found.format}")
+        size = await asyncio.to_thread(image_check.virtual_size, path)
         if record.size:
-            least(record.size, found.virtual_size)
-        record.size = record.size or found.virtual_size
+            least(record.size, size)
+        record.size = record.size or -(-size // 512) * 512
         if format in ("raw", "iso"):
             await asyncio.to_thread(copy_sparse, path, self._records.data(record))
 
