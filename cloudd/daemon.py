@@ -30,11 +30,12 @@ from cloudd.core.work.deadlines import Deadlines
 from cloudd.core.work.threads import Elastic
 from cloudd.identity.service import IdentityModule
 from cloudd.image.service import ImageModule
+from cloudd.keymanager.service import KeyManagerModule
 from cloudd.network.service import NetworkModule
 from cloudd.settings import Settings
 
 LOG = log.get("cloudd.daemon")
-MODULES: tuple[type[Module], ...] = (IdentityModule, ImageModule, NetworkModule, ComputeModule)
+MODULES: tuple[type[Module], ...] = (IdentityModule, KeyManagerModule, ImageModule, NetworkModule, ComputeModule)
 HOUSEKEEPING_SECONDS = 3600
 THREADS = 8                             # for calls that block and belong to nobody's own pool: files, hashes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3                   # malloc.h
