@@ -33,7 +33,7 @@ def value(text: str) -> str:
 
 async def of(tx: AsyncSession, secret: Secret) -> dict[str, str]:
     query = select(SecretMetadatum.key, SecretMetadatum.value).where(SecretMetadatum.secret_id == secret.id).order_by(SecretMetadatum.key)
-    return dict((await tx.execute(query)).tuples().all())
+    return {name: text for name, text in await tx.execute(query)}
 
 
 async def replace(settings: Any, tx: AsyncSession, context: Context, secret: Secret, wanted: Mapping[str, str]) -> None:

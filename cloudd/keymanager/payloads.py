@@ -4,7 +4,7 @@ import base64
 import binascii
 
 from cloudd.core.errors import BadRequest, NotAcceptable, TooLarge
-from cloudd.core.http.accept import chosen
+from cloudd.core.http.accept import takes
 
 TEXT = "text/plain"
 OCTETS = "application/octet-stream"
@@ -95,8 +95,8 @@ def asks_for_payload(accept: str) -> bool:
 def answer_type(accept: str, data: bytes, kind: str) -> str:
     """The type that a payload goes out as, by what the caller takes. Raises NotAcceptable."""
     wanted = normal(accept) if accept.strip() else OCTETS
-    if wanted is None and chosen(accept, (kind,)) == kind and accept.strip() != TEXT:
-        wanted = kind                                         # what takes anything takes it as it is
+    if wanted is None and takes(accept, kind):                # as `*/*`
+        wanted = kind
     if wanted is None or (wanted == TEXT and not _is_text(data)):
         raise NotAcceptable(f"Wrong payload content-type: {accept[:100]!r} was asked for, the secret is {kind}.")
     return wanted

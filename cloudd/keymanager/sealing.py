@@ -21,7 +21,7 @@ from cloudd.keymanager.models import ONLY, MasterKey, ProjectKey
 LOG = log.get("cloudd.keymanager")
 FORM = b"\x01"
 """AES-256-GCM: nonce, then what is sealed with its tag."""
-NONCE = 12
+NONCE, TAG = 12, 16
 KEY = 32
 
 
@@ -36,7 +36,7 @@ def seal(key: bytes, place: str, data: bytes) -> bytes:
 
 def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
     """Raises InvalidTag when it was sealed with another key or for another place, or was changed."""
-    if sealed[:1] != FORM:
+    if sealed[:1] != FORM or len(sealed) < 1 + NONCE + TAG:
         raise InvalidTag
     return AESGCM(key).decrypt(sealed[1:1 + NONCE], sealed[1 + NONCE:], place.encode())
 
@@ -73,9 +73,13 @@ class Vault:
         except OSError as exc:
             LOG.error("the master key cannot be written", file=str(self.file.path), reason=exc.strerror)
 
+    async def in_force(self, tx: AsyncSession) -> str | None:
+        """The fingerprint of the master key that the database's keys are wrapped with; None before the first start."""
+        return (await tx.execute(select(MasterKey.fingerprint).where(MasterKey.id == ONLY))).scalar()
+
     async def check(self, tx: AsyncSession) -> str:
-        """The fingerprint of the master key in force. Raises Locked unless its file has it."""
-        wanted = (await tx.execute(select(MasterKey.fingerprint).where(MasterKey.id == ONLY))).scalar()
+        """The same, for sure. Raises Locked unless the file has that key."""
+        wanted = await self.in_force(tx)
         self._master(wanted)
         return str(wanted)
 
