@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
+from cloudd.core.database import savepoint
 from cloudd.core.parts import Parts
 from cloudd.keymanager import consumers, payloads, quotas, secrets
 from cloudd.keymanager.models import Secret
@@ -46,8 +47,9 @@ async def store(parts: Parts, context: Context, tx: AsyncSession, payload: bytes
                 copy_of: str | None = None) -> Secret:
     """A secret with this payload; `values` has its name, secret_type, algorithm, bit_length, mode. Raises OverQuota, Unavailable."""
     await quotas.of(parts.settings).require(tx, str(context.project_id), secrets=1)
-    row = await secrets.create(tx, context, values, copy_of=copy_of)
-    await secrets.put_payload(parts.service(Vault), tx, row, payload, payloads.OCTETS)
+    async with savepoint(tx):
+        row = await secrets.create(tx, context, values, copy_of=copy_of)
+        await secrets.put_payload(parts.service(Vault), tx, row, payload, payloads.OCTETS)
     return row
 
 

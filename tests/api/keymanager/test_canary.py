@@ -54,7 +54,8 @@ async def use(safe):
                     await safe.call("POST", f"{one}/consumers", json={"service": "a", "resource_type": "b", "resource_id": "c"}),
                     await safe.call("PUT", f"{one}/metadata", json={"metadata": {"a": "b"}}), await safe.call("GET", "?name=%25")]
     for body in ({**TEXT, "payload": [CANARY]}, {**TEXT, "payload": {"payload": CANARY}}, {**TEXT, "secret_type": 5},
-                 {**TEXT, "bit_length": -1}, {**TEXT, "payload_content_type": "x/y"}, {**TEXT, "payload_content_encoding": "base64"}, {**TEXT, "expiration": "x"},
+                 {**TEXT, "bit_length": -1}, {**TEXT, "payload_content_type": "x/y"}, {**TEXT, "payload_content_encoding": "base64"},
+                 {**TEXT, "expiration": "x"},
                  {**TEXT, "payload": CANARY * 2000}, [TEXT], {"secret": TEXT}, {**TEXT, "payload_content_type": None}):
         answers.append(await safe.call("POST", "", json=body))
     for data in (b'{"payload": "%s' % CANARY.encode(), b'{"payload": "%s", "a": \xff}' % CANARY.encode()):

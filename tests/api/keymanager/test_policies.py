@@ -108,7 +108,8 @@ async def test_a_list_shows_the_own_project_only(people):
 
 
 QUERIES = ("target.secret.project_id={mine}", "target.secret.creator_id={me}", "target.secret.read=read",
-           "target.secret.read=read&read=read", "target.secret.read_project_access=True", "enforce_new_defaults=False", "secret.project_id={mine}", "project_id={mine}",
+           "target.secret.read=read&read=read", "target.secret.read_project_access=True", "enforce_new_defaults=False",
+           "secret.project_id={mine}", "project_id={mine}",
            "target[secret][project_id]={mine}", "target.secret.project_id={mine}&target.secret.creator_id={me}&target.secret.read=read",
            "external_project_id={mine}", "roles=admin", "user_id={owner}", "acl_only=true")
 

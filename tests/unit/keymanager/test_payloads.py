@@ -51,7 +51,8 @@ def test_what_a_body_cannot_be(data, kind, encoding, error):
 
 @pytest.mark.parametrize(("accept", "data", "kind", "answered"), [
     ("", b"a", TEXT, OCTETS), (TEXT, b"a", TEXT, TEXT), (TEXT, b"a", OCTETS, TEXT), (TEXT, b"\xff", OCTETS, None),
-    (OCTETS, b"a", TEXT, OCTETS), ("*/*", b"a", TEXT, TEXT), ("*/*", b"a", OCTETS, OCTETS), ("text/html,*/*;q=0.1", b"a", TEXT, TEXT), (PKCS8, b"a", OCTETS, PKCS8),
+    (OCTETS, b"a", TEXT, OCTETS), ("*/*", b"a", TEXT, TEXT), ("*/*", b"a", OCTETS, OCTETS), ("text/html,*/*;q=0.1", b"a", TEXT, TEXT),
+    (PKCS8, b"a", OCTETS, PKCS8),
     ("application/json", b"a", TEXT, None), ("text/html", b"a", TEXT, None), ("text/plain; charset=latin-1", b"a", TEXT, None)])
 def test_what_goes_out_as_what(accept, data, kind, answered):
     if answered is None:
