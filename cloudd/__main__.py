@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     _nested(identity["keys"], ("rotate", "make a new token key; tokens given out stay valid"), into="step")
     _nested(identity["credential-keys"], ("rotate", "make a new key and seal every stored secret with it"),
             ("migrate", "finish a rotation that was broken off"), into="step")
+    _nested(command("key-manager", "the key that stored secrets hang on, from the host"),
+            ("rewrap", "make a new master key and wrap every project's key with it; broken off, run it again"))
     command("purge", "destroy the guests and networks of this cloud on this machine")
     commands.add_parser("routes", help="every operation: method, path, action, versions, policy, file")
     commands.add_parser("version", help="the version")
@@ -160,6 +162,12 @@ def _identity(options: argparse.Namespace) -> int:
     return identity.credential_keys_rotate(settings) if options.step == "rotate" else identity.credential_keys_migrate(settings)
 
 
+def _key_manager(options: argparse.Namespace) -> int:
+    from cloudd.cli import key_manager
+
+    return key_manager.rewrap(_settings(options))
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from cloudd.cli import doctor
 
@@ -183,8 +191,9 @@ def _version(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs": _jobs, "audit": _audit,
-            "image": _image, "identity": _identity, "doctor": _doctor, "purge": _purge, "routes": _routes, "version": _version}
+COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs": _jobs, "audit": _audit, "image": _image,
+            "identity": _identity, "key-manager": _key_manager, "doctor": _doctor, "purge": _purge, "routes": _routes,
+            "version": _version}
 
 
 def main() -> int:

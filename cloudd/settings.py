@@ -167,6 +167,8 @@ class Quota:
     security_group_rule: int = option(100, "Security group rules.", least=-1)
     rbac_policy: int = option(10, "RBAC policies.", least=-1)
     subnetpool: int = option(-1, "Subnet pools.", least=-1)
+    secrets: int = option(-1, "Secrets of the key manager, keys of encrypted volumes among them.", least=-1)
+    consumers: int = option(-1, "Consumers of secrets that users register.", least=-1)
 
 
 @dataclass(frozen=True)
@@ -286,6 +288,16 @@ class Image:
 
 
 @dataclass(frozen=True)
+class KeyManager:
+    """Barbican's part."""
+
+    master_key_file: str = option("", "File of the key that all secrets hang on, 0600; best on another disk than the database. It is made "
+                                      "at the first start. Empty: key-manager/master.key in the state directory.")
+    max_secret_bytes: int = option(20_000, "Largest payload of a secret in bytes, as it is sent.", least=1, most=1 << 20)
+    max_metadata_items: int = option(128, "Items of metadata of one secret; -1: no limit.", least=-1)
+
+
+@dataclass(frozen=True)
 class Jobs:
     """Long work."""
 
@@ -310,7 +322,8 @@ class Events:
     """What happened."""
 
     retention_days: int = option(7, "Days that events are kept.", least=0)
-    audit_days: int = option(90, "Days that identity's events and refused requests are kept, for `cloudd audit`.", least=0)
+    audit_days: int = option(90, "Days that the events of identity and of the key manager, and refused requests, are kept, for "
+                                      "`cloudd audit`.", least=0)
     most: int = option(1_000_000, "Most events kept: above it the oldest go before their time.", least=1000)
 
 
@@ -330,6 +343,7 @@ class Settings:
     network: Network = Network()
     volume: Volume = Volume()
     image: Image = Image()
+    key_manager: KeyManager = KeyManager()
     jobs: Jobs = Jobs()
     events: Events = Events()
 

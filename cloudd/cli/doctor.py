@@ -278,5 +278,33 @@ def database(settings: Settings) -> Iterable[Finding]:
         yield Finding("database", FAIL, str(exc), "start the database, or set [database] url")
 
 
-SIMULATED: tuple[Check, ...] = (room, consoles, clock, ports, database)
+def keys(settings: Settings) -> Iterable[Finding]:
+    """The master key is there, for its owner only, and is the one that the database's keys are wrapped with."""
+    import asyncio
+
+    from cloudd.core.database import Database
+    from cloudd.keymanager.master import Locked, MasterFile
+    from cloudd.keymanager.sealing import Vault
+
+    vault = Vault(MasterFile.of(settings))
+
+    async def look() -> str | None:
+        opened = Database(settings.database.url)
+        try:
+            async with opened.read() as tx:
+                return await vault.check(tx) if await vault.in_force(tx) else None
+        finally:
+            await opened.close()
+    state = next(iter(database(settings)))
+    if state.state != OK:                                     # which is told already
+        return
+    try:
+        found = None if "will be made" in state.text else asyncio.run(look())
+        yield Finding("master key", OK, f"{vault.file.path} has {found}, which is in force" if found else
+                      f"{vault.file.path} will be made at the first start")
+    except Locked as exc:
+        yield Finding("master key", FAIL, f"{exc.why}: keys answer 503, all else works", exc.mend)
+
+
+SIMULATED: tuple[Check, ...] = (room, consoles, clock, ports, database, keys)
 ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, uplink, reach, *SIMULATED)

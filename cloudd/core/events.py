@@ -28,7 +28,7 @@ BATCH = 200
 BATCH_SECONDS = 0.05
 """A batch that takes longer ends early, so that nobody else who writes waits for long."""
 RETRY_SECONDS = 5.0
-AUDIT = ("identity.", "request.refused")
+AUDIT = ("identity.", "keymanager.", "request.refused")
 """How the names of events begin that are kept for the audit log."""
 
 

@@ -16,11 +16,11 @@ from typing import Any
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 MASK = "***"
-_SECRET_NAME = re.compile(r"pass|secret|token(?!s\b|_id)|private|credential|authorization|cookie", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"pass|secret|token(?!s\b|_id)|private|credential|authorization|cookie|payload", re.IGNORECASE)
 _SECRET_FORM = (
     (re.compile(r"gAAAA[\w\-=]{20,}"), MASK),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), MASK),
-    (re.compile(r"(\"(?:\w*pass\w*|secret|blob|private_key)\"\s*:\s*)\"[^\"]*\"", re.IGNORECASE), rf'\1"{MASK}"'),
+    (re.compile(r"(\"(?:\w*pass\w*|secret|blob|payload|private_key)\"\s*:\s*)\"[^\"]*\"", re.IGNORECASE), rf'\1"{MASK}"'),
     (re.compile(r"((?:password|token|secret|signature)=)[^&\s]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"([?&](?:code|state)=)[^&\s]+"), rf"\1{MASK}"),
     (re.compile(r"(://[^/:@\s]+:)[^@/\s]+@"), rf"\1{MASK}@"),

@@ -20,6 +20,8 @@ TABLE = [                               # path, status, what each Accept is answ
     (f"/networking/v2.0/networks/{NOBODY}", 404, ALWAYS, {"NeutronError"}),
     ("/networking/v2.0/nothing", 404, ALWAYS, {"NeutronError"}),
     (f"/identity/v3/users/{NOBODY}", 404, ALWAYS, {"error"}),
+    (f"/key-manager/v1/secrets/{NOBODY}", 404, ALWAYS, {"code", "title", "description"}),
+    ("/key-manager/v1/nothing", 404, ALWAYS, {"code", "title", "description"}),
     ("/identity/v3/nothing", 404, ALWAYS, {"error"}),
 ]
 

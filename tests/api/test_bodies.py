@@ -41,6 +41,7 @@ async def ids(cloud):
     for kind in ("user", "project", "domain", "role"):                # made for this, so that nobody else's is changed
         made = (await cloud.admin.post(f"{K}/{kind}s", {kind: {"name": f"bodies-{kind}"}})).body[kind]
         found[kind] = made["id"]
+    found["secret"] = (await cloud.admin.post("/key-manager/v1/secrets", {})).body["secret_ref"].rpartition("/")[2]
     return found
 
 

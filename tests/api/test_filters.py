@@ -7,7 +7,7 @@ import pytest
 from tests.api.compute.rooms import C, make_room
 from tests.api.test_markers import LISTS, address, rows_of, versioned
 
-N, K, G = "/networking/v2.0", "/identity/v3", "/image/v2"
+N, K, G, S = "/networking/v2.0", "/identity/v3", "/image/v2", "/key-manager/v1/secrets"
 NOBODY = "0b0d1e00-0000-4000-8000-00000000dead"
 NOTHING = ("no-such-value", "2147483646", "2100-01-01T00:00:00Z", NOBODY)
 ALL_BUT = {"not-tags", "not-tags-any"}                       # what has not got the tag is everything
@@ -21,6 +21,7 @@ BY_HAND = {
     f"{K}/credentials": ("user_id", "type"),
     f"{G}/images": ("name", "id", "status", "container_format", "disk_format", "checksum", "os_hash_value", "os_hash_algo", "owner", "tag",
                     "size_min", "min_disk", "min_ram", "size", "a_property"),
+    S: ("name", "alg", "mode", "bits", "secret_type", "created", "updated", "expiration"),
     f"{G}/metadefs/namespaces": ("resource_types", "visibility"),
     f"{C}/servers": ("name", "status", "flavor", "image", "ip", "uuid", "reservation_id", "host", "project_id"),
     f"{C}/flavors": ("minRam", "minDisk", "name"), f"{C}/os-services": ("host", "binary"),
@@ -46,6 +47,7 @@ async def full(cloud):
                        (f"{N}/address-scopes", {"address_scope": {"name": "s"}}),
                        (f"{C}/os-keypairs", {"keypair": {"name": "filters"}})):
         assert (await room.user.post(path, body)).status in (200, 201), path
+    assert (await cloud.admin.post(S, {"name": "filters", "algorithm": "aes", "bit_length": 256, "mode": "xts"})).status == 201
     return cloud.admin
 
 

@@ -39,7 +39,8 @@ async def test_classic_ports_serve_the_paths_that_they_always_had(tmp_path, monk
     async for cloud in run_cloud(make_settings(tmp_path, "[server]\nclassic_ports = on\n")):
         of = {prefix: f"http://127.0.0.1:{port}" for port, prefix in ports.items()}
         for prefix, path, status in (("/identity", "/v3", 200), ("/compute", "/v2.1/flavors", 200), ("/image", "/v2/images", 200),
-                                     ("/image", "/", 300), ("/networking", "/v2.0/networks", 200), ("/compute", "/v9", 404)):
+                                     ("/image", "/", 300), ("/networking", "/v2.0/networks", 200), ("/compute", "/v9", 404),
+                                     ("/key-manager", "/v1/secrets", 200)):
             async with cloud.session.get(of[prefix] + path, headers=cloud.admin.headers) as answer:
                 assert answer.status == status, (prefix, path, await answer.text())
         async with cloud.session.get(of["/compute"] + "/compute/v2.1/flavors", headers=cloud.admin.headers) as answer:

@@ -65,8 +65,8 @@ async def known(cloud):
             answer = await (cloud.admin if ours else cloud.demo).get(path)
             if answer.status == 200 and answer.headers["Content-Type"].startswith("application/json"):
                 rows = next((value for value in answer.body.values() if isinstance(value, list)), ())
-                names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)
-                         and (not ours or str(row.get("name") or row.get("id")).startswith("prey"))]
+                names = [row.get("id") or row.get("secret_ref", "").rpartition("/")[2] or row.get("name") for row in rows
+                         if isinstance(row, dict) and (not ours or str(row.get("name") or row.get("id")).startswith("prey"))]
                 found[path] = [name for name in names if name]
     return found
 
@@ -83,6 +83,7 @@ async def furnish(cloud):
                        ("/compute/v2.1/os-keypairs", {"keypair": {"name": "k"}}),
                        ("/networking/v2.0/subnetpools", {"subnetpool": {"name": "p", "prefixes": ["10.0.0.0/8"]}}),
                        ("/identity/v3/credentials", {"credential": {"type": "cert", "blob": "{}"}}),
+                       ("/key-manager/v1/secrets", {"name": "s", "payload": "x", "payload_content_type": "text/plain"}),
                        ("/compute/v2.1/os-server-groups", {"server_group": {"name": "s", "policies": ["affinity"]}})):
         answer = await user.post(path, body)
         assert answer.status in (200, 201), (path, answer.content)

@@ -7,8 +7,9 @@ import pytest
 
 from cloudd.identity.api import API as IDENTITY
 from cloudd.image.api import API as IMAGE
+from cloudd.keymanager.api import API as KEYS
 
-CHECKED = [operation for api in (IDENTITY, IMAGE) for operation in api.operations]
+CHECKED = [operation for api in (IDENTITY, KEYS, IMAGE) for operation in api.operations]
 MAKING = [one for one in CHECKED if one.method == "POST" and one.body is not None and not one.names and one.auth]
 EMPTY = (None, [], {}, "", 0, [None], [{}], {"": None})
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cloudd.daemon import MODULES
 from tests import map
 from tests.api.test_every_operation import OPERATIONS
 
@@ -11,7 +12,8 @@ def test_the_map_is_the_trees():
 
 
 def test_every_operation_has_its_home_in_its_services_api_folder():
+    modules = {api: module.name for module in MODULES for api in module.apis}
     for operation in OPERATIONS:
-        assert f".{operation.api.service.partition('-')[0]}.api" in operation.home, operation.path
+        assert f".{modules[operation.api]}.api" in operation.home, operation.path
         assert (Path(map.ROOT, *operation.home.split(".")).with_suffix(".py").exists()
                 or Path(map.ROOT, *operation.home.split("."), "__init__.py").exists())

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "cloudd"
 FILES = sorted(ROOT.rglob("*.py"))
-ORDER = ("identity", "objectstore", "image", "network", "block", "compute", "metering", "orchestration")
+ORDER = ("identity", "keymanager", "objectstore", "image", "network", "block", "compute", "metering", "orchestration")
 BROAD = ("core/http/dispatch.py", "core/http/server.py", "core/runner.py", "core/events.py", "core/tasks.py",
          "drivers/")
 

@@ -23,6 +23,12 @@ def chosen(accept: str, offers: tuple[str, ...] = (HTML, JSON)) -> str:
     return max(weights, key=lambda offer: weights[offer]) if weights else TEXT
 
 
+def takes(accept: str, offer: str) -> bool:
+    """Whether an `Accept` header takes this, by whatever range."""
+    ranges = _ranges(accept)
+    return ranges is None or _weight(ranges, offer) > 0
+
+
 def _ranges(accept: str) -> dict[str, float] | None:
     """Media ranges and their weights, without those that have parameters of their own: nothing that is offered has any."""
     found: dict[str, float] = {}

@@ -12,10 +12,11 @@ DEEPEST = 100
 PLAIN = ("", "identity")
 
 
-async def read_bytes(raw: web.Request, settings: Any, *, known: bool) -> bytes:
-    """All of it; from somebody whom no token names at most `max_anonymous_body_size`. Raises TooLarge, UnsupportedMedia."""
+async def read_bytes(raw: web.Request, settings: Any, *, known: bool, encodings: tuple[str, ...] = PLAIN) -> bytes:
+    """All of it; from somebody whom no token names at most `max_anonymous_body_size`. Who undoes other `encodings` names them.
+    Raises TooLarge, UnsupportedMedia."""
     encoding = raw.headers.get("Content-Encoding", "")
-    if encoding.strip().lower() not in PLAIN:
+    if encoding.strip().lower() not in encodings:
         error = UnsupportedMedia(f"The content encoding {encoding[:64]} is not served: send the body as it is.")
         error.headers["Accept-Encoding"] = "identity"
         raise error

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-SECRETS = ("pass", "secret", "private")
+SECRETS = ("pass", "secret", "private", "payload")
+ABOUT = ("_type", "_encoding")
+"""How names end that tell of a secret and are none: `secret_type`."""
 HIDDEN = "***"
 
 
 def secret(name: object) -> bool:
-    return any(word in str(name).lower() for word in SECRETS)
+    return any(word in str(name).lower() for word in SECRETS) and not str(name).lower().endswith(ABOUT)
 
 
 def masked(value: Any) -> Any:

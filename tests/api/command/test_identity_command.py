@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -37,11 +38,14 @@ class Daemon:
     def __enter__(self) -> "Daemon":
         self.process = subprocess.Popen(self.home.argv("serve"), stderr=subprocess.PIPE, text=True)
         assert any("cloudd is ready" in line for line in iter(self.process.stderr.readline, "")), "cloudd ended"
+        self.reader = threading.Thread(target=self.process.stderr.read)            # a full pipe would stop it
+        self.reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+        self.reader.join()
         self.process.stderr.close()
 
     def call(self, method: str, path: str, token: str = "", body: object = None) -> tuple[int, dict, dict]:
