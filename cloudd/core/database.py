@@ -1,15 +1,16 @@
 """The one database: SQLite embedded, or PostgreSQL by URL. Sessions, column types, migrations.
 
-Writers take turns: one write transaction at a time, held by an asyncio lock (the daemon is the only writer), so that both
-engines behave alike: a quota that was checked is still true at the commit, and SQLite never answers "database is locked".
-Readers run beside them on connections of their own.
+Writers take turns: one writes at a time (core/commits.py; the daemon is the only writer), so that both engines behave alike: a
+quota that was checked is still true at the commit, and SQLite never answers "database is locked". Readers run beside them on
+connections of their own.
 """
 
 import asyncio
 import itertools
 import os
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase
 
 from cloudd.core import outage, sqlite
+from cloudd.core.commits import Commits
 from cloudd.core.errors import StartError
 
 PROBE_SECONDS = 10.0
@@ -103,7 +105,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._reader = self._engine(pool_size, write=False)
         self._writer = self._engine(1, write=True)
-        self._turn = asyncio.Lock()
+        self._commits = Commits(self._writer, self, share=self.is_sqlite)
         self._outages = outage.Watch()
         self._listeners: dict[str, list[Listener]] = {}
         self._touched: set[str] = set()
@@ -157,43 +159,43 @@ class Database:
             async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as tx:
                 yield tx
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
-        """A write transaction, committed at the end of the block, rolled back on any exception.
+    def write(self, kind: Hashable = None) -> AbstractAsyncContextManager[AsyncSession]:
+        """A write transaction, on the disk when the block has ended, rolled back on any exception.
 
-        Functions added by `after_commit` run, in order, when the commit is on disk. Raises DatabaseDown.
+        Functions added by `after_commit` run, in order, when the commit is on disk. Callers of a `kind` that is quick by experience
+        may share their commit with those before them; without one, the function that calls is the kind. Raises DatabaseDown.
         """
-        begun = done = False
-        try:
-            async with self._turn:
-                began = time.perf_counter()
-                self._touched.clear()
-                with self._outages.told():
-                    async with AsyncSession(self._writer, expire_on_commit=False) as tx:
-                        yield tx
-                        begun = True
-                        await tx.commit()
-                        done = True
-                self._outages.worked()
-                self._written = time.monotonic()
-                self.busy_seconds += time.perf_counter() - began
-        finally:
-            if begun:
-                self._tell(tx, done)
+        return self._write(sys._getframe(1).f_code if kind is None else kind)
 
-    def _tell(self, tx: AsyncSession, done: bool) -> None:
-        """Who watches and listens. Of a commit that was cut off nobody knows, so all look for themselves."""
+    @asynccontextmanager
+    async def _write(self, kind: Hashable) -> AsyncIterator[AsyncSession]:
+        with self._outages.told():
+            async with self._commits.transaction(kind) as tx:
+                yield tx
+
+    def begun(self) -> None:
+        self._touched.clear()
+
+    def ended(self, done: bool, seconds: float) -> None:
+        """Tell who keeps rows in memory. Of a commit that was cut off nobody knows, so all look for themselves."""
+        if done:
+            self._outages.worked()
+            self._written = time.monotonic()
+            self.busy_seconds += seconds
         for tables, callback in self._watchers:
             if tables & self._touched:
                 callback()
+
+    def tell(self, tx: AsyncSession, done: bool) -> None:
+        """Who listens to what this caller did."""
         for callback in tx.info.pop("after_commit", ()) if done else ():
             callback()
         for name, news in tx.info.pop("signals", {}).items():
             for listener in self._listeners.get(name, ()):
                 listener(news if done else None)
 
-    def transaction(self, write: bool) -> AbstractAsyncContextManager[AsyncSession]:
-        return self.write() if write else self.read()
+    def transaction(self, write: bool, kind: Hashable = None) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.write(kind) if write else self.read()
 
     async def ping(self) -> None:
         async with self.read() as tx:

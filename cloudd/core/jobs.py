@@ -185,13 +185,18 @@ class Run:
 
     def write(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A transaction in the middle of a step; the step may run again after it."""
-        return self.parts.database.write()
+        return self.parts.database.write(("write", *self._at_step))
+
+    @property
+    def _at_step(self) -> tuple[Any, ...]:
+        """What transactions of this kind are known by."""
+        return self.job.kind, self.row.step, self.forward
 
     @asynccontextmanager
     async def save(self) -> AsyncIterator[AsyncSession]:
         """The transaction that ends the step: its rows and the job's progress are committed together."""
         await self._reached(self, "done")
-        async with self.parts.database.write() as tx:
+        async with self.parts.database.write(self._at_step) as tx:
             yield tx
             if not (self.forward and await self._wait(tx)):
                 await self._advance(tx)

@@ -1,6 +1,6 @@
 """SQLite on the event loop itself. A query is microseconds in a page cache; handing each call to a thread and back, as
-aiosqlite does, costs several times that. Only what may wait, for the disk or for a lock of another process, goes to a thread:
-the beginning and the commit of a write transaction.
+aiosqlite does, costs several times that. Only what waits goes to a thread: for the disk, the commit of what was changed; for a lock
+of another process, the beginning of a write transaction.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
+from cloudd.core.outage import DatabaseDown
 from cloudd.core.tasks import to_the_end
 
 READER, WRITER = "sqlite+reader", "sqlite+writer"
@@ -50,6 +51,9 @@ class Cursor(sqlite3.Cursor):
 
 
 class Connection(sqlite3.Connection):
+    begun = 0
+    """How many changes there were when the transaction began."""
+
     def cursor(self, factory: type[sqlite3.Cursor] = Cursor) -> sqlite3.Cursor:
         return super().cursor(factory)
 
@@ -80,12 +84,54 @@ class Writer(Reader):
         super().__init__(**options)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
+    def begin(self, door: Connection) -> None:
+        """At once, if no other process writes."""
+        try:
+            door.execute("BEGIN IMMEDIATE").close()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            self.aside(_wait_and_begin, door)
+        door.begun = door.total_changes
+
     def do_commit(self, dbapi_connection: Any) -> None:
-        self.aside(dbapi_connection.commit)
+        if dbapi_connection.total_changes == dbapi_connection.begun:
+            dbapi_connection.commit()                         # nothing that the disk must have
+        else:
+            self.aside(dbapi_connection.commit)
+
+    def do_savepoint(self, connection: Any, name: str) -> None:
+        connection.connection.dbapi_connection.execute(f"SAVEPOINT {name}").close()
+
+    def do_release_savepoint(self, connection: Any, name: str) -> None:
+        require_open(door := connection.connection.dbapi_connection)
+        door.execute(f"RELEASE {name}").close()
+
+    def do_rollback_to_savepoint(self, connection: Any, name: str) -> None:
+        require_open(door := connection.connection.dbapi_connection)
+        door.execute(f"ROLLBACK TO {name}").close()
 
     def aside(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Run a call in the writer's thread, and the loop meanwhile."""
         await_only(to_the_end(asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)))
+
+
+def require_open(door: Any) -> None:
+    """SQLite ends a transaction by itself, as when the disk is full: what is done after that would stand alone. Raises DatabaseDown."""
+    if not door.in_transaction:
+        raise given_up()
+
+
+def given_up() -> DatabaseDown:
+    return DatabaseDown("what was being written was given up")
+
+
+def _wait_and_begin(door: Connection) -> None:
+    door.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}").close()
+    try:
+        door.execute("BEGIN IMMEDIATE").close()
+    finally:
+        door.execute("PRAGMA busy_timeout = 0").close()
 
 
 for _name, _dialect in ((READER, Reader), (WRITER, Writer)):
@@ -101,11 +147,13 @@ def prepare(engine: AsyncEngine) -> None:
         connection.isolation_level = None
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
+        if isinstance(sync.dialect, Writer):                  # it waits in its thread only
+            connection.execute("PRAGMA busy_timeout = 0").close()
 
     @event.listens_for(sync, "begin")
     def begin(connection: Any) -> None:
         door = connection.connection.dbapi_connection
         if isinstance(sync.dialect, Writer):
-            sync.dialect.aside(door.execute, "BEGIN IMMEDIATE")
+            sync.dialect.begin(door)
         else:
             door.execute("BEGIN")

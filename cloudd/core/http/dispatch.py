@@ -224,7 +224,7 @@ class Dispatcher:
                 await self._load(request, tx)
             self._permit(request)
             return await self._reply(request, await operation.handler(**self._arguments(request, None, body)))
-        async with savepoint(outer) if outer else self.parts.database.transaction(operation.write) as tx:
+        async with savepoint(outer) if outer else self.parts.database.transaction(operation.write, operation) as tx:
             await self._load(request, tx)
             if operation.guard:
                 await operation.guard(request, tx, body)
