@@ -120,10 +120,13 @@ class Client:
         self._next += 1
         asked = Asked(offset, asyncio.get_running_loop().create_future(), None if room is None else bytearray(room))
         self._asked[self._next] = asked
-        self._writer.write(struct.pack(">IHHQQI", REQUEST, 0, command, self._next, offset, length))
-        if payload:
-            self._writer.write(payload)
-        await self._writer.drain()
+        try:
+            self._writer.write(struct.pack(">IHHQQI", REQUEST, 0, command, self._next, offset, length))
+            if payload:
+                self._writer.write(payload)
+            await self._writer.drain()
+        except ConnectionError as exc:
+            raise NbdError("the block server went away") from exc
         await asyncio.shield(asked.done)
         if asked.error is not None:
             raise asked.error
