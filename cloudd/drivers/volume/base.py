@@ -410,8 +410,8 @@ class VolumeDriver(ABC):
         """Its snapshots stay. Raises VolumeBusy; StillNeeded where clones hang."""
 
     @abstractmethod
-    async def revert_volume(self, volume_id: str, snapshot_id: str) -> VolumeInfo:
-        """The volume becomes what the snapshot is, and keeps its size. Raises VolumeBusy."""
+    async def revert_volume(self, volume_id: str, snapshot_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
+        """The volume becomes what the snapshot is, and keeps its size. Raises VolumeBusy. An encrypted one may need its passphrase."""
 
     @abstractmethod
     async def merge_volume(self, volume_id: str, *, alone: bool = False, passphrase: Passphrase | None = None) -> VolumeInfo:

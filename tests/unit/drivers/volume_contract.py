@@ -256,6 +256,26 @@ async def test_what_is_open_is_left_alone(rig):
     await driver.delete_volume(volume_id)
 
 
+async def test_what_a_guest_writes_is_read_only_where_that_makes_sense(rig):
+    volume_id = await rig.written(page("a"))
+    async with rig.guest(volume_id):
+        if rig.driver.caps().online_copies:
+            assert await rig.read(volume_id, 0, 4096) == page("a")
+            return
+        with refused(VolumeBusy, volume_id):
+            await rig.driver.open_disk(VolumeRef(volume_id))
+        with refused(VolumeBusy, volume_id):
+            await rig.driver.export(VolumeRef(volume_id), rig.folder / "x")
+
+
+async def test_two_read_at_once(rig):
+    volume_id = await rig.written(page("a"))
+    first, second = [await rig.driver.open_disk(VolumeRef(volume_id)) for _ in range(2)]
+    assert await first.read(0, 4096) == await second.read(0, 4096) == page("a")
+    await first.close()
+    await second.close()
+
+
 async def test_one_writes_at_a_time(rig):
     volume_id = await rig.written(page("a"))
     disk = await rig.driver.open_disk(VolumeRef(volume_id), write=True)

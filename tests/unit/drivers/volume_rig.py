@@ -3,10 +3,12 @@
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudd.drivers.volume.base import (
+    Connection,
     Encryption,
     Passphrase,
     Ref,
@@ -32,6 +34,7 @@ class Rig:
     config: VolumeConfig
     folder: Path                                 # for the test's own files
     loose: Path                                  # where an operator puts what shall be managed
+    opens: Callable[[VolumeDriver, Connection], AbstractAsyncContextManager[None]]       # as a guest does
     driver: VolumeDriver = field(init=False)
 
     async def open(self) -> "Rig":
@@ -59,13 +62,10 @@ class Rig:
     @contextlib.asynccontextmanager
     async def guest(self, volume_id: str) -> AsyncIterator[None]:
         """A guest has the volume open."""
-        await self.driver.connect(volume_id)
-        self.driver.guest_opens(volume_id)
-        try:
+        connection = await self.driver.connect(volume_id)
+        async with self.opens(self.driver, connection):
             yield
-        finally:
-            self.driver.guest_closes(volume_id)
-            await self.driver.disconnect(volume_id)
+        await self.driver.disconnect(volume_id)
 
     # -- makers -----------------------------------------------------------------------------------------------------
 
