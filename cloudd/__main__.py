@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import ctypes
 import gc
+import resource
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,14 @@ from cloudd.core.errors import StartError
 
 if TYPE_CHECKING:
     from cloudd.settings import Settings
+
+PR_SET_DUMPABLE = 4                     # linux/prctl.h
+
+
+def keep_out_of_core_dumps() -> None:
+    """What is in this process's memory, keys and passwords among it, is written to no core file and piped to no collector of them."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)      # the limit does not go for collectors
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -198,6 +208,7 @@ COMMANDS = {"serve": _serve, "init": _init, "db": _db, "config": _config, "jobs"
 
 def main() -> int:
     """Run the command line; expected failures are one line, not a traceback."""
+    keep_out_of_core_dumps()
     options = _parser().parse_args()
     if options.command == "version":
         return _version(options)

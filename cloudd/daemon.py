@@ -6,7 +6,6 @@ import ctypes
 import fcntl
 import gc
 import os
-import resource
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -40,7 +39,6 @@ MODULES: tuple[type[Module], ...] = (IdentityModule, KeyManagerModule, ImageModu
 HOUSEKEEPING_SECONDS = 3600
 THREADS = 8                             # for calls that block and belong to nobody's own pool: files, hashes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3                   # malloc.h
-PR_SET_DUMPABLE = 4                                           # linux/prctl.h
 LARGE = 128 * 1024
 MEMORY_SECONDS = 30
 COLLECT = (10_000, 20, 20)              # a request makes some thousand objects, and they die by themselves
@@ -183,15 +181,8 @@ def resident_pages() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1])
 
 
-def keep_out_of_core_dumps() -> None:
-    """What is in this process's memory, keys and passwords among it, is written to no core file and piped to no collector of them."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)      # the limit does not go for collectors
-
-
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
-    keep_out_of_core_dumps()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

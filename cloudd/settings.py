@@ -295,6 +295,7 @@ class KeyManager:
                                       "at the first start. Empty: key-manager/master.key in the state directory.")
     max_secret_bytes: int = option(20_000, "Largest payload of a secret in bytes, as it is sent.", least=1, most=1 << 20)
     max_metadata_items: int = option(128, "Items of metadata of one secret; -1: no limit.", least=-1)
+    max_consumers: int = option(1000, "Consumers that users register of one secret; -1: no limit.", least=-1)
 
 
 @dataclass(frozen=True)

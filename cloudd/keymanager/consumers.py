@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import events, ids
 from cloudd.core.context import Context
-from cloudd.core.errors import Conflict, NotFound
+from cloudd.core.errors import Conflict, NotFound, OverQuota
 from cloudd.keymanager import quotas
 from cloudd.keymanager.audit import ConsumerAdded, ConsumerRemoved
 from cloudd.keymanager.models import Secret, SecretConsumer
@@ -22,6 +22,10 @@ async def register(settings: Any, tx: AsyncSession, context: Context, secret: Se
                    resource_id: str) -> None:
     """A user says that something uses a secret; said twice, it is said once. Raises OverQuota."""
     if _same(secret, service, resource_type, resource_id) is None:
+        most = settings.key_manager.max_consumers
+        if 0 <= most <= len(secret.consumers) - len(secret.held):
+            raise OverQuota(f"The secret has {most} consumers that users registered; no more are possible (max_consumers).",
+                            type="LimitExceeded")
         await quotas.of(settings).require(tx, str(context.project_id), consumers=1)
         await _add(tx, context, secret, service, resource_type, resource_id, held=False)
 

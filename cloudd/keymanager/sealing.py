@@ -5,6 +5,8 @@ key is unwrapped for each use and kept nowhere.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -85,25 +87,38 @@ class Vault:
 
     async def seal(self, tx: AsyncSession, project_id: str, secret_id: str, data: bytes) -> bytes:
         """Raises Locked, Damaged."""
-        key = await self._project_key(tx, project_id)
+        with self._counting():
+            key = await self._project_key(tx, project_id)
         self.sealed += 1
         return seal(key, of_secret(project_id, secret_id), data)
 
     async def open(self, tx: AsyncSession, project_id: str, secret_id: str, sealed: bytes) -> bytes:
         """Raises Locked, Damaged. In a write transaction: then no new master key comes between what is read here."""
-        self._look()
-        row = (await tx.execute(select(ProjectKey).where(ProjectKey.project_id == project_id))).scalar()
-        if row is None:
-            raise self._damaged(f"the key of project {project_id} is not there")
-        try:
-            data = unseal(self._unwrap(row), of_secret(project_id, secret_id), sealed)
-        except InvalidTag as exc:
-            raise self._damaged(f"the payload of secret {secret_id} is not what was sealed") from exc
+        with self._counting():
+            data = await self._open(tx, project_id, secret_id, sealed)
         self.opened += 1
         return data
 
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        try:
+            yield
+        except (Locked, Damaged):
+            self.refused += 1
+            raise
+
+    async def _open(self, tx: AsyncSession, project_id: str, secret_id: str, sealed: bytes) -> bytes:
+        self.file.keys()                                      # first: a key that is on its way out is still there then
+        row = (await tx.execute(select(ProjectKey).where(ProjectKey.project_id == project_id))).scalar()
+        if row is None:
+            raise _damaged(f"the key of project {project_id} is not there")
+        try:
+            return unseal(self._unwrap(row), of_secret(project_id, secret_id), sealed)
+        except InvalidTag as exc:
+            raise _damaged(f"the payload of secret {secret_id} is not what was sealed") from exc
+
     async def _project_key(self, tx: AsyncSession, project_id: str) -> bytes:
-        self._look()
+        self.file.keys()
         row = (await tx.execute(select(ProjectKey).where(ProjectKey.project_id == project_id))).scalar()
         if row is not None:
             return self._unwrap(row)
@@ -119,26 +134,17 @@ class Vault:
         try:
             return unseal(self._master(row.master), of_project(row.project_id), row.wrapped)
         except InvalidTag as exc:
-            raise self._damaged(f"the key of project {row.project_id} is not what was wrapped") from exc
-
-    def _look(self) -> None:
-        """Before a row is read: a master key that is on its way out is still among the keys then."""
-        try:
-            self.file.keys()
-        except Locked:
-            self.refused += 1
-            raise
+            raise _damaged(f"the key of project {row.project_id} is not what was wrapped") from exc
 
     def _master(self, wanted: str | None) -> bytes:
         keys = self.file.keys()
         if wanted is None or wanted not in keys:
-            self.refused += 1
             raise Locked("the file of the master key holds another key than the one that the database was sealed with",
                          f"bring the key {wanted} back from the backup to {self.file.path}; it holds {', '.join(keys)}" if wanted else
                          f"make {self.file.path.parent} writable, and restart the daemon")
         return keys[wanted]
 
-    def _damaged(self, why: str) -> Damaged:
-        self.refused += 1
-        LOG.error("a secret is damaged", reason=why)
-        return Damaged(f"The secret cannot be opened: {why}. Bring the database back from a backup.", type="Damaged")
+
+def _damaged(why: str) -> Damaged:
+    LOG.error("a secret is damaged", reason=why)
+    return Damaged(f"The secret cannot be opened: {why}. Bring the database back from a backup.", type="Damaged")

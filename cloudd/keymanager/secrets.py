@@ -18,6 +18,7 @@ from cloudd.keymanager.sealing import Vault
 SYMMETRIC, OPAQUE = "symmetric", "opaque"
 TYPES = (SYMMETRIC, "public", "private", "certificate", "passphrase", OPAQUE)
 ACTIVE = "ACTIVE"
+BATCH = 1000
 
 
 async def find(tx: AsyncSession, secret_id: str, now: datetime) -> Secret:
@@ -113,11 +114,11 @@ async def delete(tx: AsyncSession, context: Context, secret: Secret, *, force: b
 
 async def forget_expired(tx: AsyncSession, now: datetime) -> int:
     """Delete secrets whose time has come; nobody sees them any more. One that a part of this cloud uses stays."""
-    rows = list((await tx.execute(select(Secret).where(Secret.expiration <= now).limit(1000))).scalars())
-    gone = [row for row in rows if not row.held]
-    for row in gone:
+    query = select(Secret).where(Secret.expiration <= now, ~Secret.consumers.any(SecretConsumer.held.is_(True))).limit(BATCH)
+    rows = list((await tx.execute(query)).scalars())
+    for row in rows:
         await delete(tx, internal(row.project_id), row, reason="expired")
-    return len(gone)
+    return len(rows)
 
 
 async def project_gone(tx: AsyncSession, happened: Happened) -> None:

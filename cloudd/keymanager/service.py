@@ -40,8 +40,10 @@ class KeyManagerModule(Module):
         tasks.repeat("expired secrets", self._forget_expired, lambda: HOUSEKEEPING_SECONDS)
 
     async def _forget_expired(self) -> None:
-        async with self.parts.database.write() as tx:
-            await secrets.forget_expired(tx, clock.now())
+        gone = secrets.BATCH
+        while gone == secrets.BATCH:
+            async with self.parts.database.write() as tx:
+                gone = await secrets.forget_expired(tx, clock.now())
 
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {"keys": self._unlocked}

@@ -24,6 +24,7 @@ KINDS = {
     "network": ("demo", "POST", "/networking/v2.0/networks", {"json": {"network": {"mtu": "x"}}}),
     "image": ("demo", "POST", "/image/v2/images", {"json": {"name": 5}}),
     "patch": ("demo", "PATCH", "/image/v2/images/x", {"json": [{}]}),
+    "keys": ("demo", "POST", "/key-manager/v1/secrets", {"json": {"payload": 5}}),
     "forbidden": ("demo", "POST", "/identity/v3/users", {"json": {"user": {"name": "x"}}}),
     "not there": ("demo", "GET", "/compute/v2.1/servers/x", {}),
     "no such path": ("demo", "GET", "/nowhere", {}),

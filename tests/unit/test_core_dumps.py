@@ -1,4 +1,4 @@
-"""A daemon that crashes leaves none of its memory behind: there are keys in it."""
+"""A daemon, or a command, that crashes leaves none of its memory behind: there are keys in it."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ os.abort()
 """
 GUARD = """
 import ctypes
-from cloudd.daemon import keep_out_of_core_dumps
+from cloudd.__main__ import keep_out_of_core_dumps
 keep_out_of_core_dumps()
 assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) and ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0      # PR_GET_DUMPABLE
 """

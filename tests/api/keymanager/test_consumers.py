@@ -4,6 +4,7 @@ import pytest
 
 from cloudd import keymanager
 from cloudd.core.context import internal
+from cloudd.keymanager.models import SecretConsumer
 from tests.api.keymanager.safe import WORDS, words
 
 ONE = {"service": "image", "resource_type": "image", "resource_id": "5"}
@@ -37,6 +38,20 @@ async def test_said_shown_and_taken_back(safe, path):
 async def test_bodies_that_cannot_be(safe, path, body):
     for method in ("POST", "DELETE"):
         assert (await safe.call(method, f"{path}/consumers", json=body)).status == 400
+
+
+async def test_there_is_an_end_to_what_users_register(cloud, safe, path):
+    most = cloud.parts.settings.key_manager.max_consumers
+    secret_id, context = path.rpartition("/")[2], internal(safe.user.project_id)
+    async with cloud.parts.database.write() as tx:
+        tx.add_all(SecretConsumer(id=f"{secret_id[:18]}-{number}", secret_id=secret_id, project_id=safe.user.project_id, service="s",
+                                  resource_type="t", resource_id=f"{number}", created_at=context.now(), updated_at=context.now())
+                   for number in range(most))
+    refused = await safe.call("POST", f"{path}/consumers", json=ONE)
+    assert refused.status == 403 and "max_consumers" in words(refused)
+    assert (await safe.call("POST", f"{path}/consumers", json={"service": "s", "resource_type": "t", "resource_id": "0"})).status == 200
+    async with cloud.parts.database.write() as tx:            # parts of the cloud are not counted
+        await keymanager.hold(context, tx, secret_id, "block-storage", "volume", "v")
 
 
 async def test_from_1_2_on_a_secret_that_is_used_is_deleted_only_with_force(safe, path):

@@ -52,7 +52,7 @@ def test_a_member_its_value_and_the_words():
 @pytest.mark.parametrize("body", [
     {"server": {"adminPass": "hunter'2\\"}}, {"server": {"adminPass": ["hunter'2\\"]}}, {"server": {"adminPass": "hunter'2\\", "x": 1}},
     {"server": {"files": [{"secret": "hunter'2\\"}]}}, {"server": {"one": {"private_key": "hunter'2\\"}}},
-    {"server": [{"password": "hunter'2\\"}]}, [{"password": "hunter'2\\"}],
+    {"server": [{"password": "hunter'2\\"}]}, [{"password": "hunter'2\\"}], {"server": {"one": {"payload": "hunter'2\\"}}},
 ])
 def test_secrets_are_not_repeated_wherever_they_stand(body):
     shape = Shape("server", Field("adminPass", t.Text(0, 5)), Field("files", t.List(t.Text())),
@@ -60,3 +60,13 @@ def test_secrets_are_not_repeated_wherever_they_stand(body):
     with pytest.raises(BadRequest) as refused:
         shape.read(body, V("2.1"))
     assert "hunter" not in refused.value.message
+
+
+def test_what_only_tells_of_a_secret_is_said():
+    """`secret_type: 'key'` is wrong, and nobody would know why if it were hidden."""
+    shape = Shape(None, *(Field(name, t.Enum("a")) for name in ("secret_type", "payload_content_encoding")), Field("payload", t.Int()))
+    for name in ("secret_type", "payload_content_encoding"):
+        with pytest.raises(BadRequest, match="Value: wrong"):
+            shape.read({name: "wrong"}, V("2.1"))
+    with pytest.raises(BadRequest, match=r"Value: \*\*\*"):
+        shape.read({"payload": "wrong"}, V("2.1"))
