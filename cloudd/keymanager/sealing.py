@@ -5,7 +5,7 @@ key is unwrapped for each use and kept nowhere.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -93,7 +93,7 @@ class Vault:
         return seal(key, of_secret(project_id, secret_id), data)
 
     async def open(self, tx: AsyncSession, project_id: str, secret_id: str, sealed: bytes) -> bytes:
-        """Raises Locked, Damaged. In a write transaction: then no new master key comes between what is read here."""
+        """Raises Locked, Damaged. In a write transaction, which sees what was committed last."""
         with self._counting():
             data = await self._open(tx, project_id, secret_id, sealed)
         self.opened += 1
@@ -108,20 +108,20 @@ class Vault:
             raise
 
     async def _open(self, tx: AsyncSession, project_id: str, secret_id: str, sealed: bytes) -> bytes:
-        self.file.keys()                                      # first: a key that is on its way out is still there then
+        known = self.file.keys()                              # before the row is read: a key on its way out is still there then
         row = (await tx.execute(select(ProjectKey).where(ProjectKey.project_id == project_id))).scalar()
         if row is None:
             raise _damaged(f"the key of project {project_id} is not there")
         try:
-            return unseal(self._unwrap(row), of_secret(project_id, secret_id), sealed)
+            return unseal(self._unwrap(row, known), of_secret(project_id, secret_id), sealed)
         except InvalidTag as exc:
             raise _damaged(f"the payload of secret {secret_id} is not what was sealed") from exc
 
     async def _project_key(self, tx: AsyncSession, project_id: str) -> bytes:
-        self.file.keys()
+        known = self.file.keys()
         row = (await tx.execute(select(ProjectKey).where(ProjectKey.project_id == project_id))).scalar()
         if row is not None:
-            return self._unwrap(row)
+            return self._unwrap(row, known)
         # held against a change of the master key by another process, until this is committed
         wanted = (await tx.execute(select(MasterKey.fingerprint).where(MasterKey.id == ONLY).with_for_update())).scalar()
         master, key = self._master(wanted), os.urandom(KEY)
@@ -130,14 +130,14 @@ class Vault:
         await tx.flush()
         return key
 
-    def _unwrap(self, row: ProjectKey) -> bytes:
+    def _unwrap(self, row: ProjectKey, known: Mapping[str, bytes]) -> bytes:
         try:
-            return unseal(self._master(row.master), of_project(row.project_id), row.wrapped)
+            return unseal(self._master(row.master, known), of_project(row.project_id), row.wrapped)
         except InvalidTag as exc:
             raise _damaged(f"the key of project {row.project_id} is not what was wrapped") from exc
 
-    def _master(self, wanted: str | None) -> bytes:
-        keys = self.file.keys()
+    def _master(self, wanted: str | None, known: Mapping[str, bytes] | None = None) -> bytes:
+        keys = known if known and wanted in known else self.file.keys()
         if wanted is None or wanted not in keys:
             raise Locked("the file of the master key holds another key than the one that the database was sealed with",
                          f"bring the key {wanted} back from the backup to {self.file.path}; it holds {', '.join(keys)}" if wanted else

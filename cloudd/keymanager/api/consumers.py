@@ -8,7 +8,7 @@ from cloudd.core.http import types as t
 from cloudd.core.http.lists import Filters
 from cloudd.keymanager import consumers, lists, secrets
 from cloudd.keymanager.api import API, address, target
-from cloudd.keymanager.api.secrets import CONSUMER, MEMBERS, _consumers
+from cloudd.keymanager.api.secrets import CONSUMER, MEMBERS, consumers_of
 from cloudd.keymanager.models import Secret
 
 NAMES = ("service", "resource_type", "resource_id")
@@ -16,7 +16,7 @@ NEW = Shape(None, *(Field(name, t.Text(1, 255), required=True) for name in NAMES
 SHOWN = Shape(None, *(Field(name, t.Text()) for name in NAMES), Field("status", t.Text(), of=lambda row, request: secrets.ACTIVE),
               Field("created", t.Text(), of=lambda row, request: clock.iso_naive(row.created_at)),
               Field("updated", t.Text(), of=lambda row, request: clock.iso_naive(row.updated_at)), plural="consumers")
-USED = Shape(None, *MEMBERS, Field("consumers", t.List(CONSUMER), of=_consumers))
+USED = Shape(None, *MEMBERS, Field("consumers", t.List(CONSUMER), of=consumers_of))
 """The secret, with its consumers at every version."""
 CONSUMERS = API.resource("/v1/secrets/{secret}/consumers", target=target)
 

@@ -33,7 +33,7 @@ COLUMNS = ("name", "algorithm", "bit_length", "mode", "secret_type")
 CONSUMER = t.Record({"service": t.Text(), "resource_type": t.Text(), "resource_id": t.Text()})
 
 
-def _consumers(secret: Secret, request: Request) -> list[dict[str, str]]:
+def consumers_of(secret: Secret, request: Request) -> list[dict[str, str]]:
     return [{"service": one.service, "resource_type": one.resource_type, "resource_id": one.resource_id} for one in secret.consumers]
 
 
@@ -49,7 +49,7 @@ MEMBERS = (
           of=lambda row, request: {"default": row.content_type} if row.content_type else UNSET),
     Field("secret_ref", t.Text(), of=lambda row, request: address(request, row)),
 )
-SHOWN = Shape(None, *MEMBERS, Field("consumers", t.List(CONSUMER), of=_consumers, since=CONSUMERS), plural="secrets")
+SHOWN = Shape(None, *MEMBERS, Field("consumers", t.List(CONSUMER), of=consumers_of, since=CONSUMERS), plural="secrets")
 MADE = t.Record({"secret_ref": t.Text()})
 SECRETS = API.resource("/v1/secrets")
 ONE = API.resource("/v1/secrets/{secret}", target=target)

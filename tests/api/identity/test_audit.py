@@ -13,6 +13,7 @@ from cloudd.core.context import Context
 from cloudd.core.refusals import Allowance, Refused
 from cloudd.core.tables import EventRow
 from cloudd.identity.audit import TokenRevoked
+from cloudd.keymanager.audit import SecretOpened
 from tests.api.conftest import PASSWORD
 from tests.api.identity.test_extensions import by_signature, delegated, ec2_credential, token
 from tests.api.identity.test_people import role_id
@@ -177,6 +178,7 @@ async def test_the_log_is_bounded(cloud, capsys, monkeypatch):
             context = Context(now=lambda age=age: now - age)
             await events.emit(tx, context, TokenRevoked(f"audit-{name}", "u"))
             await events.emit(tx, context, Refused(f"refused-{name}", "identity", "GET", "/", "", ""))
+            await events.emit(tx, context, SecretOpened(f"key-{name}", None))
             other = TokenRevoked(f"other-{name}", "u")
             object.__setattr__(other, "name", "compute.of.audit")
             await events.emit(tx, context, other)
@@ -187,7 +189,7 @@ async def test_the_log_is_bounded(cloud, capsys, monkeypatch):
             rows = (await tx.execute(select(EventRow.resource_id).where(EventRow.created_at < now - timedelta(days=10)))).scalars()
             return set(rows)
     assert await bus.forget_old() >= 3
-    assert await left() == {"audit-young", "refused-young"}
+    assert await left() == {"audit-young", "refused-young", "key-young"}
     monkeypatch.setattr(bus, "retention", replace(bus.retention, most=1))
     await bus.forget_old()
     async with cloud.parts.database.read() as tx:

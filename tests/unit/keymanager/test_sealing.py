@@ -1,5 +1,6 @@
 """Sealing: what is sealed opens with its key and at its place only; the file of the master key."""
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -8,9 +9,15 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as some
+from sqlalchemy import select
 
+from cloudd import settings
+from cloudd.core import database
+from cloudd.core.database import Database
 from cloudd.keymanager.master import Busy, Locked, MasterFile, fingerprint
-from cloudd.keymanager.sealing import of_project, of_secret, seal, unseal
+from cloudd.keymanager.models import ProjectKey
+from cloudd.keymanager.rewrap import rewrap
+from cloudd.keymanager.sealing import Vault, of_project, of_secret, seal, unseal
 
 KEY, PLACE = bytes(range(32)), of_secret("p", "s")
 
@@ -98,10 +105,46 @@ def test_only_one_changes_the_master_key_at_a_time(tmp_path):
 
 
 def test_the_file_lies_where_the_settings_say(tmp_path):
-    from cloudd import settings
-
     (tmp_path / "x.conf").write_text(f"[key_manager]\nmaster_key_file = {tmp_path}/elsewhere\n")
     made = settings.load(tmp_path / "x.conf", state_dir=str(tmp_path), environ={})
     assert MasterFile.of(made).path == tmp_path / "elsewhere"
     assert MasterFile.of(settings.load(state_dir=str(tmp_path), simulated=True, environ={})).path == Path(
         tmp_path, "key-manager", "master.key")
+
+
+class Late(MasterFile):
+    """Looked at once when it still held what `before` says."""
+
+    before: dict[str, bytes] | None = None
+
+    def keys(self):
+        shown, self.before = self.before, None
+        return shown or super().keys()
+
+
+class Behind(Vault):
+    """Reads a row as it was before, where there is one: as a reader that no writer waits for."""
+
+    row: ProjectKey | None = None
+
+    def _unwrap(self, row, known):
+        return super()._unwrap(self.row or row, known)
+
+
+async def test_a_secret_that_is_opened_while_the_master_key_is_changed_opens(tmp_path):
+    """The old key was taken out of the file when the row that it wraps had just been read."""
+    rows, vault = Database(f"sqlite:///{tmp_path}/x.db"), Behind(Late(tmp_path / "master.key"))
+    await asyncio.to_thread(database.upgrade, f"sqlite:///{tmp_path}/x.db")
+    await vault.prepare(rows)
+    async with rows.write() as tx:
+        sealed = await vault.seal(tx, "p", "s", b"data")
+    async with rows.read() as tx:
+        vault.row = (await tx.execute(select(ProjectKey))).scalar_one()
+    before = dict(vault.file.keys())
+    await rewrap(rows, MasterFile(vault.file.path))
+    vault.file.before = before
+    async with rows.write() as tx:
+        assert await vault.open(tx, "p", "s", sealed) == b"data"
+        with pytest.raises(Locked):                           # long after it, that row would be one of another database
+            await vault.open(tx, "p", "s", sealed)
+    await rows.close()
