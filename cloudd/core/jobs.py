@@ -203,9 +203,12 @@ class Run:
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.parts.database.read()
 
-    def write(self) -> AbstractAsyncContextManager[AsyncSession]:
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction in the middle of a step; the step may run again after it."""
-        return self.parts.database.write()
+        async with self.parts.database.write() as tx:
+            await self._write_changes(tx)
+            yield tx
 
     @asynccontextmanager
     async def save(self) -> AsyncIterator[AsyncSession]:
@@ -219,7 +222,8 @@ class Run:
         self.saved = True
 
     def later(self, change: Change) -> None:
-        """Write these rows with what is saved next, and before it. Not at all when the job is turned round."""
+        """Write these rows with the next thing that is written, and before it; perhaps again, when the step is done again after a
+        crash. Not at all when the job is turned round."""
         self.changes.append(change)
 
     async def _write_changes(self, tx: AsyncSession) -> None:
@@ -285,7 +289,6 @@ class Run:
 
     async def store(self, tx: AsyncSession, **values: Any) -> None:
         """Write values of the job's row, with all that was to be saved later, and keep the copy in memory equal."""
-        await self._write_changes(tx)
         unsaved, self.unsaved = self.unsaved, {}
         await self._update(tx, {**unsaved, **values})
 

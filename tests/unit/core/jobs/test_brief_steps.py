@@ -10,7 +10,7 @@ from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Job, Registry, Step, together
 from cloudd.core.tables import JobRow
 from cloudd.core.work.waits import Wait
-from tests.unit.core.job_rooms import Killed, ask, made, row, running
+from tests.unit.core.jobs.job_rooms import Killed, ask, made, row, running
 from tests.waiting import until
 
 TRACE: list[str] = []
