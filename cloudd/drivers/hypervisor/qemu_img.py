@@ -51,7 +51,8 @@ def _bad(error: HypervisorError, format: str, source: Path, target: Path) -> Bad
 
 
 async def create_overlay(path: Path, base: Path, size: int) -> None:
-    await run("qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(path), str(size))
+    """`base` lies beside it and is named without its folder."""
+    await run("qemu-img", "create", "-q", "-f", "qcow2", "-b", base.name, "-F", "raw", str(path), str(size))
 
 
 async def grow(path: Path, format: str, size: int) -> None:
