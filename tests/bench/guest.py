@@ -45,7 +45,7 @@ async def _measured(cloud: realcloud.RealCloud, runs: int) -> list[Figure]:
         daemon = Measured(cloud.daemon.process)
         cpu, sleeps = idle.of(daemon, idle.WINDOW_SECONDS)
         memory = daemon.resident_mb()
-        domain = tenant._domain_names()[server]
+        domain = tenant.domain_names()[server]
         cloud.daemon.stop()                                   # or it would see to the domain as well
         virsh = ["virsh", "-q", "-c", f"qemu:///system?socket={cloud.libvirt.socket}"]
         peer = statistics.median(_virsh_start(virsh, domain) for _ in range(runs))
