@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloudd.core.inotify import Names
+from cloudd.core.kernel.inotify import Names
 from cloudd.drivers.hypervisor.layout import Layout
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cloudd.core import inotify
+from cloudd.core.kernel import inotify
 from cloudd.drivers.network.base import NetworkKind, Part, Subject
 from cloudd.drivers.network.linux import netns
 from cloudd.drivers.network.linux.names import (
