@@ -202,6 +202,19 @@ class Run:
                 await self._advance(tx)
         self.saved = True
 
+    async def pass_on(self) -> None:
+        """End a step that has nothing to save but that it was done: with what is saved next, since it may as well run again."""
+        await self._reached(self, "done")
+        self.unsaved |= {**self._at(self.row.step + 1), "memory": dict(self.memory)}
+        self.row.step, self.row.percent = self.unsaved["step"], self.unsaved["percent"]
+        self.saved = True
+
+    @property
+    def may_pass_on(self) -> bool:
+        """Whether that is so: not at the end, nor where it counts from which event on a step waits."""
+        around = self.job.steps[self.row.step:self.row.step + 2]
+        return self.forward and len(around) == 2 and not self.row.waits and all(step.waits is None for step in around)
+
     async def _wait(self, tx: AsyncSession) -> bool:
         """Begin to wait, if this step does and what it waits for has not come already."""
         step = self.job.steps[self.row.step]

@@ -1,4 +1,4 @@
-"""Runs the jobs of core/jobs.py: in order, one at a time per lock, saved after each step, undone when one fails."""
+"""Runs the jobs of core/jobs.py: in order, one at a time per lock, saved after each step that is worth it, undone when one fails."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ UNDO_ATTEMPTS = 3
 LOOK_SECONDS = 5.0
 """How often, while there is work, the table is looked at for jobs that another process has queued."""
 BEGUN_SECONDS = 1.0
-"""A job whose first step takes longer than this says that it runs, in a commit of its own: people look."""
+"""A job whose step takes longer than this says where it is, in a commit of its own: people look."""
 OVERLAP = 100
 """By how many serials looks overlap: another process's job may have been committed after one with a higher serial."""
 
@@ -221,7 +221,6 @@ class Runner:
     async def _work(self, run: Run) -> None:
         token = log.request_id.set(run.row.request_id)
         left: JobRow | None = None                            # its row, unless we are ended ourselves in its middle
-        long = asyncio.get_running_loop().call_later(BEGUN_SECONDS, self._takes_long, run)
         try:
             await self._forward_or_back(run)
             left = run.row
@@ -233,7 +232,6 @@ class Runner:
             await self._say_begun(run)                        # nothing more is merged into a job that is stuck
             self._queue.end(run.row)
         finally:
-            long.cancel()
             log.request_id.reset(token)
             self._running.pop(run.row.id, None)
             if left is not None:
@@ -256,13 +254,13 @@ class Runner:
                 self._queue.add(row)
 
     def _takes_long(self, run: Run) -> None:
-        if not run.begun:
+        if run.unsaved:
             tasks.start(f"job {run.row.kind} {run.row.resource_id} has begun", self._say_begun(run))
 
     async def _say_begun(self, run: Run) -> None:
         with contextlib.suppress(DatabaseDown):
             async with run.write() as tx:
-                if not run.begun:
+                if run.unsaved:
                     await run.store(tx)
 
     async def _until_saved(self, run: Run) -> None:
@@ -341,13 +339,24 @@ class Runner:
     async def _do(self, run: Run, action: Action, step: Step) -> None:
         run.saved, began = False, time.perf_counter()
         await self.reached(run, "begin")
-        await self._patiently(run, action, step)
+        long = asyncio.get_running_loop().call_later(BEGUN_SECONDS, self._takes_long, run)
+        try:
+            await self._patiently(run, action, step)
+        finally:
+            long.cancel()
         if not run.saved:
-            async with run.save():
-                pass
+            await self._save(run, quick=time.perf_counter() - began < BEGUN_SECONDS)
         LOG.debug("job step done", kind=run.row.kind, step=step.name, forward=run.forward, resource=run.row.resource_id,
                   ms=round((time.perf_counter() - began) * 1000, 1))
         await self.reached(run, "saved")
+
+    async def _save(self, run: Run, quick: bool) -> None:
+        """A step that did not save itself."""
+        if quick and run.may_pass_on:
+            await run.pass_on()
+        else:
+            async with run.save():
+                pass
 
     async def _patiently(self, run: Run, action: Action, step: Step) -> None:
         """Do a step, again while what it needs is away and our patience lasts. An undoing does not wait: the owner does."""

@@ -1,5 +1,6 @@
 """Jobs: in order per lock, undone when they fail, gone on with after a crash."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -309,3 +310,39 @@ async def test_quotas_say_asked_used_and_limit(parts):
         await quotas.require(tx, "p", cores=3)
         await quotas.reset(tx, "p")
         assert (await quotas.limits(tx, "p"))["cores"] == 20
+
+
+async def test_steps_that_have_nothing_to_save_cost_no_commit_each(parts, monkeypatch):
+    job, commits = await ask(parts, "test.good"), []
+    dialect = parts.database._writer.sync_engine.dialect
+    commit = dialect.do_commit
+
+    def count(connection):
+        if connection.total_changes > connection.begun:
+            commits.append(1)
+        commit(connection)
+    monkeypatch.setattr(dialect, "do_commit", count)
+    await run_all(parts)
+    assert (await row(parts, job)).state == "done"
+    assert len(commits) == 1
+
+
+async def test_a_step_that_takes_long_says_where_the_job_is(parts, monkeypatch):
+    monkeypatch.setattr(runner_module, "BEGUN_SECONDS", 0.2)
+    gate = asyncio.Event()
+
+    async def waits(run):
+        await gate.wait()
+    Job("test.long", [step("a"), Step(waits), step("c")])
+    job = await ask(parts, "test.long")
+    runner = Runner(parts)
+    await runner.start()
+
+    async def told():
+        found = await row(parts, job)
+        return (found.state, found.step, found.memory) == ("running", 1, {"a": 1})
+    await until(told)
+    gate.set()
+    await runner.settled(10)
+    await runner.stop()
+    assert (await row(parts, job)).memory == {"a": 1, "c": 1}
