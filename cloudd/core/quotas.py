@@ -1,6 +1,6 @@
 """Limits per project: defaults from the settings, a project's own from the table, usage counted by the module that owns it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select
@@ -23,9 +23,10 @@ class Quotas:
 
     async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
         """Every limit of a project (or of a user in it, where the user has one of his own)."""
-        query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
-                                       QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
-        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
+        query = select(QuotaRow.resource, QuotaRow.hard_limit).where(
+            QuotaRow.project_id == project_id, QuotaRow.service == self.service,
+            QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
+        own = dict((await tx.execute(query)).all())
         return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
 
     async def of_projects(self, tx: AsyncSession) -> dict[str, dict[str, int]]:
@@ -36,6 +37,10 @@ class Quotas:
         for project_id, resource, limit in await tx.execute(query):
             found.setdefault(project_id, dict(self.defaults)).update({resource: limit} if resource in self.defaults else {})
         return found
+
+    async def used(self, tx: AsyncSession, project_id: str, names: Collection[str]) -> Mapping[str, int]:
+        """What is used of these resources at least: for a service that can count some for less than all."""
+        return await self.count(tx, project_id)
 
     async def set(self, tx: AsyncSession, project_id: str, limits: Mapping[str, int], user_id: str = "") -> None:
         for name, limit in limits.items():
@@ -57,7 +62,7 @@ class Quotas:
         finite = {name: delta for name, delta in wanted.items() if limits.get(name, -1) >= 0}
         if not finite:
             return
-        used = await self.count(tx, project_id)
+        used = await self.used(tx, project_id, finite)
         over = [name for name, delta in finite.items() if used.get(name, 0) + delta > limits[name]]
         if over:
             asked = ", ".join(f"{finite[name]}" for name in over)
