@@ -23,10 +23,9 @@ class Quotas:
 
     async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
         """Every limit of a project (or of a user in it, where the user has one of his own)."""
-        query = select(QuotaRow.resource, QuotaRow.hard_limit).where(
-            QuotaRow.project_id == project_id, QuotaRow.service == self.service,
-            QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
-        own = dict((await tx.execute(query)).all())
+        query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
+                                       QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
+        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
         return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
 
     async def of_projects(self, tx: AsyncSession) -> dict[str, dict[str, int]]:
