@@ -1,6 +1,6 @@
 """Limits per project: defaults from the settings, a project's own from the table, usage counted by the module that owns it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select
@@ -48,6 +48,10 @@ class Quotas:
             found.setdefault(project_id, dict(self.defaults)).update({resource: limit} if resource in self.defaults else {})
         return found
 
+    async def used(self, tx: AsyncSession, project_id: str, names: Collection[str]) -> Mapping[str, int]:
+        """What is used of these resources at least: for a service that can count some for less than all."""
+        return await self.count(tx, project_id)
+
     async def set(self, tx: AsyncSession, project_id: str, limits: Mapping[str, int], user_id: str = "") -> None:
         for name, limit in limits.items():
             await tx.merge(QuotaRow(project_id=project_id, service=self.service, resource=name, user_id=user_id,
@@ -68,7 +72,7 @@ class Quotas:
         finite = {name: delta for name, delta in wanted.items() if limits.get(name, -1) >= 0}
         if not finite:
             return
-        used = await self.count(tx, project_id)
+        used = await self.used(tx, project_id, finite)
         over = [name for name, delta in finite.items() if used.get(name, 0) + delta > limits[name]]
         if over:
             asked = ", ".join(f"{finite[name]}" for name in over)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,10 +10,11 @@ from cloudd.core.context import Context
 from cloudd.core.parts import Parts
 from cloudd.core.rows import plain
 from cloudd.core.rows.among import among
-from cloudd.image import blobs, cache, data, images, states, stores
+from cloudd.image import blobs, cache, data, images, limits, states, stores
 from cloudd.image.models import Image, visible
 
-__all__ = ["Image", "create_for_server", "drop", "get", "local_path", "many", "open_data", "store_file"]
+__all__ = ["Image", "create_for_server", "drop", "get", "local_path", "many", "open_data",
+           "require_properties", "store_file"]
 
 
 async def get(context: Context, tx: AsyncSession, image_id: str) -> Image:
@@ -49,6 +51,11 @@ async def create_for_server(context: Context, tx: AsyncSession, name: str, prope
     image = await images.create(tx, context, values)
     await states.IMAGE.enter(tx, image, "upload")
     return image
+
+
+def require_properties(settings: Any, names: Iterable[str]) -> None:
+    """Raise OverQuota for more properties than one image may have, whoever makes it."""
+    limits.properties(settings, names)
 
 
 async def store_file(parts: Parts, context: Context, image_id: str, path: Path) -> None:
