@@ -53,7 +53,7 @@ class Directory:
 def _shares_blocks(folder: Path) -> bool:
     one, other = folder / ".one", folder / ".other"
     try:
-        with one.open("wb") as source, other.open("wb") as target:
+        with one.open("w+b") as source, other.open("wb") as target:
             source.write(bytes(1 << 16))
             source.flush()
             return files.clone(source.fileno(), target.fileno())
