@@ -16,9 +16,9 @@ class Directory:
         self._lock: int | None = None
 
     def open(self, group: int) -> None:
-        """Raises VolumeError when another back end has it, OSError."""
-        self.layers.mkdir(mode=0o710, parents=True, exist_ok=True)
+        """Raises VolumeError when another back end has it, OSError. What it lies in is not made: it may be a disk that is not there."""
         for path in (self.folder, self.layers):
+            path.mkdir(mode=0o710, exist_ok=True)
             os.chown(path, -1, group)
             path.chmod(0o710)
         self._take()

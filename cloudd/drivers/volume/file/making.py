@@ -41,7 +41,7 @@ class Maker:
         try:
             with said("the new volume"):
                 layer = await write(path) or layer
-                await asyncio.to_thread(_sync, path)
+                await asyncio.to_thread(_finish, path)
                 return await self.layers.save(layer)
         except BaseException:
             if self.layers.get(layer.id) is None:
@@ -203,9 +203,10 @@ class Maker:
         return await self._new(layer, write)
 
 
-def _sync(path: Path) -> None:
+def _finish(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
+        os.fchmod(handle, 0o600)             # libvirt gives QEMU what it opens
         os.fsync(handle)
     finally:
         os.close(handle)
