@@ -38,6 +38,11 @@ class Asked:
     extents: dict[int, list[tuple[int, int]]] = field(default_factory=dict)          # by context: (length, what is told)
     error: NbdError | None = None
 
+    def end(self, error: NbdError | None) -> None:
+        self.error = error
+        if not self.done.done():
+            self.done.set_result(None)
+
 
 class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
@@ -70,7 +75,7 @@ class Client:
 
     async def _option(self, option: int, data: bytes) -> list[tuple[int, bytes]]:
         self._writer.write(struct.pack(">QII", IHAVEOPT, option, len(data)) + data)
-        told = []
+        told: list[tuple[int, bytes]] = []
         while True:
             magic, _, kind, length = struct.unpack(">QIII", await self._reader.readexactly(20))
             answer = await self._reader.readexactly(length)
@@ -154,8 +159,7 @@ class Client:
 
     def _fail(self, error: NbdError) -> None:
         for asked in self._asked.values():
-            asked.error = error
-            asked.done.done() or asked.done.set_result(None)
+            asked.end(error)
         self._asked.clear()
 
     async def _reply(self) -> None:
@@ -174,9 +178,7 @@ class Client:
             self._end(handle, self._asked[handle].error)
 
     def _end(self, handle: int, error: NbdError | None) -> None:
-        asked = self._asked.pop(handle)
-        asked.error = error
-        asked.done.done() or asked.done.set_result(None)
+        self._asked.pop(handle).end(error)
 
     async def _chunk(self, asked: Asked, kind: int, length: int) -> NbdError | None:
         if kind == OFFSET_DATA and asked.data is not None:
