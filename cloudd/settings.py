@@ -270,6 +270,17 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Cinder's part."""
+
+    driver: str = option("file", "Volume driver: file, or simulated to try the API without disks.")
+    volumes_dir: str = option("", "Directory of the driver `file`. Empty: volumes in the state directory.")
+    host_name: str = option("", "Name of this host in Cinder's API. Empty: the machine's own.")
+    default_availability_zone: str = option("nova", "Zone of volumes for which none is named.")
+    default_volume_type: str = option("__DEFAULT__", "Name of the type of volumes for which none is named.")
+
+
+@dataclass(frozen=True)
 class Jobs:
     """Long work."""
 
@@ -313,6 +324,7 @@ class Settings:
     compute: Compute = Compute()
     network: Network = Network()
     image: Image = Image()
+    block: Block = Block()
     jobs: Jobs = Jobs()
     events: Events = Events()
 
@@ -339,7 +351,8 @@ def load(path: Path | None = None, *, state_dir: str | None = None, listen: str 
     given = [("server", name, text, f"--{name.replace('_', '-')}") for name, text in (("state_dir", state_dir), ("listen", listen))
              if text is not None]
     if simulated:
-        given += [("compute", "driver", "simulated", ""), ("network", "driver", "simulated", "")]
+        given += [("compute", "driver", "simulated", ""), ("network", "driver", "simulated", ""),
+                  ("block", "driver", "simulated", "")]
     _take(values, given)
     settings = Settings(**{section: SECTIONS[section](**pairs) for section, pairs in values.items()})
     _agree(settings)

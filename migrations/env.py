@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from cloudd.core.database import Base, async_url
 
-MODULES = ("core.tables", "identity.models", "image.models", "image.metadefs_models", "network.models", "compute.models")
+MODULES = ("core.tables", "identity.models", "image.models", "image.metadefs_models", "network.models", "block.models",
+           "compute.models")
 
 
 def run(connection):

@@ -1,0 +1,1 @@
+"""The long operations of block storage; importing this registers them."""
