@@ -167,6 +167,13 @@ class Quota:
     security_group_rule: int = option(100, "Security group rules.", least=-1)
     rbac_policy: int = option(10, "RBAC policies.", least=-1)
     subnetpool: int = option(-1, "Subnet pools.", least=-1)
+    volumes: int = option(10, "Volumes.", least=-1)
+    snapshots: int = option(10, "Snapshots of volumes.", least=-1)
+    gigabytes: int = option(1000, "Size in GiB of all volumes and snapshots.", least=-1)
+    per_volume_gigabytes: int = option(-1, "Size in GiB of one volume.", least=-1)
+    backups: int = option(10, "Backups of volumes.", least=-1)
+    backup_gigabytes: int = option(1000, "Size in GiB of all backups.", least=-1)
+    groups: int = option(10, "Groups of volumes.", least=-1)
 
 
 @dataclass(frozen=True)

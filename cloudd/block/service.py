@@ -3,7 +3,7 @@
 import socket
 from typing import ClassVar
 
-from cloudd.block import jobs
+from cloudd.block import jobs, quotas
 from cloudd.block.api import API, versions
 from cloudd.block.config import CONFIG
 from cloudd.block.types import find
@@ -19,6 +19,7 @@ class BlockModule(Module):
 
     async def open(self) -> None:
         CONFIG.from_settings(self.parts.settings, socket.gethostname())
+        quotas.from_settings(self.parts.settings)
         async with self.parts.database.write() as tx:
             await find.ensure_default(tx)
 

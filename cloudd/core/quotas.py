@@ -1,5 +1,6 @@
 """Limits per project: defaults from the settings, a project's own from the table, usage counted by the module that owns it."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.errors import OverQuota
 from cloudd.core.tables import QuotaRow
 
+DEFAULT_CLASS = "default"
+CLASS_NAME_MAX = 30
 Count = Callable[[AsyncSession, str], Awaitable[Mapping[str, int]]]
 
 
@@ -21,12 +24,22 @@ class Quotas:
     count: Count
     shown: dict[str, str] = field(default_factory=dict)
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a limit of this name."""
+        return name in self.defaults
+
+    async def usual(self, tx: AsyncSession) -> dict[str, int]:
+        """The limits of a project that has none of its own."""
+        return self.defaults
+
     async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
         """Every limit of a project (or of a user in it, where the user has one of his own)."""
+        return {**await self.usual(tx), **await self._own(tx, project_id, user_id)}
+
+    async def _own(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
         query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
                                        QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
-        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
-        return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
+        return {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars() if self.knows(row.resource)}
 
     async def set(self, tx: AsyncSession, project_id: str, limits: Mapping[str, int], user_id: str = "") -> None:
         for name, limit in limits.items():
@@ -57,3 +70,20 @@ class Quotas:
             names = ", ".join(over)
             raise OverQuota(f"Quota exceeded for {names}: Requested {asked}, but already used {have} of {most} {names}",
                             type="OverQuota", over=over)
+
+
+class ClassQuotas(Quotas):
+    """Quotas with classes: below a project's own limits lie those of the class `default`."""
+
+    async def class_limits(self, tx: AsyncSession, quota_class: str = DEFAULT_CLASS) -> dict[str, int]:
+        """The limits of a class: from the settings, changed by `os-quota-class-sets/CLASS`."""
+        return {**self.defaults, **await self._own(tx, class_key(quota_class))}
+
+    async def usual(self, tx: AsyncSession) -> dict[str, int]:
+        return await self.class_limits(tx)
+
+
+def class_key(quota_class: str) -> str:
+    """Where a class's limits are kept, among the projects'; a long name, which nobody ever lists, by its digest."""
+    name = quota_class if len(quota_class) <= CLASS_NAME_MAX else hashlib.sha256(quota_class.encode()).hexdigest()[:CLASS_NAME_MAX]
+    return f"class:{name}"
