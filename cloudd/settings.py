@@ -280,8 +280,12 @@ class Image:
 class Block:
     """Cinder's part."""
 
-    driver: str = option("file", "Volume driver: file, or simulated to try the API without disks.")
-    volumes_dir: str = option("", "Directory of the driver `file`. Empty: volumes in the state directory.")
+    driver: str = option("file", "Driver of the back end that is always there, and that bears the driver's name: file, or simulated "
+                                 "to try the API without disks.")
+    address: str = option("", "What stands behind it: a directory. Empty: one in the state directory.")
+    backends: tuple[str, ...] = option((), "Further back ends, as NAME=DRIVER:ADDRESS: fast=file:/srv/fast.", form=options.store)
+    max_over_subscription_ratio: float = option(20.0, "How many times the size of a thin pool may be promised.", least=1)
+    reserved_percentage: int = option(0, "Part of each pool in per cent that is promised to nobody.", least=0, most=100)
     host_name: str = option("", "Name of this host in Cinder's API. Empty: the machine's own.")
     default_availability_zone: str = option("nova", "Zone of volumes for which none is named.")
     default_volume_type: str = option("__DEFAULT__", "Name of the type of volumes for which none is named.")

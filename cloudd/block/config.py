@@ -11,12 +11,15 @@ class Config:
     host: str = "localhost"
     zone: str = "nova"
     default_type: str = "__DEFAULT__"
+    over_subscription: float = 20.0
+    reserved: int = 0
 
     def from_settings(self, settings: Any, host: str) -> None:
         options = settings.block
         self.host = options.host_name or host
         self.zone = options.default_availability_zone
         self.default_type = options.default_volume_type
+        self.over_subscription, self.reserved = options.max_over_subscription_ratio, options.reserved_percentage
 
 
 CONFIG = Config()

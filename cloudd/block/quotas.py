@@ -32,7 +32,7 @@ class BlockQuotas(ClassQuotas):
 async def used(tx: AsyncSession, project_id: str) -> Mapping[str, int]:
     """What a project has of everything that is counted, of each type as well. Snapshots take gigabytes, too."""
     found = dict.fromkeys(COUNTED, 0)
-    for model, size, name in ((Volume, Volume.size, "volumes"), (Snapshot, Snapshot.volume_size, "snapshots")):
+    for model, size, name in ((Volume, func.coalesce(Volume.wanted_size, Volume.size), "volumes"), (Snapshot, Snapshot.volume_size, "snapshots")):
         query = select(model.volume_type_id, func.count(), func.coalesce(func.sum(size), 0))
         rows = await tx.execute(query.where(model.project_id == project_id, model.counted).group_by(model.volume_type_id))
         for type_id, count, gigabytes in rows:

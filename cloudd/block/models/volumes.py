@@ -25,6 +25,7 @@ class Volume(Base):
     name: Mapped[str | None] = mapped_column(Name)
     description: Mapped[str | None] = mapped_column(Name)
     size: Mapped[int] = mapped_column(Integer)                 # GiB
+    wanted_size: Mapped[int | None] = mapped_column(Integer)   # what it is being extended to
     status: Mapped[str] = mapped_column(String(32))
     previous_status: Mapped[str | None] = mapped_column(String(32))
     attach_status: Mapped[str] = mapped_column(String(32), default="detached")
@@ -43,6 +44,7 @@ class Volume(Base):
     group_id: Mapped[str | None] = mapped_column(Id, index=True)
     encryption_key_id: Mapped[str | None] = mapped_column(Id)
     fault: Mapped[str | None] = mapped_column(Text)            # why it is in error, in words
+    lost: Mapped[bool] = mapped_column(default=False)          # its back end has no such volume any more
 
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime | None] = mapped_column(Moment)
