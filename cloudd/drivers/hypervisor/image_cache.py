@@ -5,22 +5,20 @@ link, so an entry whose only link is the cache's own is in nobody's use, and dro
 """
 
 import asyncio
-import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from cloudd.core import log, tasks
+from cloudd.core.disks.files import SAFE, settle, write_sparse
 from cloudd.drivers.hypervisor.base import DiskFile, HypervisorError, ImageSource
-from cloudd.drivers.hypervisor.layout import SAFE, make_folder, safe
+from cloudd.drivers.hypervisor.layout import make_folder, safe
 
 LOG = log.get("cloudd.hypervisor.images")
 Prepare = Callable[[Path, str, Path], Awaitable[None]]
 """(source, format, target): write the checked, complete raw image to target. May move the source."""
 
-BLOCK = 1 << 20
-FICLONE = 0x40049409
 RECENT_SECONDS = 900                 # a disk may be about to be made from what was asked for just now
 
 
@@ -103,51 +101,3 @@ class ImageCache:
 def described(path: Path, format: str, size: int | None = None) -> DiskFile:
     status = path.stat()
     return DiskFile(str(path), format, status.st_size if size is None else size, status.st_blocks * 512)
-
-
-def settle(part: Path, path: Path) -> None:
-    """Make a finished file durable under its own name."""
-    handle = os.open(part, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    os.replace(part, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-async def write_sparse(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    """Write a stream; zeros take no room."""
-    with path.open("wb") as file:
-        async for chunk in chunks:
-            await asyncio.to_thread(_write_chunk, file, chunk)
-        file.truncate(file.tell())
-
-
-def _write_chunk(file, chunk: bytes) -> None:
-    if chunk.count(0) == len(chunk):
-        file.seek(len(chunk), 1)
-    else:
-        file.write(chunk)
-
-
-def copy_sparse(source: Path, target: Path) -> None:
-    """Byte for byte; shares blocks where the file system can, skips zeros where not."""
-    with source.open("rb") as old, target.open("wb") as new:
-        if _clone(old.fileno(), new.fileno()):
-            return
-        while block := old.read(BLOCK):
-            _write_chunk(new, block)
-        new.truncate(new.tell())
-
-
-def _clone(source: int, target: int) -> bool:
-    try:
-        fcntl.ioctl(target, FICLONE, source)
-        return True
-    except OSError:
-        return False

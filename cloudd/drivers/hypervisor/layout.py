@@ -5,14 +5,13 @@ nobody else may: who may open which file libvirt sees to.
 """
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloudd.core.disks.files import SAFE
 from cloudd.drivers.hypervisor.base import HypervisorConfig, HypervisorError
 
-SAFE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 SOCKET_DIR_LIMIT = 60                # sun_path holds 107 bytes: the directory, a UUID, a suffix
 
 

@@ -10,8 +10,8 @@ sys.path.append(str(Path(__file__).parents[2] / "guest" / "hypervisor"))
 from hv_contract import *  # noqa: E402, F403
 from hv_rig import Rig, config_below  # noqa: E402
 
+from cloudd.core.disks.qcow2 import empty_qcow2  # noqa: E402
 from cloudd.drivers.hypervisor.simulated import SimulatedHypervisor  # noqa: E402
-from cloudd.drivers.hypervisor.simulated.disks import empty_qcow2  # noqa: E402
 
 
 @pytest_asyncio.fixture

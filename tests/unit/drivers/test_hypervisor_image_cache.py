@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from cloudd.core.disks.files import copy_sparse, write_sparse
 from cloudd.drivers.hypervisor.base import HypervisorConfig, HypervisorError
-from cloudd.drivers.hypervisor.image_cache import RECENT_SECONDS, ImageCache, copy_sparse, write_sparse
+from cloudd.drivers.hypervisor.image_cache import RECENT_SECONDS, ImageCache
 from cloudd.drivers.hypervisor.layout import Layout, tail
 
 KIB = 1024

@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).parents[2] / "guest" / "hypervisor"))
 
 from hv_rig import Rig, config_below, content_of  # noqa: E402
 
+from cloudd.core.disks.qcow2 import empty_qcow2  # noqa: E402
 from cloudd.drivers.hypervisor.base import (  # noqa: E402
     DomainState,
     EventKind,
@@ -18,7 +19,6 @@ from cloudd.drivers.hypervisor.base import (  # noqa: E402
     NicSpec,
 )
 from cloudd.drivers.hypervisor.simulated import SimulatedHypervisor  # noqa: E402
-from cloudd.drivers.hypervisor.simulated.disks import empty_qcow2  # noqa: E402
 
 
 @pytest_asyncio.fixture

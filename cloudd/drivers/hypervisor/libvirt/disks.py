@@ -5,9 +5,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudd.core.disks.files import copy_sparse, settle
 from cloudd.drivers.hypervisor import config_drive, image_check, qemu_img
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
-from cloudd.drivers.hypervisor.image_cache import ImageCache, copy_sparse, described, settle
+from cloudd.drivers.hypervisor.image_cache import ImageCache, described
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
 
 SECTOR = 512

@@ -5,11 +5,11 @@ import base64
 import socket
 
 from cloudd.core import tasks
+from cloudd.drivers.faults import Faults
 from cloudd.drivers.hypervisor.base import Consoles, DomainNotFound, HypervisorError, SerialLine, Unsupported
 from cloudd.drivers.hypervisor.layout import Layout, tail
 from cloudd.drivers.hypervisor.serial_line import QueuedLine
 from cloudd.drivers.hypervisor.simulated.domains import Domain, Register
-from cloudd.drivers.hypervisor.simulated.faults import Faults
 from cloudd.drivers.hypervisor.simulated.screen import Screen
 
 BLACK_PIXEL = base64.b64decode(

@@ -2,19 +2,16 @@
 
 import asyncio
 import os
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudd.core.disks.files import copy_sparse
+from cloudd.core.disks.qcow2 import MAGIC, empty_qcow2
+from cloudd.drivers.faults import Faults
 from cloudd.drivers.hypervisor import image_check
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
-from cloudd.drivers.hypervisor.image_cache import ImageCache, copy_sparse, described
+from cloudd.drivers.hypervisor.image_cache import ImageCache, described
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
-from cloudd.drivers.hypervisor.simulated.faults import Faults
-
-QCOW2 = b"QFI\xfb"
-CLUSTER = 1 << 16
-L2_SPAN = CLUSTER * CLUSTER // 8                        # bytes of disk beneath one entry of the first table
 
 
 class SimulatedDisks(Disks):
@@ -121,15 +118,4 @@ def export(path: Path, target: Path, format: str) -> None:
 
 def image_format(path: Path) -> str:
     with path.open("rb") as file:
-        return "qcow2" if file.read(4) == QCOW2 else "raw"
-
-
-def empty_qcow2(size: int) -> bytes:
-    """A valid image without any data: header, reference counts, first table; each begins a cluster."""
-    entries = max(1, -(-size // L2_SPAN))
-    table_clusters = -(-entries * 8 // CLUSTER)
-    fields = (QCOW2, 3, 0, 0, 16, size, 0, entries, 3 * CLUSTER, CLUSTER, 1, 0, 0, 0, 0, 0, 4, 104)
-    header = struct.pack(">4sIQIIQIIQQIIQQQQII", *fields)
-    counts = struct.pack(">H", 1) * (3 + table_clusters)
-    clusters = (header, struct.pack(">Q", 2 * CLUSTER), counts, bytes(table_clusters * CLUSTER))
-    return b"".join(cluster.ljust(CLUSTER, b"\0") for cluster in clusters)
+        return "qcow2" if file.read(4) == MAGIC else "raw"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cloudd.core import tasks
+from cloudd.drivers.faults import Faults
 from cloudd.drivers.hypervisor.base import (
     Capabilities,
     CpuInfo,
@@ -37,7 +38,6 @@ from cloudd.drivers.hypervisor.layout import Layout
 from cloudd.drivers.hypervisor.simulated.consoles import SimulatedConsoles
 from cloudd.drivers.hypervisor.simulated.disks import SimulatedDisks, export
 from cloudd.drivers.hypervisor.simulated.domains import Domain, Register, add_disk, add_nic, updated
-from cloudd.drivers.hypervisor.simulated.faults import Faults
 
 VCPUS, MEMORY_MB, DISK_GB = 64, 256 * 1024, 4000
 HOST_MEMORY_MB = 512                 # what the machine itself uses
@@ -59,7 +59,7 @@ class SimulatedHypervisor(Hypervisor):
         self.config = config
         self._layout = Layout.of(config)
         self._register = Register(self._layout.instances / ".simulated")
-        self._faults = Faults()
+        self._faults = Faults("hypervisor", HypervisorError)
         self._feed = EventFeed[DomainEvent]()
         self._doing: dict[str, asyncio.Task[None]] = {}          # per domain: it boots, or it shuts down
         self._down = "not opened yet"

@@ -1,9 +1,8 @@
 """Failures on demand: the n-th call of a method from now raises, or hangs with all that come after it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from cloudd.drivers.hypervisor.base import HypervisorError
 
 
 @dataclass
@@ -14,13 +13,15 @@ class Fault:
 
 
 class Faults:
-    def __init__(self) -> None:
+    """Of the simulated `what`; `error` makes what is raised where a test says nothing else."""
+
+    def __init__(self, what: str, error: Callable[[str], Exception]) -> None:
+        self._what, self._error = what, error
         self._waiting: list[Fault] = []
         self._hung: dict[str, int] = {}
 
     def add(self, method: str, nth: int, error: BaseException | None) -> None:
-        words = error or HypervisorError(f"the simulated hypervisor was told to fail at {method}")
-        self._waiting.append(Fault(method, nth, words))
+        self._waiting.append(Fault(method, nth, error or self._error(f"the simulated {self._what} was told to fail at {method}")))
 
     def hang(self, method: str, nth: int) -> None:
         self._hung[method] = nth

@@ -1,0 +1,1 @@
+"""Volumes: where the disks lie that outlive their servers."""
