@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from cloudd.block import jobs, quotas, repair
-from cloudd.block.api import API, versions
-from cloudd.block.api.volumes import volumes
+from cloudd.block.api import API, attachments, manage, snapshot_metadata, snapshots, transfers, versions
+from cloudd.block.api.volumes import actions, admin, attaching, image_metadata, metadata, volumes
 from cloudd.block.backends import Backends
 from cloudd.block.config import CONFIG
 from cloudd.block.types import find
@@ -17,7 +17,8 @@ from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.volume.base import BackendDown, Disk, VolumeConfig, VolumeDriver, VolumeError
 
 LOG = log.get("cloudd.block")
-REGISTERED = (jobs, versions, volumes)
+REGISTERED = (jobs, actions, admin, attaching, attachments, image_metadata, manage, metadata, snapshot_metadata, snapshots, transfers,
+              versions, volumes)
 REPAIR_SECONDS = 60
 
 

@@ -7,7 +7,7 @@ from cloudd.block.models import Volume
 from cloudd.block.pools import GIB, Wish
 from cloudd.block.types.find import specs
 from cloudd.core import clock
-from cloudd.core.jobs import Job, Run, Step
+from cloudd.core.jobs import Cancelled, Job, Run, Step
 from cloudd.drivers.volume.base import FromSnapshot, FromVolume, VolumeSpec
 
 MADE = (states.CREATING, states.DOWNLOADING)
@@ -59,7 +59,7 @@ async def mark_available(run: Run) -> None:
 async def mark_error(run: Run, error: BaseException) -> None:
     async with run.write() as tx:
         volume = await tx.get_one(Volume, run.input["volume"])
-        if volume.status == states.DELETING:
+        if volume.status == states.DELETING or isinstance(error, Cancelled):
             return
         placed = volume.host is not None
         states.settle(volume, states.ERROR)

@@ -16,7 +16,8 @@ from cloudd.core.http import types as t
 EXTEND = Shape("os-extend", Field("new_size", f.SIZE, required=True))
 REVERT = Shape("revert", Field("snapshot_id", t.Text(null=True)), extra=True)
 REIMAGE = Shape("os-reimage", Field("image_id", f.UUID, required=True), Field("reimage_reserved", f.BOOLEAN, default=False))
-RETYPE = Shape("os-retype", Field("new_type", t.Text(0, None), required=True), Field("migration_policy", t.Enum("on-demand", "never", null=True)))
+RETYPE = Shape("os-retype", Field("new_type", t.Text(0, None), required=True),
+               Field("migration_policy", t.Enum("on-demand", "never", null=True)))
 BOOTABLE = Shape("os-set_bootable", Field("bootable", f.BOOLEAN, required=True))
 READONLY = Shape("os-update_readonly_flag", Field("readonly", f.BOOLEAN, required=True))
 UPLOAD = Shape(
