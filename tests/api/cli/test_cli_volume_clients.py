@@ -30,7 +30,8 @@ def their_clouds(state_dir: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("package", THEIRS)
 def test_a_clients_own_tests(package: str, their_clouds: Path, tmp_path: Path, image: str, flavor: str) -> None:
     environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(their_clouds), "OPENSTACKSDK_IMAGE": "cli-image",
-                   "OPENSTACKSDK_FLAVOR": "cli-tiny", "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(Path(__file__).parent)}
+                   "OPENSTACKSDK_FLAVOR": "cli-tiny", "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(Path(__file__).parent),
+                   "OS_TEST_TIMEOUT": str(SECONDS)}
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider",
                "-p", "no:warnings", "-p", "openstack_in_process", "--tb", "short", "--pyargs", package]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS)
