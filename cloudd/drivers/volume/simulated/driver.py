@@ -200,7 +200,7 @@ class SimulatedVolumes(VolumeDriver):
         self._loose(record)
         self._records.drop(record)
 
-    async def revert_volume(self, volume_id: str, snapshot_id: str) -> VolumeInfo:
+    async def revert_volume(self, volume_id: str, snapshot_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
         await self._faults.hit("revert_volume")
         record, snapshot = self._find(VOLUME, volume_id), self._find(SNAPSHOT, snapshot_id)
         if snapshot.volume_id != volume_id:
