@@ -284,6 +284,8 @@ class Block:
                                  "to try the API without disks.")
     address: str = option("", "What stands behind it: a directory. Empty: one in the state directory.")
     backends: tuple[str, ...] = option((), "Further back ends, as NAME=DRIVER:ADDRESS: fast=file:/srv/fast.", form=options.store)
+    image_cache_max_gb: int = option(50, "Most space in GiB of each back end for images that volumes were made from; those unused for "
+                                         "longest go first.", least=0)
     max_over_subscription_ratio: float = option(20.0, "How many times the size of a thin pool may be promised.", least=1)
     reserved_percentage: int = option(0, "Part of each pool in per cent that is promised to nobody.", least=0, most=100)
     host_name: str = option("", "Name of this host in Cinder's API. Empty: the machine's own.")

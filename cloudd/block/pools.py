@@ -92,15 +92,30 @@ async def promised(tx: AsyncSession) -> dict[str, int]:
     return found
 
 
-async def survey(there: Backends, taken: Mapping[str, int]) -> list[Pool]:
-    """Every pool, asked now. `taken` is what `promised` found."""
+@dataclass(frozen=True)
+class Found:
+    """What a back end says of itself."""
+
+    name: str
+    caps: Capabilities
+    stats: Statistics
+    down: str = ""
+
+
+async def survey(there: Backends) -> list[Found]:
+    """Ask every back end."""
     found = []
     for name, driver in there.by_name.items():
         try:
-            found.append(Pool.of(name, driver.caps(), await driver.stats(), taken.get(backends.place(name), 0)))
+            found.append(Found(name, driver.caps(), await driver.stats()))
         except VolumeError as exc:
-            found.append(Pool.of(name, driver.caps(), Statistics(0, 0, 0, 0), 0, down=str(exc)))
+            found.append(Found(name, driver.caps(), Statistics(0, 0, 0, 0), str(exc)))
     return found
+
+
+def pools(found: Iterable[Found], taken: Mapping[str, int]) -> list[Pool]:
+    """The pools, with what rows promise of them (as `promised` has it)."""
+    return [Pool.of(one.name, one.caps, one.stats, taken.get(backends.place(one.name), 0), down=one.down) for one in found]
 
 
 def choose(pools: Iterable[Pool], wish: Wish) -> Pool:

@@ -32,7 +32,8 @@ class BlockQuotas(ClassQuotas):
 async def used(tx: AsyncSession, project_id: str) -> Mapping[str, int]:
     """What a project has of everything that is counted, of each type as well. Snapshots take gigabytes, too."""
     found = dict.fromkeys(COUNTED, 0)
-    for model, size, name in ((Volume, func.coalesce(Volume.wanted_size, Volume.size), "volumes"), (Snapshot, Snapshot.volume_size, "snapshots")):
+    volume_size = func.coalesce(Volume.wanted_size, Volume.size)
+    for model, size, name in ((Volume, volume_size, "volumes"), (Snapshot, Snapshot.volume_size, "snapshots")):
         query = select(model.volume_type_id, func.count(), func.coalesce(func.sum(size), 0))
         rows = await tx.execute(query.where(model.project_id == project_id, model.counted).group_by(model.volume_type_id))
         for type_id, count, gigabytes in rows:
@@ -50,6 +51,11 @@ QUOTAS = BlockQuotas("block", dict.fromkeys(NAMES, -1), used)
 async def require(tx: AsyncSession, project_id: str, type_id: str, **deltas: int) -> None:
     """Raise OverQuota if so much more, of a type, would pass a limit of the project or of the type in it."""
     await QUOTAS.require(tx, project_id, **deltas, **{of_type(name, type_id): delta for name, delta in deltas.items()})
+
+
+async def require_type(tx: AsyncSession, project_id: str, type_id: str, **deltas: int) -> None:
+    """Raise OverQuota if so much more of a type would pass the type's limit; of all types together it stays as much."""
+    await QUOTAS.require(tx, project_id, **{of_type(name, type_id): delta for name, delta in deltas.items()})
 
 
 async def require_size(tx: AsyncSession, project_id: str, size: int) -> None:

@@ -21,6 +21,7 @@ def upgrade() -> None:
     sa.Column('mountpoint', sa.String(length=255), nullable=True),
     sa.Column('attach_mode', sa.String(length=4), nullable=True),
     sa.Column('attach_status', sa.String(length=32), nullable=False),
+    sa.Column('held', sa.Boolean(), nullable=False),
     sa.Column('connector', cloudd.core.database.Json(), nullable=True),
     sa.Column('attached_at', cloudd.core.database.Moment(timezone=True), nullable=True),
     sa.Column('created_at', cloudd.core.database.Moment(timezone=True), nullable=False),

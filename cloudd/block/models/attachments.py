@@ -10,7 +10,10 @@ from cloudd.core.database import Base, Id, Json, Moment, Name
 
 
 class Attachment(Base):
-    """One attachment of one volume. How its guest reaches the volume is asked of the back end at every start, and kept nowhere."""
+    """One attachment of one volume. `held`: compute has made it for a server of its own, so nobody ends it but compute.
+
+    How its guest reaches the volume is asked of the back end at every start, and kept nowhere.
+    """
 
     __tablename__ = "block_attachments"
 
@@ -22,6 +25,7 @@ class Attachment(Base):
     mountpoint: Mapped[str | None] = mapped_column(Name)
     attach_mode: Mapped[str | None] = mapped_column(String(4))     # rw, ro; null until it is connected
     attach_status: Mapped[str] = mapped_column(String(32))
+    held: Mapped[bool] = mapped_column(default=False)
     connector: Mapped[dict[str, Any] | None] = mapped_column(Json)
     attached_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)

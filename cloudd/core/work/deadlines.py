@@ -44,6 +44,22 @@ SECONDS: dict[str, float] = {
     "network.open": 300,
     "network.restore": 3600,
 
+    "volume": 120,
+    "volume.open": 300,
+    "volume.list": 600,
+    "volume.tidy": 3600,
+    "volume.create_volume": 21600,
+    "volume.delete_volume": 3600,
+    "volume.extend_volume": 3600,
+    "volume.revert_volume": 21600,
+    "volume.merge_volume": 21600,
+    "volume.delete_snapshot": 3600,
+    "volume.cache_image": 86400,
+    "volume.export": 21600,
+    "volume.manage_volume": 3600,
+    "volume.manage_snapshot": 3600,
+    "volume.unmanage": 21600,
+
     "store": 120,
     "store.read": 300,                    # for each chunk
     "store.write": 300,                   # likewise

@@ -16,11 +16,12 @@ from cloudd.core.work.deadlines import SECONDS, Deadlines
 from cloudd.drivers.hypervisor.base import Consoles, Disks, Hypervisor
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.drivers.store.base import Store, Writer
+from cloudd.drivers.volume.base import VolumeDriver
 from tests.unit.core.job_rooms import ask, made, row, running
 
 assert daemon                            # it knows every module, and they know every job
 KINDS = [(Hypervisor, "hypervisor"), (Disks, "hypervisor.disks"), (Consoles, "hypervisor.consoles"), (NetworkDriver, "network"),
-         (Store, "store"), (Writer, "store")]
+         (Store, "store"), (Writer, "store"), (VolumeDriver, "volume")]
 
 
 class Broken(Exception):
@@ -129,7 +130,7 @@ def test_a_name_has_the_deadline_of_its_longest_beginning():
         table.of("kitchen.sink")
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind in Registry if kind.split(".")[0] in ("compute", "network", "image")))
+@pytest.mark.parametrize("kind", sorted(kind for kind in Registry if kind.split(".")[0] in ("compute", "network", "image", "block")))
 def test_every_step_has_a_deadline(kind):
     for step in Registry[kind].steps:
         assert f"step.{step.deadline}" in SECONDS, f"{kind}: {step.name}"
@@ -143,7 +144,7 @@ def test_every_call_of_a_driver_has_a_deadline_that_ends_before_the_longest_step
 
 def test_every_name_of_the_table_is_that_of_a_step_or_of_a_call():
     calls = {f"{name}.{method}" for kind, name in KINDS for method in kind.__abstractmethods__}
-    groups = {"hypervisor", "hypervisor.disks", "hypervisor.consoles", "network", "store"}
+    groups = {"hypervisor", "hypervisor.disks", "hypervisor.consoles", "network", "store", "volume"}
     steps = {f"step.{step.deadline}" for job in Registry.values() for step in job.steps} | {"step.fault"}
     assert set(SECONDS) <= calls | groups | steps
 

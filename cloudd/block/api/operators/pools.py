@@ -25,7 +25,7 @@ async def index(request: Request) -> dict[str, Any]:
     async with request.parts.database.read() as tx:
         taken, name = await pools.promised(tx), wanted.pop("volume_type", None)
         of_type = await find.specs(tx, (await find.find(tx, request.context, name)).id) if name else {}
-    found = [pool for pool in await pools.survey(request.service(Backends), taken)
+    found = [pool for pool in pools.pools(await pools.survey(request.service(Backends)), taken)
              if suits(pool, wanted) and not specs.unmet(pool.capabilities(), of_type)]
     return {"pools": [{"name": pool.name, **({"capabilities": facts(request, pool)} if detail else {})} for pool in found]}
 

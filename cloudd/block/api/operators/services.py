@@ -67,8 +67,8 @@ async def index(request: Request) -> list[BlockService]:
     async with request.parts.database.read() as tx:
         rows = await services.listed(tx, request.query.get("host"), request.query.get("binary"))
     if request.has(BACKEND_STATE):
-        there = await pools.survey(request.service(Backends), {})
-        request.params[STATES] = {pool.name.partition("#")[0]: "down" if pool.down else "up" for pool in there}
+        there = await pools.survey(request.service(Backends))
+        request.params[STATES] = {services.host_of(one.name): "down" if one.down else "up" for one in there}
     return rows
 
 
