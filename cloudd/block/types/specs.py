@@ -12,6 +12,7 @@ from cloudd.core.ids import whole
 
 VISIBLE = ("RESKEY:availability_zones", "multiattach", "replication_enabled")
 """What users see of a type; all else may tell of the back ends."""
+ZONES = VISIBLE[0]
 SIZES = ("provisioning:min_vol_size", "provisioning:max_vol_size")
 MOST_GIB = 2**31 - 1
 
@@ -46,8 +47,12 @@ def missing(row: VolumeType, key: str) -> NotFound:
     return NotFound(f"Volume Type {row.id} has no extra specs with key {key}.", type="VolumeTypeExtraSpecsNotFound")
 
 
-def size_fits(row: VolumeType, extra_specs: Mapping[str, str], size: int) -> None:
-    """Raise BadRequest for a size in GiB outside what the type allows."""
+def require_fit(row: VolumeType, extra_specs: Mapping[str, str], *, size: int, zone: str) -> None:
+    """Raise BadRequest for a volume of a size (in GiB) or in a zone that the type does not allow."""
+    zones = [name.strip() for name in extra_specs.get(ZONES, "").split(",") if name.strip()]
+    if zones and zone not in zones:
+        raise BadRequest(f"Volume type is only supported in the availability zones {', '.join(zones)}: '{row.name}' is not in '{zone}'.",
+                         type="InvalidTypeAvailabilityZones")
     least, most = (whole(extra_specs.get(key)) for key in SIZES)
     if least is not None and size < least:
         raise BadRequest(f"Specified volume size of '{size}' is less than the minimum required size of '{least}' for volume type "

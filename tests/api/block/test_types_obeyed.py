@@ -1,0 +1,81 @@
+"""What types and services say is obeyed when volumes are made."""
+
+import itertools
+
+import pytest
+
+from cloudd.block.config import CONFIG
+from tests.api.block.forms import B, words
+from tests.api.block.room import Room
+
+NUMBERS = itertools.count()
+
+
+async def make(cloud, **specs):
+    answer = await cloud.admin.post(f"{B}/types", {"volume_type": {"name": f"obeyed-{next(NUMBERS)}", "extra_specs": specs}})
+    return answer.body["volume_type"]
+
+
+@pytest.fixture
+async def room(cloud):
+    room = await Room.make(cloud)
+    yield room
+    await room.clean()
+
+
+async def test_sizes_that_a_type_allows(cloud, room):
+    made = await make(cloud, **{"provisioning:min_vol_size": "2", "provisioning:max_vol_size": "3"})
+    for size, status in ((1, 400), (2, 202), (3, 202), (4, 400)):
+        answer = await room.create(size=size, volume_type=made["id"])
+        assert answer.status == status, answer.content
+        assert status == 202 or f"'{size}'" in words(answer)
+
+
+async def test_zones_that_a_type_allows(cloud, room):
+    there, elsewhere = await make(cloud, **{"RESKEY:availability_zones": "moon,nova"}), await make(cloud, **{
+        "RESKEY:availability_zones": "moon"})
+    assert (await room.create(volume_type=there["name"])).status == 202
+    refused = await room.create(volume_type=elsewhere["name"])
+    assert refused.status == 400 and "moon" in words(refused)
+
+
+async def test_a_retype_obeys_them_too(cloud, room):
+    made = await make(cloud, **{"provisioning:min_vol_size": "2"})
+    answer = await room.act(await room.volume(), "os-retype", {"new_type": made["id"], "migration_policy": "never"})
+    assert answer.status == 400 and "minimum" in words(answer)
+
+
+async def test_a_volume_of_a_private_type_needs_access(cloud, room):
+    made = (await cloud.admin.post(f"{B}/types", {"volume_type": {
+        "name": f"obeyed-{next(NUMBERS)}", "os-volume-type-access:is_public": False}})).body["volume_type"]
+    assert (await room.create(volume_type=made["id"])).status == 404
+    await cloud.admin.post(f"{B}/types/{made['id']}/action", {"addProjectAccess": {"project": room.user.project_id}})
+    assert (await room.show(await room.volume(volume_type=made["id"])))["volume_type"] == made["name"]
+
+
+async def test_the_project_s_default_type_is_taken(cloud, room):
+    made, path = await make(cloud), f"{B}/default-types/{room.user.project_id}"
+    await room.admin.put(path, {"default_type": {"volume_type": made["id"]}})
+    assert (await room.show(await room.volume()))["volume_type"] == made["name"]
+    await room.admin.delete(path)
+
+
+async def test_a_disabled_back_end_takes_no_volumes_and_the_message_says_so(cloud, room):
+    which = {"host": f"{CONFIG.host}@simulated", "binary": "cinder-volume"}
+    await cloud.admin.put(f"{B}/os-services/disable-log-reason", {**which, "disabled_reason": "new disks come"})
+    volume = (await room.create()).body["volume"]["id"]
+    await cloud.settled()
+    await cloud.admin.put(f"{B}/os-services/enable", which)
+    assert await room.status(volume) == "error"
+    message = (await room.user.get(f"{B}/messages?resource_uuid={volume}")).body["messages"][0]
+    assert message["event_id"] == "VOLUME_VOLUME_001_003" and "new disks come" in message["user_message"]
+    assert (await room.show(await room.volume()))["status"] == "available"
+
+
+async def test_limits_of_a_type_are_obeyed(cloud, room):
+    made = await make(cloud)
+    await cloud.admin.put(f"{B}/os-quota-sets/{room.user.project_id}", {"quota_set": {f"volumes_{made['name']}": 1}})
+    assert (await room.create(volume_type=made["id"])).status == 202
+    refused = await room.create(volume_type=made["id"])
+    assert refused.status == 413 and f"volumes_{made['name']}" in words(refused)
+    assert (await room.create()).status == 202
