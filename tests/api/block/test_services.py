@@ -93,7 +93,7 @@ async def test_failover_says_that_nothing_replicates(cloud, host):
     newer = at(cloud.admin, "3.26")
     assert (await newer.put(f"{S}/failover", {"host": host})).status == 400
     assert "cluster" in words(await newer.put(f"{S}/failover", {"host": host, "cluster": "both"}))
-    assert (await cloud.admin.put(f"{S}/failover", {"host": host})).status == 404
+    assert (await cloud.admin.put(f"{S}/failover", {"host": host})).status == 400
 
 
 async def test_a_service_of_an_earlier_name_is_down_and_can_be_cleaned_up_after(cloud):

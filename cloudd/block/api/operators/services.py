@@ -124,7 +124,7 @@ async def thaw(request: Request, tx: AsyncSession, body: dict[str, Any]) -> Repl
     return Reply()
 
 
-@resource.put("/failover", policy="volume:failover_host", since=REPLICATION_CLUSTER, use="create", body=FAILOVER, status=202)
+@resource.put("/failover", policy="volume:failover_host", use="create", body=FAILOVER, status=202)
 @resource.put("/failover_host", policy="volume:failover_host", use="create", body=FAILOVER, status=202)
 async def failover(request: Request, tx: AsyncSession, body: dict[str, Any]) -> Reply:
     """Go over to the back end that another replicates to."""
