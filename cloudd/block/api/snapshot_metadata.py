@@ -61,7 +61,7 @@ async def update(request: Request, tx: Any, snapshot: Snapshot, key: str, body: 
     return {"meta": body["meta"]}
 
 
-@resource.delete("/{key}", policy=DELETE, status=200)
+@resource.delete("/{key}", policy=DELETE, status=200, answer=t.NOTHING)
 async def delete(request: Request, tx: Any, snapshot: Snapshot, key: str) -> None:
     """Remove one item of a snapshot's metadata."""
     await change.drop_metadata(request.context, tx, snapshot, key)

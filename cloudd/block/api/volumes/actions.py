@@ -65,7 +65,7 @@ async def change_type(request: Request, tx: Any, volume: Volume, body: dict[str,
     await retype.retype(request.context, tx, volume, body["new_type"], may_multiattach=request.allows("volume:multiattach", volume))
 
 
-@actions.post(action="os-set_bootable", policy="volume:update", body=BOOTABLE, status=200)
+@actions.post(action="os-set_bootable", policy="volume:update", body=BOOTABLE, status=200, answer=t.NOTHING)
 async def set_bootable(request: Request, tx: Any, volume: Volume, body: dict[str, Any]) -> None:
     """Say whether a server can boot from a volume."""
     await change.update(request.context, tx, volume, bootable=body["bootable"])

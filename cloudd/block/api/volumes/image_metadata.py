@@ -39,7 +39,7 @@ async def set_items(request: Request, tx: Any, volume: Volume, body: dict[str, A
     return await _all(tx, volume)
 
 
-@actions.post(action="os-unset_image_metadata", policy=RULE + "remove", body=UNSET)
+@actions.post(action="os-unset_image_metadata", policy=RULE + "remove", body=UNSET, answer=t.NOTHING)
 async def unset_item(request: Request, tx: Any, volume: Volume, body: dict[str, Any]) -> None:
     """Remove an item of it."""
     require_touchable(volume, "Deleting")

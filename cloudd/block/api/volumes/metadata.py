@@ -65,7 +65,7 @@ async def update(request: Request, tx: Any, volume: Volume, key: str, body: dict
     return answered(request, {"meta": body["meta"]})
 
 
-@resource.delete("/{key}", policy=DELETE, status=200)
+@resource.delete("/{key}", policy=DELETE, status=200, answer=t.NOTHING)
 async def delete(request: Request, tx: Any, volume: Volume, key: str) -> None:
     """Remove one item of a volume's metadata."""
     await change.drop_metadata(request.context, tx, volume, key)

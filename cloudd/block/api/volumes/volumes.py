@@ -42,7 +42,7 @@ async def detail(request: Request, tx: Any) -> Page:
     return replace(found, rows=await see(request, tx, found.rows))
 
 
-@resource.get("/summary", policy="volume:get_all", since=v.SUMMARY, answer=SUMMARY)
+@resource.get("/summary", policy="volume:get_all", since=v.SUMMARY, answer=SUMMARY, many=False)
 async def summary(request: Request, tx: Any) -> dict[str, Any]:
     """Tell how many volumes there are, and how large they are together."""
     count, size, metadata = await query.summary(request, tx)
