@@ -16,9 +16,8 @@ async def delete(context: Context, tx: AsyncSession, snapshot: Snapshot, *, forc
     """Order the end of a snapshot, whatever stands on it; `force`: whatever is being done to it. Asked twice, the first order stands."""
     _require_single(snapshot)
     if snapshot.status == states.DELETING and any(row.kind == JOB for row in await jobs.unfinished(tx, snapshot.id)):
-        if force:
-            return
-    elif force:
+        return
+    if force:
         await jobs.cancel(tx, snapshot.id)
         states.settle_snapshot(snapshot, states.AVAILABLE)
         await tx.flush()

@@ -18,7 +18,7 @@ JOB, UNMANAGE_JOB = "block.volume.delete", "block.volume.unmanage"
 async def delete(context: Context, tx: AsyncSession, volume: Volume, *, force: bool = False, cascade: bool = False) -> None:
     """Order the end of a volume; `cascade`: with its snapshots, `force`: whatever is being done to it. Asked twice, the first order
     stands."""
-    if force and volume.status == states.DELETING and any(row.kind == JOB for row in await jobs.unfinished(tx, volume.id)):
+    if volume.status == states.DELETING and any(row.kind == JOB for row in await jobs.unfinished(tx, volume.id)):
         return
     snapshots = await of_volume(tx, volume.id)
     _require_free(volume, snapshots, context, cascade=cascade, force=force)
