@@ -75,6 +75,13 @@ def _require_cipher(cipher: str, size: int) -> None:
                          f"{' (XTS has two keys)' if mode == 'xts' else ''}.")
 
 
+async def require_none(tx: AsyncSession, row: VolumeType) -> None:
+    """Raise BadRequest for a type whose volumes must not be in the clear, by who would make one so."""
+    if await of(tx, row.id) is not None:
+        raise BadRequest(f"Volumes of the type {row.name} are encrypted, and there is no key manager to keep their keys: choose a type "
+                         "without encryption.")
+
+
 async def of(tx: AsyncSession, type_id: str) -> TypeEncryption | None:
     return await tx.get(TypeEncryption, type_id)
 

@@ -11,6 +11,7 @@ from cloudd.block.config import CONFIG
 from cloudd.block.events import tell
 from cloudd.block.models import Snapshot, Volume, VolumeMetadata, VolumeType
 from cloudd.block.snapshots.find import find as find_snapshot
+from cloudd.block.types import encryption
 from cloudd.block.types import find as types
 from cloudd.block.types import specs as type_specs
 from cloudd.block.volumes import images as image_rules
@@ -70,6 +71,7 @@ async def create(context: Context, tx: AsyncSession, order: Order) -> Volume:
     zone = _zone(order, source)
     asked = await types.specs(tx, kind.id)
     type_specs.require_fit(kind, asked, size=size, zone=zone)
+    await encryption.require_none(tx, kind)
     multiattach = types.says_yes(asked.get("multiattach"))
     if multiattach and not order.may_multiattach:
         raise Forbidden("Policy doesn't allow volume:multiattach to be performed.", type="PolicyNotAuthorized")

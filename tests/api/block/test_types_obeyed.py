@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from cloudd.block.config import CONFIG
+from cloudd.block.config import CONFIG, read_filters
+from cloudd.core.errors import StartError
 from tests.api.block.forms import B, words
 from tests.api.block.room import Room
 
@@ -37,6 +38,41 @@ async def test_zones_that_a_type_allows(cloud, room):
     assert (await room.create(volume_type=there["name"])).status == 202
     refused = await room.create(volume_type=elsewhere["name"])
     assert refused.status == 400 and "moon" in words(refused)
+
+
+async def test_no_volume_of_an_encrypted_type_is_made_in_the_clear(cloud, room):
+    made, plain = await make(cloud), await room.volume()
+    luks = {"encryption": {"provider": "luks", "control_location": "front-end"}}
+    assert (await cloud.admin.post(f"{B}/types/{made['id']}/encryption", luks)).status == 200
+    assert (await room.create(volume_type=made["id"])).status == 400
+    assert (await room.act(plain, "os-retype", {"new_type": made["id"], "migration_policy": "never"})).status == 400
+
+
+async def test_an_operator_says_what_users_filter_lists_by(cloud, room, tmp_path):
+    volume = await room.volume(name="filtered", description="by description")
+    path = f"{B}/volumes?description=by description"
+    assert (await room.user.get(path)).status == 400
+    file = tmp_path / "filters.json"
+    file.write_text('{"volume": ["description", "name~"], "message": []}')
+    kept, CONFIG.filters = CONFIG.filters, read_filters(str(file))
+    try:
+        assert [row["id"] for row in (await room.user.get(path)).body["volumes"]] == [volume]
+        assert [row["id"] for row in (await room.user.get(f"{B}/volumes?name~=ilter")).body["volumes"]] == [volume]
+        for refused in ("volumes?status=available", f"messages?resource_uuid={volume}"):
+            assert (await room.user.get(f"{B}/{refused}")).status == 400
+        assert (await room.at("3.30").get(f"{B}/volumes?status=available")).status == 200
+        rows = (await room.user.get(f"{B}/resource_filters?resource=volume")).body["resource_filters"]
+        assert rows == [{"resource": "volume", "filters": ["description", "name~"]}]
+    finally:
+        CONFIG.filters = kept
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"volume": "name"}', '{"volume": [1]}'])
+def test_a_file_of_filters_that_cannot_be_read_stops_the_start(tmp_path, text):
+    file = tmp_path / "filters.json"
+    file.write_text(text)
+    with pytest.raises(StartError, match="resource_filters"):
+        read_filters(str(file))
 
 
 async def test_a_retype_obeys_them_too(cloud, room):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cloudd.block.api import API
-from cloudd.block.api.types.values import NAME, boolean
+from cloudd.block.api import API, fields
+from cloudd.block.api.types.values import NAME
 from cloudd.block.versions import CLUSTERS, REPLICATION_CLUSTER
 from cloudd.core.errors import BadRequest, NotFound
 from cloudd.core.http import Field, Request, Shape
@@ -33,7 +33,7 @@ async def index(request: Request) -> dict[str, Any]:
     if wrong := sorted(set(request.query) - known):
         raise BadRequest(f"Invalid input received: Invalid filter keys: {', '.join(wrong)}. There are: {', '.join(sorted(known))}.")
     for name in ("is_up", "disabled"):
-        boolean(name, request.query.get(name, "true"))
+        fields.flag(request, name)
     return {"clusters": []}
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from cloudd.block import filters, pools, specs
-from cloudd.block.api import API
-from cloudd.block.api.types.values import boolean
+from cloudd.block.api import API, fields
 from cloudd.block.backends import Backends
 from cloudd.block.types import find
 from cloudd.block.versions import LIKE_FILTERS, POOL_FILTERS, POOL_TYPE_FILTER, RESOURCE_FILTERS
@@ -20,7 +19,7 @@ ASKED = Filters(("detail", *filters.FILTERS["pool"]))
                                       listing=ASKED)
 async def index(request: Request) -> dict[str, Any]:
     """List the pools; with `detail`, with what they have and can."""
-    detail = boolean("detail", request.query.get("detail", "false"))
+    detail = fields.flag(request, "detail")
     wanted = asked(request)
     async with request.parts.database.read() as tx:
         taken, name = await pools.promised(tx), wanted.pop("volume_type", None)

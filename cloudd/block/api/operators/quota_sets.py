@@ -5,8 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.block import events
-from cloudd.block.api import API
-from cloudd.block.api.types.values import boolean
+from cloudd.block.api import API, fields
 from cloudd.block.operators import quota_sets
 from cloudd.block.quotas import NAMES, QUOTAS
 from cloudd.core.errors import BadRequest
@@ -40,7 +39,7 @@ def target(request: Request) -> dict[str, Any]:
                     listing=Filters(("usage",)))
 async def show(request: Request, tx: AsyncSession, project: str) -> dict[str, Any]:
     """Show the limits of a project, with `usage` also what is in use of them."""
-    find = quota_sets.usage if boolean("usage", request.query.get("usage", "false")) else quota_sets.limits
+    find = quota_sets.usage if fields.flag(request, "usage") else quota_sets.limits
     return {"quota_set": {"id": project, **await find(tx, project)}}
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.block.api import API
-from cloudd.block.api.types.values import BOOL, DESCRIPTION, KEY, NAME, SPACED_KEY, VALUE, OneSpec, named, publicity
+from cloudd.block.api import API, fields
+from cloudd.block.api.types.values import DESCRIPTION, KEY, NAME, VALUE, OneSpec, named, publicity
 from cloudd.block.models import GroupType
 from cloudd.block.types import group_types
 from cloudd.block.versions import GROUP_TYPES
@@ -27,9 +27,9 @@ def specs(row: GroupType, request: Request) -> Any:
 GROUP_TYPE = Shape("group_type", Field("id", Uuid()), Field("name", Text()), Field("description", Text(null=True)),
                    Field("is_public", Bool()), Field("group_specs", Map(Text()), of=specs, sometimes=True))
 CREATE = Shape("group_type", Field("name", NAME, required=True), Field("description", DESCRIPTION),
-               Field("is_public", BOOL, default=True),
-               Field("group_specs", Map(Text(0, 255), keys=SPACED_KEY, null=True), default=dict))
-UPDATE = Shape("group_type", Field("name", Text(0, 255, null=True)), Field("description", DESCRIPTION), Field("is_public", BOOL))
+               Field("is_public", fields.BOOLEAN, default=True),
+               Field("group_specs", Map(Text(0, 255), keys=fields.KEY, null=True), default=dict))
+UPDATE = Shape("group_type", Field("name", Text(0, 255, null=True)), Field("description", DESCRIPTION), Field("is_public", fields.BOOLEAN))
 SENT = Shape(None, Field("group_specs", Map(VALUE, keys=KEY), required=True))
 ALL, ONE = Record({"group_specs": Map(Text(null=True))}), Map(Text(null=True))
 LISTING = Listing(GroupType, {"is_public": GroupType.is_public},

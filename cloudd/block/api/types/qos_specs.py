@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.block.api import API
-from cloudd.block.api.types.values import SPACED_KEY, VALUE, boolean
+from cloudd.block.api import API, fields
+from cloudd.block.api.types.values import VALUE
 from cloudd.block.models import QosSpecs
 from cloudd.block.types import find, qos
 from cloudd.core.errors import BadRequest
@@ -20,7 +20,7 @@ RULE = "volume_extension:qos_specs_manage:{}"
 SPEC_VALUE = Text(0, 255, null=True)
 CREATE = Shape("qos_specs", Field("name", Text(1, None, pattern=r"^\s*\S(.{0,253}\S)?\s*$", strip=True), required=True),
                Field("consumer", Text(1, 255)), extra=SPEC_VALUE)
-SET = Shape(None, Field("qos_specs", Map(VALUE, keys=SPACED_KEY), required=True))
+SET = Shape(None, Field("qos_specs", Map(VALUE, keys=fields.KEY), required=True))
 UNSET_KEYS = Shape(None, Field("keys", List(Text(1, 255), unique=True), required=True))
 PARTS = {"id": Uuid(), "name": Text(), "consumer": Enum(*qos.CONSUMERS), "specs": Map(Text())}
 QOS = Shape("qos_specs", *(Field(name, kind) for name, kind in PARTS.items()), plural="qos_specs")
@@ -89,7 +89,7 @@ async def update(request: Request, tx: AsyncSession, qos_id: QosSpecs, body: dic
 @resource.delete("/{qos_id}", policy=RULE.format("delete"), status=202, listing=Filters(("force",)))
 async def delete(request: Request, tx: AsyncSession, qos_id: QosSpecs) -> Reply:
     """Delete QoS specs; with `force` even those that types have."""
-    await qos.delete(request.context, tx, qos_id, force=boolean("force", request.query.get("force", "false")))
+    await qos.delete(request.context, tx, qos_id, force=fields.flag(request, "force"))
     return Reply()
 
 

@@ -6,8 +6,8 @@ from sqlalchemy import false, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.block import filters
-from cloudd.block.api import API
-from cloudd.block.api.types.values import BOOL, DESCRIPTION, NAME, SPACED_KEY, VALUE, mapping, publicity
+from cloudd.block.api import API, fields
+from cloudd.block.api.types.values import DESCRIPTION, NAME, VALUE, mapping, publicity
 from cloudd.block.models import TypeExtraSpec, VolumeType, texts_of
 from cloudd.block.types import find, rules, specs
 from cloudd.block.versions import LIKE_FILTERS, RESOURCE_FILTERS, TYPE_ZONES
@@ -50,9 +50,9 @@ VOLUME_TYPE = Shape("volume_type", *PLAIN, Field("extra_specs", Map(Text()), of=
 MADE = Shape("volume_type", *PLAIN, MADE_SPECS, PUBLICITY)
 CHANGED = Shape("volume_type", *PLAIN, MADE_SPECS)
 CREATE = Shape("volume_type", Field("name", NAME, required=True), Field("description", DESCRIPTION),
-               Field("extra_specs", Map(VALUE, keys=SPACED_KEY), default=dict),
-               Field("os-volume-type-access:is_public", BOOL, default=True))
-UPDATE = Shape("volume_type", Field("name", Text(1, 255, null=True)), Field("description", DESCRIPTION), Field("is_public", BOOL))
+               Field("extra_specs", Map(VALUE, keys=fields.KEY), default=dict),
+               Field("os-volume-type-access:is_public", fields.BOOLEAN, default=True))
+UPDATE = Shape("volume_type", Field("name", Text(1, 255, null=True)), Field("description", DESCRIPTION), Field("is_public", fields.BOOLEAN))
 LISTING = Listing(VolumeType, {"is_public": VolumeType.is_public, "name": VolumeType.name, "description": VolumeType.description},
                   {"id": VolumeType.id, "name": VolumeType.name, "description": VolumeType.description,
                    "is_public": VolumeType.is_public, "created_at": VolumeType.created_at, "updated_at": VolumeType.updated_at},

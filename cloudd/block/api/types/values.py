@@ -1,16 +1,15 @@
 """What several of these bodies and queries hold."""
 
-import ast
+from collections.abc import Mapping
 from typing import Any
 
+from cloudd.block.api import fields
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Shape
-from cloudd.core.http.types import Bool, Raw, Text
+from cloudd.core.http.types import Raw, Text
 
 NAME = Text(1, 255, pattern=r"\S")
-DESCRIPTION = Text(0, 255, null=True, pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$")
-BOOL = Bool(text=True)
-SPACED_KEY = r"^[a-zA-Z0-9-_:. /]{1,255}$"
+DESCRIPTION = Text(0, 255, null=True, pattern=fields.PRINTABLE)
 KEY = r"^[a-zA-Z0-9-_:.]{1,255}$"
 VALUE = Text(0, 255, null=True)
 NONE_WORDS = ("none", "null", "")
@@ -47,24 +46,12 @@ def publicity(text: str | None) -> bool | None:
         return True
     if text.lower() in NONE_WORDS:
         return None
-    return boolean("is_public", text)
+    return fields.boolean("is_public", text)
 
 
-def boolean(name: str, text: str) -> bool:
-    """A word of a query string. Raises BadRequest."""
-    if text.lower() in ("t", "true", "on", "y", "yes", "1"):
-        return True
-    if text.lower() in ("f", "false", "off", "n", "no", "0"):
-        return False
-    raise BadRequest(f"Invalid {name} filter [{text}]: it is true or false.")
-
-
-def mapping(name: str, text: str) -> dict[str, Any]:
-    """A filter that is a mapping, as Python writes one: `{'key': 'value'}`. Raises BadRequest."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as exc:
-        raise BadRequest(f"Invalid filter {name}={text[:80]}: it must be a mapping, as {{'key': 'value'}}.") from exc
-    if not isinstance(value, dict):
+def mapping(name: str, text: str) -> Mapping[Any, Any]:
+    """A filter that is a mapping: `{'key': 'value'}`. Raises BadRequest."""
+    found = fields.mapping(text)
+    if found is None:
         raise BadRequest(f"Invalid filter {name}={text[:80]}: it must be a mapping, as {{'key': 'value'}}.")
-    return value
+    return found
