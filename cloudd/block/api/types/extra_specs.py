@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.block import events
 from cloudd.block.api import API
 from cloudd.block.api.types.types import SEE_ALL_SPECS, SPECS
-from cloudd.block.api.types.values import KEY, VALUE, OneSpec, named
+from cloudd.block.api.types.values import KEY, SPEC, VALUE
 from cloudd.block.models import VolumeType
 from cloudd.block.types import rules, specs
 from cloudd.core.http import Field, Reply, Request, Shape
+from cloudd.core.http.shapes import named
 from cloudd.core.http.types import Map, Record, Text
 
 RULE = "volume_extension:types_extra_specs:{}"
@@ -54,7 +55,7 @@ async def show(request: Request, volume_type: VolumeType, key: str) -> dict[str,
     return {key: have[key]}
 
 
-@resource.put("/{key}", policy=RULE.format("update"), body=OneSpec(), answer=ONE)
+@resource.put("/{key}", policy=RULE.format("update"), body=SPEC, answer=ONE)
 async def update(request: Request, tx: AsyncSession, volume_type: VolumeType, key: str, body: dict[str, Any]) -> dict[str, Any]:
     """Set one extra spec."""
     await put(request, tx, volume_type, named(body, key), "update")

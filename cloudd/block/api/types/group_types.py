@@ -6,13 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.block.api import API, fields
-from cloudd.block.api.types.values import DESCRIPTION, KEY, NAME, VALUE, OneSpec, named, publicity
+from cloudd.block.api.types.values import DESCRIPTION, KEY, NAME, SPEC, VALUE, publicity
 from cloudd.block.models import GroupType
 from cloudd.block.types import group_types
 from cloudd.block.versions import GROUP_TYPES
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http.lists import Listing
-from cloudd.core.http.shapes import UNSET
+from cloudd.core.http.shapes import UNSET, named
 from cloudd.core.http.types import Bool, Map, Record, Text, Uuid
 
 RULE, SPEC_RULE = "group:group_types:{}", "group:group_types_specs:{}"
@@ -107,7 +107,7 @@ async def show_spec(group_type: GroupType, key: str) -> dict[str, str]:
     return {key: group_types.spec(group_type, key)}
 
 
-@of_specs.put("/{key}", policy=SPEC_RULE.format("update"), body=OneSpec(), answer=ONE)
+@of_specs.put("/{key}", policy=SPEC_RULE.format("update"), body=SPEC, answer=ONE)
 async def update_spec(request: Request, tx: AsyncSession, group_type: GroupType, key: str, body: dict[str, Any]) -> dict[str, Any]:
     """Set one spec of a group type."""
     await group_types.put_specs(request.context, tx, group_type, named(body, key))
