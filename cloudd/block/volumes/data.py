@@ -92,6 +92,6 @@ async def upload(context: Context, tx: AsyncSession, volume: Volume, wanted: New
         values["visibility"] = wanted.visibility
     image = await images.create_for_data(context, tx, values)
     await states.begin(tx, volume, move)
-    await jobs.ask(tx, context, "block.volume.upload", locks=[volume.id], volume=volume.id, image=image.id, format=wanted.disk_format,
-                   compress=wanted.disk_format == "qcow2")
+    await jobs.ask(tx, context, "block.volume.upload", locks=[volume.id, image.id], resource=volume.id, volume=volume.id, image=image.id,
+                   format=wanted.disk_format, compress=wanted.disk_format == "qcow2")
     return image

@@ -154,7 +154,7 @@ async def test_a_volume_in_use_is_uploaded_by_force(room):
     volume = await room.volume()
     await room.act(volume, "os-attach", {"host_name": "elsewhere", "mountpoint": "/dev/vdb"})
     assert (await room.act(volume, "os-volume_upload_image", {"image_name": "i"})).status == 400
-    assert (await room.act(volume, "os-volume_upload_image", {"image_name": "i", "force": True})).status == 202
+    assert (await room.act(volume, "os-volume_upload_image", {"image_name": "i", "force": True, "disk_format": "qcow2"})).status == 202
     assert await room.status(volume) == "in-use"
 
 

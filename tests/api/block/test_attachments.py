@@ -146,7 +146,8 @@ async def test_the_old_actions_move_a_volume_step_by_step(room):
 
 
 @pytest.mark.parametrize(("action", "value"), [
-    ("os-begin_detaching", None), ("os-attach", {"mountpoint": "/dev/vdb"}), ("os-attach", {"instance_uuid": "x", "mountpoint": "/dev/vdb"}),
+    ("os-begin_detaching", None), ("os-attach", {"mountpoint": "/dev/vdb"}),
+    ("os-attach", {"instance_uuid": "x", "mountpoint": "/dev/vdb"}),
     ("os-attach", {"instance_uuid": SERVER}), ("os-attach", {"instance_uuid": SERVER, "mountpoint": "", "mode": "rw"}),
     ("os-attach", {"instance_uuid": SERVER, "mountpoint": "/dev/vdb", "mode": "wx"}), ("os-initialize_connection", {}),
     ("os-initialize_connection", {"connector": "text"}), ("os-terminate_connection", {}), ("os-detach", {"attachment_id": "x"})])

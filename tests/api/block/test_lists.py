@@ -8,8 +8,7 @@ from tests.api.block.room import V
 @pytest.fixture
 async def three(room):
     """Volumes of three names, sizes and metadata, the oldest first."""
-    made = [await room.volume(name=f"disk-{number}", size=number, metadata={"n": str(number), "all": "yes"}) for number in (1, 2, 3)]
-    return made
+    return [await room.volume(name=f"disk-{number}", size=number, metadata={"n": str(number), "all": "yes"}) for number in (1, 2, 3)]
 
 
 async def names(client, query):

@@ -22,7 +22,8 @@ async def offer(room, volume, path="volume-transfers", **values):
 async def test_a_volume_changes_hands(room, other, path):
     volume = await room.volume(metadata={"a": "b"})
     made = (await offer(room, volume, path)).body["transfer"]
-    assert made["auth_key"] and made["links"][0]["href"].endswith(f"/{path}/{made['id']}") and await room.status(volume) == "awaiting-transfer"
+    assert made["auth_key"] and made["links"][0]["href"].endswith(f"/{path}/{made['id']}")
+    assert await room.status(volume) == "awaiting-transfer"
     url = f"{V}/{path}/{made['id']}"
     assert "auth_key" not in (await room.user.get(url)).body["transfer"]
     assert (await other.user.get(url)).status == 404

@@ -97,7 +97,8 @@ async def test_sources_that_are_not_there_are_404(room, body):
 
 async def test_what_is_written_down_can_be_changed(room):
     volume = await room.volume(name="before", metadata={"old": "1"})
-    answer = await room.user.put(f"{V}/volumes/{volume}", {"volume": {"display_name": "after", "description": None, "metadata": {"a": "b"}}})
+    body = {"display_name": "after", "description": None, "metadata": {"a": "b"}}
+    answer = await room.user.put(f"{V}/volumes/{volume}", {"volume": body})
     assert answer.status == 200, answer.content
     changed = answer.body["volume"]
     assert (changed["name"], changed["metadata"]) == ("after", {"a": "b"}) and changed["updated_at"]
