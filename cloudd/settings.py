@@ -236,6 +236,22 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """Where volumes lie: the default back end is [block]'s, these are further ones."""
+
+    backends: tuple[str, ...] = option((), "Further back ends of volumes, as NAME=DRIVER:ADDRESS: fast=file:/srv/fast (a directory).",
+                                       form=options.backend)
+    image_cache_max_gb: int = option(40, "Most space in GiB that each back end takes for images that volumes were made from; the longest "
+                                         "unused go first.", least=0)
+    cache_mode: Literal["auto", "none", "writeback", "writethrough", "directsync", "unsafe"] = option(
+        "auto", "Cache mode of volumes in guests. auto: none where the file system takes direct I/O, else writeback.")
+
+    def named(self) -> dict[str, tuple[str, str]]:
+        """`backends` by name: driver and address."""
+        return {name: (driver, address) for name, driver, address in map(options.backend, self.backends)}
+
+
+@dataclass(frozen=True)
 class Image:
     """Glance's part."""
 
@@ -283,9 +299,6 @@ class Block:
     driver: str = option("file", "Driver of the back end that is always there, and that bears the driver's name: file, or simulated "
                                  "to try the API without disks.")
     address: str = option("", "What stands behind it: a directory. Empty: one in the state directory.")
-    backends: tuple[str, ...] = option((), "Further back ends, as NAME=DRIVER:ADDRESS: fast=file:/srv/fast.", form=options.store)
-    image_cache_max_gb: int = option(50, "Most space in GiB of each back end for images that volumes were made from; those unused for "
-                                         "longest go first.", least=0)
     max_over_subscription_ratio: float = option(20.0, "How many times the size of a thin pool may be promised.", least=1)
     reserved_percentage: int = option(0, "Part of each pool in per cent that is promised to nobody.", least=0, most=100)
     host_name: str = option("", "Name of this host in Cinder's API. Empty: the machine's own.")
@@ -340,6 +353,7 @@ class Settings:
     quota: Quota = Quota()
     compute: Compute = Compute()
     network: Network = Network()
+    volume: Volume = Volume()
     image: Image = Image()
     block: Block = Block()
     jobs: Jobs = Jobs()
@@ -436,6 +450,9 @@ def _agree(settings: Settings) -> None:
         if bool(pair[0]) != bool(pair[1]):
             there, lacking = (one, other) if pair[0] else (other, one)
             raise SettingsError(f"[{section}] {there} is set, but {lacking} is not: they belong together")
+    backends = [options.backend(text)[0] for text in settings.volume.backends]
+    if len(set(backends)) < len(backends):
+        raise SettingsError(f"[volume] backends: two back ends have one name; the names are {', '.join(backends)}")
     names = ["file", *(options.store(text)[0] for text in settings.image.stores)]
     if len(set(names)) < len(names):
         raise SettingsError(f"[image] stores: two stores have one name; the names are {', '.join(names)}")

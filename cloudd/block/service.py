@@ -12,7 +12,7 @@ from cloudd.block.backends import Backends
 from cloudd.block.config import CONFIG
 from cloudd.block.operators import messages, services
 from cloudd.block.types import find
-from cloudd.core import log, options, tasks
+from cloudd.core import log, tasks
 from cloudd.core.http.api import Api
 from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.volume.base import BackendDown, Disk, VolumeConfig, VolumeDriver, VolumeError
@@ -46,16 +46,15 @@ class BlockModule(Module):
         return Path(self.parts.settings.server.state_dir).absolute()
 
     def _make(self) -> Iterator[VolumeDriver]:
-        settings = self.parts.settings.block
-        wanted = [(settings.driver, settings.driver, settings.address), *map(options.store, settings.backends)]
-        for name, driver, address in wanted:
-            if [one for one, *_ in wanted].count(name) > 1:
-                raise DriverError(f"[block] backends: there are two called {name}")
+        own, more = self.parts.settings.block, self.parts.settings.volume
+        if own.driver in more.named():
+            raise DriverError(f"[volume] backends: {own.driver} is the name of the back end that is always there; take another")
+        for name, (driver, address) in {own.driver: (own.driver, own.address), **more.named()}.items():
             try:
                 yield load_driver("volume", driver)(VolumeConfig(
-                    name, address, str(self._state()), image_cache_max_bytes=settings.image_cache_max_gb << 30))
+                    name, address, str(self._state()), image_cache_max_bytes=more.image_cache_max_gb << 30, cache=more.cache_mode))
             except ValueError as exc:
-                raise DriverError(f"[block] backends: {name}: {exc}") from exc
+                raise DriverError(f"[volume] backends: {name}: {exc}") from exc
 
     async def _open(self, driver: VolumeDriver) -> None:
         """One that does not answer yet does not stop the cloud; one that is wrongly set up does."""

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,14 @@ class Limits:
     file_bytes: int = 1 << 46
 
 
-async def run(*command: str, limits: Limits, room: Path | None = None) -> bytes:
-    """Run a tool; its output. `room` is a folder that it fills: it is stopped before the disk there is full. Raises ToolError."""
+async def run(*command: str, limits: Limits, room: Path | None = None, hand: Sequence[int] = (),
+              stdin: int = asyncio.subprocess.DEVNULL) -> bytes:
+    """Run a tool; its output. `room` is a folder that it fills: it is stopped before the disk there is full. `hand`: open files that
+    it is given under their numbers. Raises ToolError."""
     process = await asyncio.create_subprocess_exec(
         _find("prlimit"), f"--as={limits.memory_bytes}", f"--cpu={limits.cpu_seconds}", f"--fsize={limits.file_bytes}", "--core=0", "--",
-        _find(command[0]), *command[1:], stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT)
+        _find(command[0]), *command[1:], stdin=stdin, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT, pass_fds=hand)
     talk = tasks.start(f"run {command[0]}", process.communicate())
     try:
         await asyncio.wait_for(_watch(talk, room), limits.wall_seconds)

@@ -145,6 +145,11 @@ def store(text: str) -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
+def backend(text: str) -> tuple[str, str, str]:
+    """a back end, as NAME=DRIVER:ADDRESS"""
+    return store(text)
+
+
 def pair(text: str) -> tuple[str, str]:
     """NAME=VALUE"""
     name, mark, value = text.partition("=")

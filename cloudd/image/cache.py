@@ -18,6 +18,7 @@ from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.parts import Parts
 from cloudd.core.tables import JobRow
+from cloudd.core.work import streams
 from cloudd.drivers.store.base import StoreError
 from cloudd.drivers.store.file import FileStore
 from cloudd.image import data, states, stores
@@ -120,7 +121,7 @@ async def fetch(parts: Parts, image: Image, cancelled: asyncio.Event) -> None:
     digest = hashlib.new(image.os_hash_algo or data.HASH)
     writer = await cache.store.writer(image.id)
     try:
-        await data.pour(_until(cancelled, data.batches(source.store.read(source.key))), writer.write, data.summing(digest))
+        await streams.pour(_until(cancelled, streams.batches(source.store.read(source.key))), writer.write, streams.summing(digest))
         if not cancelled.is_set():
             await _settle(parts, image, writer.commit, digest.hexdigest())
     finally:

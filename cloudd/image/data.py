@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.core import diskimages, jobs, log, outage, tasks
+from cloudd.core import diskimages, jobs, log, outage
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, CloudError, Gone, TooLarge, Unavailable
 from cloudd.core.parts import Parts
+from cloudd.core.work.streams import BATCH, batches, pour, summing
 from cloudd.drivers.store.base import Store, StoreError, StoreFull
 from cloudd.image import blobs, images, inspect, progress, quotas, signatures, states
 from cloudd.image.imports import converted_key, staged_key, unpacked_key
@@ -23,9 +23,7 @@ from cloudd.image.signatures import Verifier
 from cloudd.image.staging import Staging
 
 LOG = log.get("cloudd.images")
-BATCH = 1 << 20
 HASH = "sha512"
-Sink = Callable[[bytearray], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -111,36 +109,6 @@ async def looked_at(data: AsyncIterable[bytearray], watcher: diskimages.Watcher,
         yield batch
 
 
-def summing(digest: Any) -> Sink:
-    """In a thread of its own: hashing gives the interpreter's lock away."""
-    return lambda batch: asyncio.to_thread(digest.update, batch)
-
-
-async def pour(data: AsyncIterable[bytearray], *sinks: Sink) -> None:
-    """Give every batch to all sinks, while the next one comes in. At the end, whichever, no sink is at work any more."""
-    work: asyncio.Future[Any] | None = None
-    try:
-        async for batch in data:
-            if work is not None:
-                _raise_first(await asyncio.shield(work))
-            work = tasks.start("image data", _to_all(sinks, batch))
-    finally:
-        if work is not None:
-            errors = await tasks.to_the_end(work)
-    if work is not None:
-        _raise_first(errors)
-
-
-async def _to_all(sinks: Sequence[Sink], batch: bytearray) -> list[Any]:
-    return await asyncio.gather(*(sink(batch) for sink in sinks), return_exceptions=True)
-
-
-def _raise_first(results: list[Any]) -> None:
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-
-
 async def stage(parts: Parts, context: Context, image: Image, chunks: AsyncIterable[bytes], most: int,
                 length: int | None = None) -> None:
     """Keep data in the staging area until it is imported; the image is `uploading`. On a failure it is queued again."""
@@ -174,18 +142,6 @@ async def counted(data: AsyncIterable[bytearray], most: int) -> AsyncIterator[by
         size += len(batch)
         if size > most:
             raise TooLarge(f"The image is larger than the {most} bytes that this cloud takes (max_image_size).")
-        yield batch
-
-
-async def batches(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytearray]:
-    """The same bytes in pieces large enough that a thread's switch does not count."""
-    batch = bytearray()
-    async for chunk in chunks:
-        batch += chunk
-        if len(batch) >= BATCH:
-            yield batch
-            batch = bytearray()
-    if batch:
         yield batch
 
 

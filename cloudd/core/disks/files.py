@@ -107,3 +107,17 @@ def data_of(handle: int, end: int, start: int = 0) -> Iterator[tuple[int, int]]:
 def give_back(handle: int, start: int, length: int) -> bool:
     """Make a piece of a file a hole; False where the file system cannot. The length of the file stays."""
     return LIBC.fallocate(handle, KEEP_SIZE | PUNCH_HOLE, ctypes.c_int64(start), ctypes.c_int64(length)) == 0
+
+
+def direct_io_works(folder: Path) -> bool:
+    """Whether files there can be opened around the page cache (not on tmpfs, not on some network file systems)."""
+    probe = folder / ".direct"
+    try:
+        handle = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_DIRECT, 0o600)
+    except OSError:
+        return False
+    else:
+        os.close(handle)
+        return True
+    finally:
+        probe.unlink(missing_ok=True)

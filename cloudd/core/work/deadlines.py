@@ -45,20 +45,20 @@ SECONDS: dict[str, float] = {
     "network.restore": 3600,
 
     "volume": 120,
-    "volume.open": 300,
+    "volume.open": 600,
     "volume.list": 600,
     "volume.tidy": 3600,
-    "volume.create_volume": 21600,
-    "volume.delete_volume": 3600,
-    "volume.extend_volume": 3600,
+    "volume.create_volume": 21600,        # may copy or convert
+    "volume.delete_volume": 3600,         # may write zeros
     "volume.revert_volume": 21600,
     "volume.merge_volume": 21600,
-    "volume.delete_snapshot": 3600,
+    "volume.prepare_snapshot": 600,
+    "volume.create_snapshot": 21600,
     "volume.cache_image": 86400,
-    "volume.export": 21600,
+    "volume.export": 86400,
     "volume.manage_volume": 3600,
-    "volume.manage_snapshot": 3600,
     "volume.unmanage": 21600,
+    "volume.extents": 600,                # for each piece
 
     "store": 120,
     "store.read": 300,                    # for each chunk

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from cloudd.drivers.hypervisor import qemu_img
+from cloudd.drivers.hypervisor import tools
 from cloudd.drivers.hypervisor.base import HypervisorError
 
 LABEL = "config-2"                                      # cloud-init and cloudbase-init look for it
@@ -19,8 +19,8 @@ async def build(target: Path, files: Mapping[str, bytes]) -> None:
         raise HypervisorError("no tool to make config drives; install genisoimage or xorriso")
     with tempfile.TemporaryDirectory(prefix=".config-drive-", dir=target.parent) as folder:
         lay_out(Path(folder), files)
-        await qemu_img.run(builder, "-o", str(target), "-ldots", "-allow-lowercase", "-allow-multidot", "-l",
-                           "-publisher", "cloudd", "-quiet", "-J", "-r", "-V", LABEL, folder)
+        await tools.run(builder, "-o", str(target), "-ldots", "-allow-lowercase", "-allow-multidot", "-l",
+                        "-publisher", "cloudd", "-quiet", "-J", "-r", "-V", LABEL, folder)
 
 
 def lay_out(folder: Path, files: Mapping[str, bytes]) -> None:

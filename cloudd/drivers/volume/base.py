@@ -104,6 +104,7 @@ class VolumeSpec:
     size: int                        # bytes that a guest sees; a multiple of 512
     encryption: Encryption | None = None
     thick: bool = False              # all room is taken at once; only where caps().thick
+    shared: bool = False             # several guests may have it at once; only where caps().multiattach
 
 
 @dataclass(frozen=True)

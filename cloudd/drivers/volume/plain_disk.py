@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloudd.core import tasks
+from cloudd.core.disks import locks
 from cloudd.core.disks.files import data_of, give_back, write_all
 from cloudd.drivers.volume.base import BackendFull, Disk, Extent, VolumeError
 
@@ -17,12 +18,19 @@ ZERO_PIECE = 1 << 20
 
 
 class PlainDisk(Disk):
-    """`size` may be more than the file has: the rest reads as zeros, and a write makes it longer."""
+    """`size` may be more than the file has: the rest reads as zeros, and a write makes it longer. `hold`: keep QEMU from writing it
+    meanwhile, or from opening it where it is written here; raises Locked where it has it open that way."""
 
-    def __init__(self, path: Path, size: int, *, write: bool, ended: Callable[[], None] = lambda: None):
+    def __init__(self, path: Path, size: int, *, write: bool, ended: Callable[[], None] = lambda: None, hold: bool = False):
         self.size = size
         self._write, self._ended = write, ended
         self._handle: int | None = os.open(path, os.O_RDWR if write else os.O_RDONLY)
+        if hold:
+            try:
+                locks.hold(self._handle, write)
+            except BaseException:
+                os.close(self._handle)
+                raise
         self._at_work: set[asyncio.Future[Any]] = set()
 
     async def extents(self, offset: int = 0, length: int | None = None) -> AsyncIterator[Extent]:

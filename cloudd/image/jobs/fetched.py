@@ -8,6 +8,7 @@ import orjson
 from cloudd.core import fetch
 from cloudd.core.errors import BadRequest, NotFound, Unavailable
 from cloudd.core.jobs import Run
+from cloudd.core.work import streams
 from cloudd.image import data, imports, limits, progress
 from cloudd.image.imports import Tokens
 from cloudd.image.models import Image
@@ -24,8 +25,8 @@ async def to_staging(run: Run, url: str, allowed: tuple[str, ...], headers: dict
     try:
         async with fetch.get(url, allowed=allowed, headers=headers) as response:
             with progress.told(parts, image_id, response.content_length) as coming:
-                batches = data.batches(coming.count(response.content.iter_chunked(PIECE)))
-                await data.pour(data.counted(batches, parts.settings.image.max_image_size), writer.write)
+                batches = streams.batches(coming.count(response.content.iter_chunked(PIECE)))
+                await streams.pour(data.counted(batches, parts.settings.image.max_image_size), writer.write)
         return await writer.commit()
     finally:
         await writer.abort()

@@ -8,6 +8,7 @@ from typing import Any
 from cloudd.core import diskimages, log
 from cloudd.core.errors import Conflict, NotFound, UnsupportedMedia
 from cloudd.core.jobs import Job, Run, Step
+from cloudd.core.work import streams
 from cloudd.image import data, imports, inspect, locations, states, stores
 from cloudd.image.models import Image
 
@@ -22,7 +23,7 @@ async def sum_up(run: Run) -> None:
     algorithm = run.input["given"].get("os_hash_algo", data.HASH)
     digests: tuple[Any, ...] = (hashlib.md5(usedforsecurity=False), hashlib.new(algorithm))
     watcher = diskimages.watch()
-    await data.pour(_watched(run, data.batches(stores.read(run.parts, image)), watcher), *map(data.summing, digests))
+    await streams.pour(_watched(run, streams.batches(stores.read(run.parts, image)), watcher), *map(streams.summing, digests))
     checksum, value = (digest.hexdigest() for digest in digests)
     if (wanted := run.input["given"].get("os_hash_value", value)) != value:
         raise Conflict(f"os_hash_value: ({wanted}) not matched with actual os_hash_value: ({value})")

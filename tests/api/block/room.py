@@ -1,9 +1,15 @@
 """What tests of block storage do again and again."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from cloudd.block.backends import Backends
+from cloudd.block.models import TypeExtraSpec, Volume, VolumeType
+from cloudd.core import clock, ids
+from cloudd.drivers.volume.base import VolumeDriver
 from tests.api.conftest import Answer, Client, Cloud
 
 V = "/volume/v3"
@@ -50,7 +56,6 @@ class Room:
         return answer.body["volume"]["status"] if answer.status == 200 else None
 
     async def fault(self, volume: str) -> str | None:
-        from cloudd.block.models import Volume
         async with self.cloud.parts.database.read() as tx:
             return (await tx.get_one(Volume, volume)).fault
 
@@ -64,6 +69,27 @@ class Room:
         assert answer.status == 202, answer.content
         await self.cloud.settled()
         return answer.body["snapshot"]["id"]
+
+    @asynccontextmanager
+    async def backend(self, driver: VolumeDriver) -> AsyncIterator[str]:
+        """Another back end for a while; the type whose volumes lie in it."""
+        await driver.open()
+        there, name, kind = self.cloud.parts.service(Backends), driver.config.name, ids.new_uuid()
+        there.by_name = {**there.by_name, name: driver}
+        try:
+            yield await self.type({"volume_backend_name": name}, kind)
+            await self.clean()
+        finally:
+            there.by_name = {one: its for one, its in there.by_name.items() if one != name}
+            await driver.close()
+
+    async def type(self, specs: dict[str, str], type_id: str = "") -> str:
+        """A volume type with extra specs."""
+        type_id = type_id or ids.new_uuid()
+        async with self.cloud.parts.database.write() as tx:
+            tx.add(VolumeType(id=type_id, name=f"type-{type_id}", created_at=clock.now()))
+            tx.add_all(TypeExtraSpec(volume_type_id=type_id, key=key, value=value) for key, value in specs.items())
+        return type_id
 
     async def image(self, data: bytes = b"\0" * 4096, **values: Any) -> str:
         body = {"name": "disk", "disk_format": "raw", "container_format": "bare", **values}

@@ -193,14 +193,7 @@ async def test_statuses_are_set_by_administrators(room, body, status):
 
 
 async def test_a_type_that_needs_no_move_is_given_at_once(room):
-    from cloudd.block.models import TypeExtraSpec, VolumeType
-    from cloudd.core import clock, ids
-    types = {name: ids.new_uuid() for name in ("shared", "elsewhere")}
-    async with room.cloud.parts.database.write() as tx:
-        for name, type_id in types.items():
-            tx.add(VolumeType(id=type_id, name=f"{name}-{type_id}", created_at=clock.now()))
-        tx.add(TypeExtraSpec(volume_type_id=types["shared"], key="multiattach", value="<is> True"))
-        tx.add(TypeExtraSpec(volume_type_id=types["elsewhere"], key="volume_backend_name", value="elsewhere"))
+    types = {"shared": await room.type({"multiattach": "<is> True"}), "elsewhere": await room.type({"volume_backend_name": "elsewhere"})}
     volume = await room.volume()
     assert (await room.act(volume, "os-retype", {"new_type": "__DEFAULT__"})).status == 400
     assert (await room.act(volume, "os-retype", {"new_type": "none such"})).status == 404

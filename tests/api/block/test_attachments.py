@@ -3,7 +3,7 @@
 import pytest
 
 from cloudd.block.attachments import rules
-from cloudd.block.models import Attachment, TypeExtraSpec, Volume, VolumeType
+from cloudd.block.models import Attachment, Volume
 from cloudd.core import clock, ids
 from cloudd.core.context import internal
 from tests.api.block.room import V
@@ -18,11 +18,7 @@ async def attach(room, volume, server=SERVER, **values):
 
 
 async def shared_type(room):
-    kind = ids.new_uuid()
-    async with room.cloud.parts.database.write() as tx:
-        tx.add(VolumeType(id=kind, name=f"shared-{kind}", created_at=clock.now()))
-        tx.add(TypeExtraSpec(volume_type_id=kind, key="multiattach", value="<is> True"))
-    return kind
+    return await room.type({"multiattach": "<is> True"})
 
 
 async def test_reserved_connected_completed_given_back(room):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudd.block.backends import Backends, place
+from cloudd.block.backends import place
 from cloudd.drivers.volume.base import VolumeConfig
 from cloudd.drivers.volume.simulated import SimulatedVolumes
 from tests.api.block.room import V
@@ -70,16 +70,7 @@ async def test_a_snapshot_goes_whatever_stands_on_it_and_its_clone_stays(room, d
 
 async def test_where_clones_hang_on_their_snapshots_they_are_made_to_stand_by_themselves(room, tmp_path):
     hanging = SimulatedVolumes(VolumeConfig("hanging", "hang", str(tmp_path)))
-    await hanging.open()
-    there = room.cloud.parts.service(Backends)
-    there.by_name = {**there.by_name, "hanging": hanging}
-    try:
-        from cloudd.block.models import TypeExtraSpec, VolumeType
-        from cloudd.core import clock, ids
-        kind = ids.new_uuid()
-        async with room.cloud.parts.database.write() as tx:
-            tx.add(VolumeType(id=kind, name=f"hanging-{kind}", created_at=clock.now()))
-            tx.add(TypeExtraSpec(volume_type_id=kind, key="volume_backend_name", value="hanging"))
+    async with room.backend(hanging) as kind:
         volume = await room.volume(volume_type=kind)
         snapshot = await room.snapshot(volume)
         clone = await room.volume(snapshot_id=snapshot)
@@ -89,8 +80,6 @@ async def test_where_clones_hang_on_their_snapshots_they_are_made_to_stand_by_th
         assert await shown(room, snapshot) is None and (await hanging.volume(clone)).depth == 1
         await room.clean()
         assert (await hanging.list()).volumes == ()
-    finally:
-        there.by_name = {name: one for name, one in there.by_name.items() if name != "hanging"}
 
 
 async def test_a_failed_snapshot_is_in_error_with_words_and_can_be_deleted(room, driver):

@@ -55,8 +55,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from cloudd.drivers.hypervisor import qemu_img
-from cloudd.drivers.hypervisor.base import BadImage, Hypervisor
+from cloudd.core.diskimages import UnsafeImage
+from cloudd.core.disks import qemu_img
+from cloudd.drivers.hypervisor.base import Hypervisor
 from cloudd.drivers.store.base import Store
 from cloudd.drivers.store.s3 import S3Store
 from cloudd.image.staging import Staging
@@ -305,7 +306,7 @@ async def test_ossa_2019_003_faults_tell_no_path(tmp_path):
     """What qemu-img says of a broken image names files of the host; the owner of the image does not hear them."""
     image = tmp_path / "image"
     image.write_bytes(disks.qcow2()[:4096] + b"\xff" * 200_000)
-    with pytest.raises(BadImage) as told:
+    with pytest.raises(UnsafeImage) as told:
         await qemu_img.flatten(image, "vmdk", tmp_path / "target")
     assert str(tmp_path) not in str(told.value) and "IMAGE" in str(told.value)
 

@@ -5,11 +5,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudd.core.disks import image_check, qemu_img
 from cloudd.core.disks.files import copy_sparse, settle
-from cloudd.drivers.hypervisor import config_drive, image_check, qemu_img
+from cloudd.drivers.hypervisor import config_drive, tools
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
 from cloudd.drivers.hypervisor.image_cache import ImageCache, described
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
+from cloudd.drivers.hypervisor.tools import said
 
 SECTOR = 512
 QCOW2 = b"QFI\xfb"
@@ -38,7 +40,8 @@ class FileDisks(Disks):
                 raise HypervisorError(f"the image needs a disk of {least} bytes, but the flavor gives {size_bytes}")
             part = path.with_name(f"{name}.part")
             part.unlink(missing_ok=True)
-            await qemu_img.create_overlay(part, base, size_bytes or least)
+            with said():
+                await qemu_img.create_overlay(part, base, size_bytes or least)
             await asyncio.to_thread(settle, part, path)
         return await describe(path)
 
@@ -52,7 +55,7 @@ class FileDisks(Disks):
             with part.open("wb") as file:
                 file.truncate(whole_sectors(size_bytes))
             if content:
-                await qemu_img.make_filesystem(part, content, label)
+                await tools.make_filesystem(part, content, label)
             await asyncio.to_thread(settle, part, path)
         return await describe(path)
 
@@ -82,7 +85,8 @@ class FileDisks(Disks):
             raise HypervisorError(f"server {server_id} has no disk {name}")
         disk = await describe(path)
         if size_bytes > disk.size:
-            await qemu_img.grow(path, disk.format, size_bytes)
+            with said():
+                await qemu_img.grow(path, disk.format, size_bytes)
             disk = await describe(path)
         return disk
 
@@ -96,11 +100,12 @@ class FileDisks(Disks):
 
 async def prepare(source: Path, format: str, target: Path) -> None:
     """Check an image and make it raw; what is raw already is copied byte for byte, since kernels are images too."""
-    await asyncio.to_thread(image_check.check, source, format)
-    if format in image_check.VERBATIM:
-        await asyncio.to_thread(copy_sparse, source, target)
-        return
-    await qemu_img.flatten(source, image_check.QEMU_NAME[format], target)
+    with said():
+        await asyncio.to_thread(image_check.check, source, format)
+        if format in image_check.VERBATIM:
+            await asyncio.to_thread(copy_sparse, source, target)
+        else:
+            await qemu_img.flatten(source, image_check.QEMU_NAME[format], target)
 
 
 async def describe(path: Path) -> DiskFile:
@@ -122,17 +127,3 @@ def lengthen(path: Path, size: int) -> None:
 
 def whole_sectors(size: int) -> int:
     return (size + SECTOR - 1) // SECTOR * SECTOR
-
-
-def direct_io_works(folder: Path) -> bool:
-    """Whether files there can be opened around the page cache (not on tmpfs, not on some network file systems)."""
-    probe = folder / ".direct"
-    try:
-        handle = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_DIRECT, 0o600)
-    except OSError:
-        return False
-    else:
-        os.close(handle)
-        return True
-    finally:
-        probe.unlink(missing_ok=True)

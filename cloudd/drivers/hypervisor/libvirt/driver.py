@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from cloudd.core import log
-from cloudd.drivers.hypervisor import qemu_img
+from cloudd.core.disks import qemu_img
+from cloudd.core.disks.files import direct_io_works
 from cloudd.drivers.hypervisor.base import (
     Capabilities,
     DiskSpec,
@@ -28,8 +29,9 @@ from cloudd.drivers.hypervisor.layout import Layout, make_folder
 from cloudd.drivers.hypervisor.libvirt import devices, domain_xml, host, power, probe
 from cloudd.drivers.hypervisor.libvirt.connection import Connection
 from cloudd.drivers.hypervisor.libvirt.console import SocketConsoles
-from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, direct_io_works, lengthen
+from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, lengthen
 from cloudd.drivers.hypervisor.libvirt.events import Events
+from cloudd.drivers.hypervisor.tools import said
 
 LOG = log.get("cloudd.hypervisor.libvirt")
 HEALTH_SECONDS = 5.0
@@ -209,13 +211,15 @@ class LibvirtHypervisor(Hypervisor):
                 await asyncio.to_thread(lengthen, path, size_bytes)      # a raw file does not grow by being told
             await self._connection.run(devices.block_resize, server_id, disk.target, size_bytes)
         elif not disk.block_device:
-            await qemu_img.grow(path, disk.format, size_bytes)
+            with said():
+                await qemu_img.grow(path, disk.format, size_bytes)
 
     async def export_disk(self, server_id: str, disk_id: str, target: Path, format: str = "qcow2") -> None:
         state, disk = await self._connection.run(devices.find_disk, server_id, disk_id)
         await asyncio.to_thread(target.unlink, missing_ok=True)
         if state not in LIVE:
-            await qemu_img.copy(Path(disk.path), disk.format, target, format)
+            with said():
+                await qemu_img.copy(Path(disk.path), disk.format, target, format)
             return
         await self._connection.run(devices.begin_backup, server_id, disk.target, target, format)
         try:

@@ -5,13 +5,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudd.core.disks import image_check
 from cloudd.core.disks.files import copy_sparse
 from cloudd.core.disks.qcow2 import MAGIC, empty_qcow2
 from cloudd.drivers.faults import Faults
-from cloudd.drivers.hypervisor import image_check
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
 from cloudd.drivers.hypervisor.image_cache import ImageCache, described
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
+from cloudd.drivers.hypervisor.tools import said
 
 
 class SimulatedDisks(Disks):
@@ -94,7 +95,8 @@ class SimulatedDisks(Disks):
 
 async def _prepare(source: Path, format: str, target: Path) -> None:
     """Refuse what a real driver would, keep the rest as it came."""
-    await asyncio.to_thread(image_check.check, source, format)
+    with said():
+        await asyncio.to_thread(image_check.check, source, format)
     await asyncio.to_thread(copy_sparse, source, target)
 
 

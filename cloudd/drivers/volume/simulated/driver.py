@@ -1,4 +1,4 @@
-"""The simulated back end. Its address says what it plays, words with commas: `hang` (clones hang on what they come from, as Ceph's do),
+"""The simulated back end. Its address says what it plays, words joined by `+`: `hang` (clones hang on what they come from, as Ceph's do),
 `switch` (a guest is switched to a new layer for a snapshot, as with qcow2; else it stands still), `nolive` (no snapshots of volumes in
 use), `gib=1000` (its size)."""
 
@@ -9,8 +9,8 @@ import re
 import time
 from pathlib import Path
 
-from cloudd.core import diskimages
 from cloudd.core.diskimages import UnsafeImage
+from cloudd.core.disks import image_check
 from cloudd.core.disks.files import copy_sparse
 from cloudd.core.disks.qcow2 import empty_qcow2
 from cloudd.drivers.faults import Faults
@@ -56,7 +56,7 @@ class SimulatedVolumes(VolumeDriver):
 
     def __init__(self, config: VolumeConfig):
         self.config = config
-        words = dict(word.strip().partition("=")[::2] for word in config.address.split(",") if word.strip())
+        words = dict(word.strip().partition("=")[::2] for word in config.address.split("+") if word.strip())
         if unknown := words.keys() - {"hang", "switch", "nolive", "gib"}:
             raise ValueError(f"a simulated back end does not know {', '.join(sorted(unknown))}; it knows hang, switch, nolive, gib=1000")
         live = LiveSnapshots.NONE if "nolive" in words else LiveSnapshots.SWITCH if "switch" in words else LiveSnapshots.STILL
@@ -167,14 +167,13 @@ class SimulatedVolumes(VolumeDriver):
     async def _fill(self, record: Record, path: Path, format: str) -> None:
         """An image's data. Nothing but raw ones is read: a disk in another format begins empty."""
         try:
-            found = await asyncio.to_thread(diskimages.inspect_file, path)
+            await asyncio.to_thread(image_check.check, path, format)
         except UnsafeImage as exc:
             raise BadImage(str(exc)) from exc
-        if found.format != format and {found.format, format} != {"raw", "iso"}:
-            raise BadImage(f"the image is said to be {format}, but its content is {found.format}")
+        size = await asyncio.to_thread(image_check.virtual_size, path)
         if record.size:
-            least(record.size, found.virtual_size)
-        record.size = record.size or found.virtual_size
+            least(record.size, size)
+        record.size = record.size or -(-size // 512) * 512
         if format in ("raw", "iso"):
             await asyncio.to_thread(copy_sparse, path, self._records.data(record))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cloudd.core import diskimages
 from cloudd.core.diskimages import UnsafeImage
-from cloudd.drivers.hypervisor.base import BadImage
 
 VERBATIM = frozenset({"raw", "iso", "aki", "ari", "ami", ""})
 QEMU_NAME = {"qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx", "ploop": "parallels"}
@@ -15,19 +14,16 @@ MOST_VIRTUAL = 1 << 46
 
 
 def check(path: Path, format: str) -> None:
-    """Raises BadImage when the file is not of this format, or must not be opened. Kernels and the like are only bytes to QEMU."""
+    """Raises UnsafeImage when the file is not of this format, or must not be opened. Kernels and the like are only bytes to QEMU."""
     if format in VERBATIM and format not in ("raw", "iso"):
         return
     if format not in QEMU_NAME and format not in VERBATIM:
-        raise BadImage(f"this hypervisor cannot boot images of format {format}")
-    try:
-        found = diskimages.inspect_file(path)
-    except UnsafeImage as exc:
-        raise BadImage(str(exc)) from exc
+        raise UnsafeImage(f"images of format {format} cannot become disks here")
+    found = diskimages.inspect_file(path)
     if found.format != (format or "raw"):
-        raise BadImage(f"the image is said to be {format}, but its content is {found.format}")
+        raise UnsafeImage(f"the image is said to be {format}, but its content is {found.format}")
     if found.virtual_size > MOST_VIRTUAL:
-        raise BadImage(f"the image claims a disk of {found.virtual_size} bytes; {MOST_VIRTUAL} are possible")
+        raise UnsafeImage(f"the image claims a disk of {found.virtual_size} bytes; {MOST_VIRTUAL} are possible")
 
 
 def virtual_size(path: Path) -> int:
