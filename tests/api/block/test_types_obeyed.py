@@ -5,6 +5,8 @@ import itertools
 import pytest
 
 from cloudd.block.config import CONFIG, read_filters
+from cloudd.block.models import Volume
+from cloudd.block.types.qos import limits_of
 from cloudd.core.errors import StartError
 from tests.api.block.forms import B, words
 from tests.api.block.room import Room
@@ -115,3 +117,21 @@ async def test_limits_of_a_type_are_obeyed(cloud, room):
     refused = await room.create(volume_type=made["id"])
     assert refused.status == 413 and f"volumes_{made['name']}" in words(refused)
     assert (await room.create()).status == 202
+
+
+async def test_a_connection_tells_the_limits_of_the_type(cloud, room):
+    made = await make(cloud)
+    specs = {"name": f"obeyed-{next(NUMBERS)}", "total_iops_sec_per_gb": "10", "total_iops_sec_per_gb_min": "25", "other": "kept"}
+    qos = (await cloud.admin.post(f"{B}/qos-specs", {"qos_specs": specs})).body["qos_specs"]["id"]
+    await cloud.admin.get(f"{B}/qos-specs/{qos}/associate?vol_type_id={made['id']}")
+    for size, limit in ((2, 25), (3, 30)):
+        volume = await room.volume(volume_type=made["id"], size=size)
+        answer = await room.act(volume, "os-initialize_connection", {"connector": {"host": "here"}})
+        assert answer.body["connection_info"]["data"]["qos_specs"] == {"total_iops_sec": limit}
+    answer = await room.user.post(f"{B}/attachments", {"attachment": {"volume_uuid": volume, "connector": {"host": "here"}}})
+    assert answer.body["attachment"]["connection_info"]["data"]["qos_specs"] == {"total_iops_sec": 30}
+    async with cloud.parts.database.read() as tx:
+        assert (await limits_of(tx, await tx.get_one(Volume, volume))).total_iops_sec == 30
+    await room.user.delete(f"{B}/attachments/{answer.body['attachment']['id']}")
+    answer = await room.act(await room.volume(), "os-initialize_connection", {"connector": {"host": "here"}})
+    assert answer.body["connection_info"]["data"]["qos_specs"] is None
