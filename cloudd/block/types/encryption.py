@@ -48,15 +48,20 @@ def read(spec: Mapping[str, Any], offered: Iterable[str]) -> Wanted:
     """Raises BadRequest, with what is not possible and what would be."""
     if spec["control_location"] == BACK:
         raise BadRequest("control_location back-end asks the back end to encrypt by itself, and none here does: use front-end.")
+    kind = _kind(spec, offered)
+    cipher, size = spec.get("cipher") or CIPHER, spec.get("key_size") or KEY_SIZE
+    _require_cipher(cipher, size)
+    return Wanted(kind, cipher, size)
+
+
+def _kind(spec: Mapping[str, Any], offered: Iterable[str]) -> str:
     kind, there = provider(spec["provider"]), sorted(set(offered))
     if kind is None:
         raise BadRequest(f"Invalid encryption provider '{spec['provider']}': use {' or '.join(there) or LUKS}.")
     if kind not in there:
         raise BadRequest(f"Encryption provider '{spec['provider']}' is not possible on this host: it lacks {NEEDS[kind]}. "
                          f"{'Possible: ' + ', '.join(there) + '.' if there else 'No other is possible.'}")
-    cipher, size = spec.get("cipher") or CIPHER, spec.get("key_size") or KEY_SIZE
-    _require_cipher(cipher, size)
-    return Wanted(kind, cipher, size)
+    return kind
 
 
 def _require_cipher(cipher: str, size: int) -> None:
@@ -86,19 +91,14 @@ async def of(tx: AsyncSession, type_id: str) -> TypeEncryption | None:
     return await tx.get(TypeEncryption, type_id)
 
 
-def _check(spec: Mapping[str, Any], offered: Iterable[str]) -> None:
-    """What front-ends shall do is known here. What back-ends do is theirs, so it is kept as it is; no volume is made of such a type."""
-    if spec["control_location"] == FRONT:
-        read(spec, offered)
-
-
 async def create(context: Context, tx: AsyncSession, row: VolumeType, spec: Mapping[str, Any],
                  offered: Iterable[str]) -> TypeEncryption:
     """Raises BadRequest."""
     await rules.require_unused(tx, row, "Cannot create encryption specs.")
     if await of(tx, row.id) is not None:
         raise BadRequest(f"Volume type encryption for type {row.id} already exists.", type="VolumeTypeEncryptionExists")
-    _check(spec, offered)
+    if spec["control_location"] == FRONT:             # what back ends do is theirs: kept as it is, and no volume is made of such a type
+        read(spec, offered)
     made = TypeEncryption(volume_type_id=row.id, encryption_id=ids.new_uuid(), provider=spec["provider"], cipher=spec.get("cipher"),
                           key_size=spec.get("key_size"), control_location=spec["control_location"], created_at=context.now())
     tx.add(made)
@@ -108,11 +108,11 @@ async def create(context: Context, tx: AsyncSession, row: VolumeType, spec: Mapp
 
 
 async def update(context: Context, tx: AsyncSession, row: VolumeType, spec: Mapping[str, Any], offered: Iterable[str]) -> None:
-    """Raises BadRequest, NotFound."""
+    """Raises BadRequest, NotFound. Cipher and key size may be changed one after the other: together they count for who makes a volume."""
     await rules.require_unused(tx, row, "Cannot update encryption specs.")
     have = await _require(tx, row)
-    _check({"provider": have.provider, "cipher": have.cipher, "key_size": have.key_size, "control_location": have.control_location,
-            **spec}, offered)
+    if spec.get("control_location", have.control_location) == FRONT:
+        _kind({"provider": spec.get("provider", have.provider)}, offered)
     for key, value in spec.items():
         setattr(have, key, value)
     have.updated_at = context.now()

@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 
+from cloudd.block.types import encryption
+from cloudd.core.errors import BadRequest
 from tests.api.block.forms import B, fits, words
 
 NUMBERS = itertools.count()
@@ -82,9 +84,18 @@ async def test_a_type_is_encrypted_once_and_by_administrators(cloud):
     assert (await cloud.admin.post(nobody, {"encryption": LUKS})).status == 404
 
 
-async def test_a_change_is_checked_with_what_stays(cloud):
+async def test_cipher_and_key_size_change_one_after_the_other_and_count_when_a_volume_is_made(cloud):
     path = await make(cloud)
     made = (await cloud.admin.post(path, {"encryption": LUKS})).body["encryption"]
-    refused = await cloud.admin.put(f"{path}/{made['encryption_id']}", {"encryption": {"key_size": 192}})
-    assert refused.status == 400 and "192" in words(refused)
-    assert (await cloud.admin.put(f"{path}/{made['encryption_id']}", {"encryption": {"key_size": "512"}})).status == 200
+    one = f"{path}/{made['encryption_id']}"
+    refused = await cloud.admin.put(one, {"encryption": {"provider": "luks2"}})
+    assert refused.status == 400 and "dm-crypt" in words(refused)
+    for change, possible in (({"key_size": 128}, False), ({"cipher": "aes-cbc-plain64"}, True), ({"control_location": "back-end"}, False)):
+        assert (await cloud.admin.put(one, {"encryption": change})).status == 200
+        async with cloud.parts.database.read() as tx:
+            row = await encryption.of(tx, made["volume_type_id"])
+        if possible:
+            assert encryption.wanted(row, {"luks"}) == encryption.Wanted("luks", "aes-cbc-plain64", 128)
+        else:
+            with pytest.raises(BadRequest, match="key_size 128|back-end"):
+                encryption.wanted(row, {"luks"})

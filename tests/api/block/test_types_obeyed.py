@@ -135,3 +135,13 @@ async def test_a_connection_tells_the_limits_of_the_type(cloud, room):
     await room.user.delete(f"{B}/attachments/{answer.body['attachment']['id']}")
     answer = await room.act(await room.volume(), "os-initialize_connection", {"connector": {"host": "here"}})
     assert answer.body["connection_info"]["data"]["qos_specs"] is None
+
+
+async def test_a_volume_that_no_pool_took_goes_at_once_so_that_its_type_can(cloud, room):
+    """Tempest deletes the type as soon as the deletion of the volume was accepted."""
+    made = await make(cloud, storage_protocol="no-such")
+    volume = (await room.create(volume_type=made["id"])).body["volume"]["id"]
+    await cloud.settled()
+    assert (await room.user.delete(f"{B}/volumes/{volume}")).status == 202
+    assert (await cloud.admin.delete(f"{B}/types/{made['id']}")).status == 202
+    assert await room.status(volume) is None
