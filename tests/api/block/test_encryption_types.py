@@ -4,9 +4,12 @@ import itertools
 
 import pytest
 
+from cloudd.block.models import TypeEncryption
 from cloudd.block.types import encryption
+from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from tests.api.block.forms import B, fits, words
+from tests.api.block.room import Room
 
 NUMBERS = itertools.count()
 LUKS = {"provider": "LuksEncryptor", "key_size": 256, "cipher": "aes-xts-plain64", "control_location": "front-end"}
@@ -99,3 +102,20 @@ async def test_cipher_and_key_size_change_one_after_the_other_and_count_when_a_v
         else:
             with pytest.raises(BadRequest, match="key_size 128|back-end"):
                 encryption.wanted(row, {"luks"})
+
+
+async def test_what_a_volume_tells_of_its_encryption(cloud):
+    room = await Room.make(cloud)
+    volume, other = await room.volume(), await Room.make(cloud)
+    path = f"{B}/volumes/{volume}/encryption"
+    assert (await room.user.get(path)).body == {"encryption_key_id": None}
+    assert (await room.user.get(f"{path}/encryption_key_id")).status == 200 and (await room.user.get(f"{path}/cipher")).status == 404
+    assert (await other.user.get(path)).status == 404
+    type_id = (await room.show(volume))["volume_type_id"]
+    async with cloud.parts.database.write() as tx:            # as a volume has it that was made of such a type
+        tx.add(TypeEncryption(volume_type_id=type_id, encryption_id=type_id, created_at=clock.now(), **LUKS))
+    assert (await room.user.get(path)).body == {"encryption_key_id": None, **LUKS}
+    assert (await room.user.get(f"{path}/cipher")).body == "aes-xts-plain64"
+    async with cloud.parts.database.write() as tx:
+        await tx.delete(await tx.get(TypeEncryption, type_id))
+    await room.clean()

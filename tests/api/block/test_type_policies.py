@@ -10,7 +10,8 @@ HOMES = ("cloudd.block.api.types.", "cloudd.block.api.operators.")
 OPERATIONS = [one for one in API.operations if one.home.startswith(HOMES)]
 NOBODY = "00000000-0000-4000-8000-000000000000"
 READERS = {"volume_extension:type_get_all", "volume_extension:type_get", "volume_extension:types_extra_specs:index",
-           "volume_extension:types_extra_specs:show", "message:get_all", "message:get", "volume_extension:quotas:show", "volume:get_all"}
+           "volume_extension:types_extra_specs:show", "message:get_all", "message:get", "volume_extension:quotas:show", "volume:get_all",
+           "volume_extension:volume_encryption_metadata"}
 MEMBERS = {"message:delete"}
 """All else is for administrators."""
 
