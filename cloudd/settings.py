@@ -247,7 +247,7 @@ class Volume:
         "auto", "Cache mode of volumes in guests. auto: none where the file system takes direct I/O, else writeback.")
 
     def named(self) -> dict[str, tuple[str, str]]:
-        """`backends` by name: driver and address."""
+        """`backends` by name: driver and address. `Settings.volume_backends` has the one of [block] as well."""
         return {name: (driver, address) for name, driver, address in map(options.backend, self.backends)}
 
 
@@ -359,6 +359,12 @@ class Settings:
     jobs: Jobs = Jobs()
     events: Events = Events()
 
+    def volume_backends(self) -> dict[str, tuple[str, str]]:
+        """Every back end of volumes by name, its driver and address: the one that is always there bears its driver's name."""
+        own = self.block
+        usual = str(Path(self.server.state_dir).absolute() / "volumes") if own.driver == "file" else ""
+        return {own.driver: (own.driver, own.address or usual), **self.volume.named()}
+
     def complete(self) -> "Settings":
         """With the values that follow from others filled in."""
         state = str(Path(self.server.state_dir).absolute())
@@ -450,7 +456,7 @@ def _agree(settings: Settings) -> None:
         if bool(pair[0]) != bool(pair[1]):
             there, lacking = (one, other) if pair[0] else (other, one)
             raise SettingsError(f"[{section}] {there} is set, but {lacking} is not: they belong together")
-    backends = [options.backend(text)[0] for text in settings.volume.backends]
+    backends = [settings.block.driver, *(options.backend(text)[0] for text in settings.volume.backends)]
     if len(set(backends)) < len(backends):
         raise SettingsError(f"[volume] backends: two back ends have one name; the names are {', '.join(backends)}")
     names = ["file", *(options.store(text)[0] for text in settings.image.stores)]

@@ -46,10 +46,8 @@ class BlockModule(Module):
         return Path(self.parts.settings.server.state_dir).absolute()
 
     def _make(self) -> Iterator[VolumeDriver]:
-        own, more = self.parts.settings.block, self.parts.settings.volume
-        if own.driver in more.named():
-            raise DriverError(f"[volume] backends: {own.driver} is the name of the back end that is always there; take another")
-        for name, (driver, address) in {own.driver: (own.driver, own.address), **more.named()}.items():
+        more = self.parts.settings.volume
+        for name, (driver, address) in self.parts.settings.volume_backends().items():
             try:
                 yield load_driver("volume", driver)(VolumeConfig(
                     name, address, str(self._state()), image_cache_max_bytes=more.image_cache_max_gb << 30, cache=more.cache_mode))
@@ -75,6 +73,22 @@ class BlockModule(Module):
         if Backends in self.parts.services:
             for driver in self.parts.service(Backends).by_name.values():
                 await driver.close()
+
+    async def purge(self) -> None:
+        """Delete every volume and snapshot of this cloud from its back ends."""
+        for driver in self._make():
+            await driver.open()
+            inventory = await driver.list()
+            for volume in inventory.volumes:
+                await driver.merge_volume(volume.id, alone=True)
+            for snapshot in inventory.snapshots:
+                await driver.delete_snapshot(snapshot.id)
+            for volume in inventory.volumes:
+                await driver.delete_volume(volume.id)
+            for image in inventory.images:
+                await driver.drop_image(image.id)
+            await driver.tidy()
+            await driver.close()
 
     def health(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {"volumes": self._answers}

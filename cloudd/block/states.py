@@ -53,6 +53,8 @@ VOLUME = Machine(Volume.status, conflict=_refusal("volume"), moves=[
     Move("reserve another", {AVAILABLE, IN_USE}, target=ATTACHING),
     Move("attach", {AVAILABLE, DOWNLOADING}, target=RESERVED),
     Move("attach another", {AVAILABLE, IN_USE, DOWNLOADING}, target=RESERVED),
+    Move("claim", {AVAILABLE, CREATING, DOWNLOADING}, target=RESERVED),
+    Move("claim another", {AVAILABLE, IN_USE, CREATING, DOWNLOADING}, target=RESERVED),
     Move("begin detaching", {IN_USE}, target=DETACHING),
 ])
 SNAPSHOT = Machine(Snapshot.status, conflict=_refusal("snapshot"), moves=[

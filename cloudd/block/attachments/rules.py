@@ -51,7 +51,8 @@ async def reserve(context: Context, tx: AsyncSession, volume: Volume, instance_i
     if volume.multiattach and volume.status == states.IN_USE and volume.bootable and not multiattach_bootable:
         raise Forbidden("Policy doesn't allow volume:multiattach_bootable_volume to be performed.", type="PolicyNotAuthorized")
     if not await _again(tx, volume, instance_id, held):
-        await states.VOLUME.enter(tx, volume, "attach another" if volume.multiattach else "attach")
+        move = "claim" if held else "attach"
+        await states.VOLUME.enter(tx, volume, f"{move} another" if volume.multiattach else move)
     attachment = Attachment(id=ids.new_uuid(), volume_id=volume.id, project_id=volume.project_id, instance_id=instance_id, held=held,
                             attach_mode="ro" if volume.readonly else mode, attach_status=states.RESERVED, created_at=context.now())
     tx.add(attachment)
