@@ -4,9 +4,8 @@ import itertools
 
 import pytest
 
+from cloudd import block
 from cloudd.block.config import CONFIG, read_filters
-from cloudd.block.models import Volume
-from cloudd.block.types.qos import limits_of
 from cloudd.core.errors import StartError
 from tests.api.block.forms import B, words
 from tests.api.block.room import Room
@@ -130,8 +129,8 @@ async def test_a_connection_tells_the_limits_of_the_type(cloud, room):
         assert answer.body["connection_info"]["data"]["qos_specs"] == {"total_iops_sec": limit}
     answer = await room.user.post(f"{B}/attachments", {"attachment": {"volume_uuid": volume, "connector": {"host": "here"}}})
     assert answer.body["attachment"]["connection_info"]["data"]["qos_specs"] == {"total_iops_sec": 30}
-    async with cloud.parts.database.read() as tx:
-        assert (await limits_of(tx, await tx.get_one(Volume, volume))).total_iops_sec == 30
+    opened = await block.connect(cloud.parts, answer.body["attachment"]["id"])
+    assert (opened.limits.total_iops_sec, opened.limits.read_iops_sec) == (30, 0)
     await room.user.delete(f"{B}/attachments/{answer.body['attachment']['id']}")
     answer = await room.act(await room.volume(), "os-initialize_connection", {"connector": {"host": "here"}})
     assert answer.body["connection_info"]["data"]["qos_specs"] is None
