@@ -304,6 +304,10 @@ class Block:
     host_name: str = option("", "Name of this host in Cinder's API. Empty: the machine's own.")
     default_availability_zone: str = option("nova", "Zone of volumes for which none is named.")
     default_volume_type: str = option("__DEFAULT__", "Name of the type of volumes for which none is named.")
+    default_group_type: str = option("", "Name of the type of groups for which none is named. Empty: there is none.")
+    resource_filters: str = option("", "File that says what users may filter lists by, as Cinder's resource_filters.json. Empty: as "
+                                       "Cinder without changes.")
+    message_days: int = option(30, "Days that messages to users are kept.", least=1)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from cloudd.block import states
 from cloudd.block.attachments import classic, rules
 from cloudd.block.backends import Backends
 from cloudd.block.models import Attachment, Volume
+from cloudd.block.types import qos
 from cloudd.block.volumes import delete as deletion
 from cloudd.block.volumes.create import Order, create
 from cloudd.block.volumes.find import find as get
@@ -99,7 +100,8 @@ async def connect(parts: Parts, attachment_id: str) -> Connection:
     async with parts.database.read() as tx:
         attachment = await tx.get_one(Attachment, attachment_id)
         volume = await tx.get_one(Volume, attachment.volume_id)
-    access = Access(read_only=attachment.attach_mode == "ro", shareable=volume.multiattach)
+        limits = await qos.limits_of(tx, volume)
+    access = Access(read_only=attachment.attach_mode == "ro", shareable=volume.multiattach, limits=limits)
     return await parts.service(Backends).of(volume.host).connect(volume.id, access)
 
 

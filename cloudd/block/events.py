@@ -38,3 +38,8 @@ def _facts(row: Volume | Snapshot | Transfer) -> dict[str, Any]:
     else:
         names = ("volume_id",)
     return {name: getattr(row, name) for name in names}
+
+
+async def record(tx: AsyncSession, context: Context, event: str, resource_id: str, **facts: Any) -> None:
+    """Tell of a plain record, a type or a service: `volume_type.create`."""
+    await events.emit(tx, context, BlockChanged(resource_id, facts, event))

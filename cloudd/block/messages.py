@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloudd.block.config import CONFIG
 from cloudd.block.models import Message
 from cloudd.core import ids
 from cloudd.core.context import Context
 
-KEPT = timedelta(days=30)
 VOLUME, SNAPSHOT, BACKUP = "VOLUME", "VOLUME_SNAPSHOT", "VOLUME_BACKUP"
 
 SCHEDULE, ATTACH, COPY_TO_IMAGE, UPDATE_ATTACHMENT, COPY_IMAGE, UNMANAGE = "001", "002", "003", "004", "005", "006"
@@ -25,5 +25,6 @@ async def tell(tx: AsyncSession, context: Context, *, project_id: str, kind: str
     """Leave a message to a project about its resource."""
     now = context.now()
     tx.add(Message(id=ids.new_uuid(), project_id=project_id, request_id=context.request_id, resource_type=kind,
-                   resource_id=resource_id, action=action, detail=detail, cause=cause[:4000], created_at=now, expires_at=now + KEPT))
+                   resource_id=resource_id, action=action, detail=detail, cause=cause[:4000], created_at=now,
+                   expires_at=now + timedelta(days=CONFIG.message_days)))
     await tx.flush()

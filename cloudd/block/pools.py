@@ -36,6 +36,7 @@ class Pool:
     ratio: float
     reserved: int                    # per cent
     down: str = ""                   # why it does not answer
+    closed: str = ""                 # why it takes no new volumes, in an operator's words
 
     @classmethod
     def of(cls, name: str, caps: Capabilities, stats: Statistics, promised: int, **more: Any) -> "Pool":
@@ -113,9 +114,10 @@ async def survey(there: Backends) -> list[Found]:
     return found
 
 
-def pools(found: Iterable[Found], taken: Mapping[str, int]) -> list[Pool]:
-    """The pools, with what rows promise of them (as `promised` has it)."""
-    return [Pool.of(one.name, one.caps, one.stats, taken.get(backends.place(one.name), 0), down=one.down) for one in found]
+def pools(found: Iterable[Found], taken: Mapping[str, int], closed: Mapping[str, str] | None = None) -> list[Pool]:
+    """The pools, with what rows promise of them (as `promised` has it), and those that are closed (as `services.closed` has it)."""
+    return [Pool.of(one.name, one.caps, one.stats, taken.get(place := backends.place(one.name), 0), down=one.down,
+                    closed=(closed or {}).get(place.partition("#")[0], "")) for one in found]
 
 
 def choose(pools: Iterable[Pool], wish: Wish) -> Pool:
@@ -135,6 +137,8 @@ def choose(pools: Iterable[Pool], wish: Wish) -> Pool:
 def _refusal(pool: Pool, wish: Wish) -> str:
     if pool.down:
         return f"it does not answer ({pool.down})"
+    if pool.closed:
+        return f"it takes no new volumes ({pool.closed})"
     if wish.zones and pool.zone not in wish.zones:
         return f"it is in the zone {pool.zone}, asked was {' or '.join(wish.zones)}"
     if wish.places and pool.name not in wish.places:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd.block.models import Snapshot, Volume
+from cloudd.block.models import Snapshot, Volume, VolumeType
 from cloudd.core.errors import OverQuota
 from cloudd.core.quotas import ClassQuotas
 
@@ -50,12 +50,21 @@ QUOTAS = BlockQuotas("block", dict.fromkeys(NAMES, -1), used)
 
 async def require(tx: AsyncSession, project_id: str, type_id: str, **deltas: int) -> None:
     """Raise OverQuota if so much more, of a type, would pass a limit of the project or of the type in it."""
-    await QUOTAS.require(tx, project_id, **deltas, **{of_type(name, type_id): delta for name, delta in deltas.items()})
+    await _require(tx, project_id, type_id, **deltas, **{of_type(name, type_id): delta for name, delta in deltas.items()})
 
 
 async def require_type(tx: AsyncSession, project_id: str, type_id: str, **deltas: int) -> None:
     """Raise OverQuota if so much more of a type would pass the type's limit; of all types together it stays as much."""
-    await QUOTAS.require(tx, project_id, **{of_type(name, type_id): delta for name, delta in deltas.items()})
+    await _require(tx, project_id, type_id, **{of_type(name, type_id): delta for name, delta in deltas.items()})
+
+
+async def _require(tx: AsyncSession, project_id: str, type_id: str, **deltas: int) -> None:
+    """A refusal names the type's limits as the API does."""
+    try:
+        await QUOTAS.require(tx, project_id, **deltas)
+    except OverQuota as exc:
+        name = (await tx.execute(select(VolumeType.name).where(VolumeType.id == type_id))).scalar()
+        raise OverQuota(exc.message.replace(type_id, name or type_id), type=exc.type) from exc
 
 
 async def require_size(tx: AsyncSession, project_id: str, size: int) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from cloudd.block import jobs, quotas, repair
-from cloudd.block.api import API, attachments, manage, snapshot_metadata, snapshots, transfers, versions
+from cloudd.block.api import API, attachments, manage, operators, snapshot_metadata, snapshots, transfers, types, versions
 from cloudd.block.api.volumes import actions, admin, attaching, image_metadata, metadata, volumes
 from cloudd.block.backends import Backends
 from cloudd.block.config import CONFIG
+from cloudd.block.operators import messages, services
 from cloudd.block.types import find
 from cloudd.core import log, tasks
 from cloudd.core.http.api import Api
@@ -17,9 +18,10 @@ from cloudd.core.module import DriverError, Module, load_driver
 from cloudd.drivers.volume.base import BackendDown, Disk, VolumeConfig, VolumeDriver, VolumeError
 
 LOG = log.get("cloudd.block")
-REGISTERED = (jobs, actions, admin, attaching, attachments, image_metadata, manage, metadata, snapshot_metadata, snapshots, transfers,
-              versions, volumes)
+REGISTERED = (jobs, actions, admin, attaching, attachments, image_metadata, manage, metadata, operators, snapshot_metadata, snapshots,
+              transfers, types, versions, volumes)
 REPAIR_SECONDS = 60
+MESSAGES_SECONDS = 3600
 
 
 class BlockModule(Module):
@@ -38,6 +40,7 @@ class BlockModule(Module):
             await self._open(driver)
         async with self.parts.database.write() as tx:
             await find.ensure_default(tx)
+            await services.register(tx, there.by_name)
 
     def _state(self) -> Path:
         return Path(self.parts.settings.server.state_dir).absolute()
@@ -64,6 +67,7 @@ class BlockModule(Module):
     async def start(self) -> None:
         await repair.repair(self.parts)
         tasks.repeat("volumes", lambda: repair.repair(self.parts), lambda: REPAIR_SECONDS)
+        tasks.repeat("old messages", lambda: messages.forget_old(self.parts.database), lambda: MESSAGES_SECONDS)
 
     async def stop(self) -> None:
         if Backends in self.parts.services:

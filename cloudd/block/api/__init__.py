@@ -13,6 +13,8 @@ from cloudd.core.ids import ANY, whole
 FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
           409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
           503: "serviceUnavailable"}
+ODD_LINKS = {"volume_types_links": "volume_type_links", "group_types_links": "group_type_links"}
+"""What upstream calls the links of pages otherwise than anywhere else."""
 
 
 class Cinder(Dialect):
@@ -64,11 +66,13 @@ class Cinder(Dialect):
                                             "with_count": {"type": "boolean"}, "all_tenants": {"type": "boolean"}}
 
     def list_members(self, plural: str, item: dict[str, Any]) -> dict[str, Any]:
-        return super().list_members(plural, item) | {"count": {"type": "integer", "minimum": 0}}
+        members = super().list_members(plural, item) | {"count": {"type": "integer", "minimum": 0}}
+        return {ODD_LINKS.get(name, name): schema for name, schema in members.items()}
 
     def page(self, request: Request, plural: str, views: list[Any], page: Page) -> dict[str, Any]:
         body = super().page(request, plural, views, page)
-        links = f"{plural}_links"
+        body = {ODD_LINKS.get(name, name): value for name, value in body.items()}
+        links = ODD_LINKS.get(f"{plural}_links", f"{plural}_links")
         if links in body and "offset" in request.query:       # it counts from the marker on, which has moved
             body[links] = [{"rel": "next", "href": page_link(request, marker=page.last, offset=None)}]
         return body

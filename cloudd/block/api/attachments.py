@@ -10,6 +10,7 @@ from cloudd.block.api import fields as f
 from cloudd.block.api.volumes.query import within
 from cloudd.block.attachments import rules
 from cloudd.block.models import Attachment, Volume
+from cloudd.block.types import qos
 from cloudd.block.volumes.find import find as find_volume
 from cloudd.core import clock
 from cloudd.core.http import Change, Field, Page, Request, Shape
@@ -27,7 +28,8 @@ CONNECTION = t.Raw({"type": "object", "properties": {"driver_volume_type": {"typ
 def _connection(row: Attachment, request: Request) -> dict[str, Any]:
     """Empty until it is connected."""
     volume = request.loaded["volumes"][row.volume_id]
-    return rules.connection(volume, row, row.attach_mode or "rw") if row.connector else {}
+    limits = request.params["limits"].get(volume.id)
+    return rules.connection(volume, row, row.attach_mode or "rw", limits) if row.connector else {}
 
 
 BRIEF_FIELDS = (Field("id", t.Uuid()), Field("status", t.Text(), of="attach_status"),
@@ -59,7 +61,8 @@ async def load(request: Request, tx: Any, attachment_id: str) -> Attachment:
 async def _seen(request: Request, tx: Any, rows: list[Attachment]) -> None:
     """Keep the volumes at hand, whose connections are told of."""
     volumes = (await tx.execute(select(Volume).where(Volume.id.in_({row.volume_id for row in rows})))).scalars()
-    request.loaded["volumes"] = {volume.id: volume for volume in volumes}
+    request.loaded["volumes"] = found = {volume.id: volume for volume in volumes}
+    request.params["limits"] = await qos.of_volumes(tx, found.values())
 
 
 async def _page(request: Request, tx: Any) -> Page:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.block import versions as v
+from cloudd.block.config import CONFIG
 from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Change, Page, Request
@@ -125,7 +126,7 @@ def read_filters(request: Request, listing: Listing, public: Mapping[str, Change
     Administrators may filter by all; others by `public`, each from its version on: before 3.31 other names are ignored, then refused.
     `texts` can be looked in with `name~` from 3.34 on.
     """
-    asked = request.api.dialect.read_list(request)
+    asked, public = request.api.dialect.read_list(request), _configured(request, public)
     kept, bad = [], []
     for name, values in asked.filters:
         plain = name.removesuffix("~") if request.has(v.LIKE_FILTERS) else name
@@ -142,6 +143,13 @@ def read_filters(request: Request, listing: Listing, public: Mapping[str, Change
     if bad and request.has(v.RESOURCE_FILTERS):
         raise BadRequest(f"Invalid filters {','.join(bad)[:200]} are found in query options: use {', '.join(sorted(public))}.")
     return ListQuery(tuple(kept), asked.sorts, asked.limit, asked.marker, offset=asked.offset)
+
+
+def _configured(request: Request, public: Mapping[str, Change | None]) -> Mapping[str, Change | None]:
+    """What the operator lets users filter this list by, where he says so; it counts from 3.31 on."""
+    shape = request.operation.reply
+    chosen = CONFIG.filters.get(shape.name or "") if shape and request.has(v.RESOURCE_FILTERS) else None
+    return public if chosen is None else {name.removesuffix("~"): public.get(name.removesuffix("~")) for name in chosen}
 
 
 def with_likes(filters: Mapping[str, Any], texts: Mapping[str, Column]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cloudd.block.api import API
 from cloudd.block.api import fields as f
 from cloudd.block.api.snapshots import SNAPSHOT
 from cloudd.block.api.snapshots import see as see_snapshots
-from cloudd.block.api.volumes.view import VOLUME, see
+from cloudd.block.api.volumes.view import MADE, see
 from cloudd.block.backends import Backends
 from cloudd.block.models import Snapshot, Volume
 from cloudd.block.volumes import delete as volumes_delete
@@ -117,7 +117,7 @@ def _takes(path: str, handler: Callable[..., Awaitable[Any]], policy: str, body:
 
 for _path, _since in (("/os-volume-manage", None), ("/manageable_volumes", v.MANAGE_LISTS)):
     _lists(_path, "manageable-volumes", LIST, {}, _since)
-    _takes(_path, take_volume, "volume_extension:volume_manage", NEW, VOLUME, _since)
+    _takes(_path, take_volume, "volume_extension:volume_manage", NEW, MADE, _since)
 for _path, _since in (("/os-snapshot-manage", None), ("/manageable_snapshots", v.MANAGE_LISTS)):
     _lists(_path, "manageable-snapshots", LIST_SNAPSHOTS, SOURCE, _since)
     _takes(_path, take_snapshot, "snapshot_extension:snapshot_manage", NEW_SNAPSHOT, SNAPSHOT, _since)

@@ -8,6 +8,7 @@ from cloudd.block import states
 from cloudd.block.attachments import rules
 from cloudd.block.events import tell
 from cloudd.block.models import Attachment, Volume
+from cloudd.block.types import qos
 from cloudd.core import ids
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest
@@ -90,7 +91,8 @@ async def initialize(context: Context, tx: AsyncSession, volume: Volume, connect
     if volume.status == states.MAINTENANCE:
         raise BadRequest("Invalid volume: The volume connection cannot be initialized in maintenance mode.", type="InvalidVolume")
     mode = "ro" if volume.readonly else volume.attached_mode or str(connector.get("mode") or "rw")
-    return {**rules.connection(volume, None, mode), "enforce_multipath": bool(connector.get("enforce_multipath", False))}
+    limits = (await qos.of_volumes(tx, [volume])).get(volume.id)
+    return {**rules.connection(volume, None, mode, limits), "enforce_multipath": bool(connector.get("enforce_multipath", False))}
 
 
 async def terminate(context: Context, tx: AsyncSession, volume: Volume) -> None:

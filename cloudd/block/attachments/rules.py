@@ -4,6 +4,7 @@ Those that compute makes for its servers are `held`: nobody else ends them (CVE-
 that is somebody else's by then.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -34,11 +35,11 @@ async def of_volume(tx: AsyncSession, volume: Volume) -> list[Attachment]:
     return list((await tx.execute(query)).scalars())
 
 
-def connection(volume: Volume, attachment: Attachment | None, mode: str) -> dict[str, Any]:
+def connection(volume: Volume, attachment: Attachment | None, mode: str, limits: Mapping[str, int] | None = None) -> dict[str, Any]:
     """What is told of a connection outside: a guest of this cloud gets its disk by compute, so there is no address in it."""
     return {"driver_volume_type": "cloudd", "attachment_id": attachment.id if attachment else None, "volume_id": volume.id,
             "data": {"volume_id": volume.id, "access_mode": mode, "encrypted": volume.encryption_key_id is not None, "discard": True,
-                     "qos_specs": None, "cacheable": False, "enforce_multipath": False}}
+                     "qos_specs": dict(limits) if limits else None, "cacheable": False, "enforce_multipath": False}}
 
 
 async def reserve(context: Context, tx: AsyncSession, volume: Volume, instance_id: str | None, *, mode: str | None = None,

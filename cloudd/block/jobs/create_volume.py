@@ -4,6 +4,7 @@ from cloudd.block import faults, messages, pools, states
 from cloudd.block.events import tell
 from cloudd.block.jobs import steps
 from cloudd.block.models import Volume
+from cloudd.block.operators import services
 from cloudd.block.pools import GIB, Wish
 from cloudd.block.types.find import specs
 from cloudd.core import clock
@@ -22,7 +23,7 @@ async def place(run: Run) -> None:
         same = [run.input["at"]] if run.input["at"] else run.input["same"]
         wish = Wish(volume.size, (volume.availability_zone,), await specs(tx, volume.volume_type_id), tuple(same),
                     tuple(run.input["different"]))
-        volume.host = pools.choose(pools.pools(found, await pools.promised(tx)), wish).name
+        volume.host = pools.choose(pools.pools(found, await pools.promised(tx), await services.closed(tx)), wish).name
         if run.input["image"] and volume.status == states.CREATING:
             states.VOLUME.force(volume, state=states.DOWNLOADING)
 

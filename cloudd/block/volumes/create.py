@@ -11,7 +11,9 @@ from cloudd.block.config import CONFIG
 from cloudd.block.events import tell
 from cloudd.block.models import Snapshot, Volume, VolumeMetadata, VolumeType
 from cloudd.block.snapshots.find import find as find_snapshot
+from cloudd.block.types import encryption
 from cloudd.block.types import find as types
+from cloudd.block.types import specs as type_specs
 from cloudd.block.volumes import images as image_rules
 from cloudd.block.volumes.find import find, image_metadata_of
 from cloudd.core import ids, jobs
@@ -67,7 +69,10 @@ async def create(context: Context, tx: AsyncSession, order: Order) -> Volume:
         image_rules.require_fit(source.image, size)
     kind = await _type(context, tx, order, source)
     zone = _zone(order, source)
-    multiattach = types.says_yes((await types.specs(tx, kind.id)).get("multiattach"))
+    asked = await types.specs(tx, kind.id)
+    type_specs.require_fit(kind, asked, size=size, zone=zone)
+    await encryption.require_none(tx, kind)
+    multiattach = types.says_yes(asked.get("multiattach"))
     if multiattach and not order.may_multiattach:
         raise Forbidden("Policy doesn't allow volume:multiattach to be performed.", type="PolicyNotAuthorized")
     await quotas.require_size(tx, context.project_id or "", size)

@@ -32,7 +32,11 @@ async def delete(context: Context, tx: AsyncSession, volume: Volume, *, force: b
         if snapshot.status != states.DELETING:
             await delete_snapshot(context, tx, snapshot, force=force)
     await tell(tx, context, volume, "delete.start")
-    await jobs.ask(tx, context, JOB, locks=[volume.id], volume=volume.id)
+    if volume.host is None and not snapshots and not await jobs.unfinished(tx, volume.id):     # no pool took it: there is nothing to do
+        await tell(tx, context, volume, "delete.end")
+        await forget(tx, volume)
+    else:
+        await jobs.ask(tx, context, JOB, locks=[volume.id], volume=volume.id)
 
 
 async def unmanage(context: Context, tx: AsyncSession, volume: Volume) -> None:

@@ -6,7 +6,9 @@ from cloudd.block import quotas, specs, states
 from cloudd.block.backends import name_of
 from cloudd.block.events import tell
 from cloudd.block.models import Volume
+from cloudd.block.types import encryption
 from cloudd.block.types import find as types
+from cloudd.block.types import specs as type_specs
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Forbidden
 
@@ -21,6 +23,8 @@ async def retype(context: Context, tx: AsyncSession, volume: Volume, name: str, 
                          f"group, requested type has to be different that the one from the volume. Volume {volume.id} is {volume.status}"
                          f"{', and of that type already' if kind.id == volume.volume_type_id else ''}.", type="InvalidVolume")
     wanted = await types.specs(tx, kind.id)
+    type_specs.require_fit(kind, wanted, size=volume.size, zone=volume.availability_zone)
+    await encryption.require_none(tx, kind)
     multiattach = types.says_yes(wanted.get("multiattach"))
     if multiattach != volume.multiattach:
         _require_detached(volume)

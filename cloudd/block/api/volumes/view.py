@@ -84,7 +84,7 @@ def _if(who: str, value: str) -> Any:
 
 
 TEXT_OR_NULL = t.Text(null=True)
-VOLUME = Shape(
+MADE = Shape(
     "volume",
     Field("id", t.Uuid(), of="row.id"),
     Field("status", t.Text(), of=lambda seen, request: SHOWN_STATUS.get(seen.row.status, seen.row.status)),
@@ -118,6 +118,10 @@ VOLUME = Shape(
     Field("encryption_key_id", t.Text(), of=lambda seen, request: seen.row.encryption_key_id or UNSET, since=v.ENCRYPTION_KEY_ID,
           sometimes=True),
     Field("consumes_quota", t.Bool(), of="row.counted", since=v.CONSUMES_QUOTA),
+)
+"""What is answered to who makes or changes a volume."""
+VOLUME = Shape(
+    "volume", *MADE.fields,
     Field("os-vol-host-attr:host", TEXT_OR_NULL, of=_if("host", "host"), sometimes=True),
     Field("os-vol-tenant-attr:tenant_id", t.Text(), of=_if("tenant", "project_id"), sometimes=True),
     Field("os-vol-mig-status-attr:migstat", TEXT_OR_NULL, of=_if("migration", "migration_status"), sometimes=True),

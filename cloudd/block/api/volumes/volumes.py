@@ -8,7 +8,7 @@ from cloudd.block.api import API
 from cloudd.block.api import fields as f
 from cloudd.block.api.volumes import query
 from cloudd.block.api.volumes.shapes import VOLUME_CHANGE, VOLUME_NEW
-from cloudd.block.api.volumes.view import BRIEF, VOLUME, Seen, see
+from cloudd.block.api.volumes.view import BRIEF, MADE, VOLUME, Seen, see
 from cloudd.block.models import Volume
 from cloudd.block.volumes import change
 from cloudd.block.volumes import create as volumes_create
@@ -56,7 +56,7 @@ async def show(request: Request, tx: Any, volume: Volume) -> Seen:
     return (await see(request, tx, [volume]))[0]
 
 
-@resource.post(policy="volume:create", body=VOLUME_NEW, status=202, reply=VOLUME)
+@resource.post(policy="volume:create", body=VOLUME_NEW, status=202, reply=MADE)
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Seen:
     """Make a volume."""
     if body.get("multiattach"):
@@ -81,7 +81,7 @@ def _either(body: dict[str, Any], name: str) -> str | None:
     return body.get(name) if name in body else body.get(f"display_{name}")
 
 
-@resource.put("/{volume}", policy="volume:update", body=VOLUME_CHANGE, reply=VOLUME)
+@resource.put("/{volume}", policy="volume:update", body=VOLUME_CHANGE, reply=MADE)
 async def update(request: Request, tx: Any, volume: Volume, body: dict[str, Any]) -> Seen:
     """Change what is only written down of a volume."""
     values = {name: _either(body, name) for name in ("name", "description") if name in body or f"display_{name}" in body}
