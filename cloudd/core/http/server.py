@@ -21,7 +21,7 @@ from cloudd.core.http.metrics import Metrics
 from cloudd.core.parts import Parts
 
 LOG = log.get("cloudd.access")
-CLASSIC_PORTS = {5000: "/identity", 8774: "/compute", 9292: "/image", 9311: "/key-manager", 9696: "/networking"}
+CLASSIC_PORTS = {5000: "/identity", 8774: "/compute", 8776: "/volume", 9292: "/image", 9311: "/key-manager", 9696: "/networking"}
 NAME = "cloudd"
 """What the Server header says: no versions."""
 LINGER_SECONDS = 5.0
