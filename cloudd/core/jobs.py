@@ -21,12 +21,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock, ids
 from cloudd.core.context import Context, internal
-from cloudd.core.database import after_commit, signal
+from cloudd.core.database import after_commit, insert_row, signal
 from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.core.tables import EventRow, JobRow
@@ -38,6 +38,8 @@ EVENT = "event"
 """Where a job's memory keeps the event that it waited for."""
 
 TABLE = JobRow.__table__
+INSERT = insert(TABLE)
+COLUMNS = tuple(column.key for column in TABLE.columns if not column.primary_key)
 T = TypeVar("T")
 Action = Callable[["Run"], Awaitable[None]]
 Reached = Callable[["Run", str], Awaitable[None]]
@@ -106,10 +108,15 @@ async def ask(tx: AsyncSession, context: Context, kind: str, *, locks: Iterable[
         return waiting
     if Registry[kind].steps[0].waits is not None:
         row.waits = {"since": await waits.newest(tx)}
-    tx.add(row)
-    await tx.flush()
-    signal(tx, "jobs", row)
+    await _queue(tx, row)
     return row.id
+
+
+async def _queue(tx: AsyncSession, row: JobRow) -> None:
+    """Write a job's row; the runner keeps it when it is committed."""
+    await tx.flush()
+    row.serial = await insert_row(tx, INSERT, {name: getattr(row, name) for name in COLUMNS})
+    signal(tx, "jobs", row)
 
 
 class Merged(NamedTuple):
@@ -264,9 +271,7 @@ class Run:
         values = {**self.unsaved, **values}
         await tx.execute(update(TABLE).where(TABLE.c.id == self.row.id).values(**values))
         if not self.begun and self.next is not None:
-            tx.add(self.next)
-            await tx.flush()
-            signal(tx, "jobs", self.next)
+            await _queue(tx, self.next)
         self.begun, self.unsaved = True, {}
         for key, value in values.items():
             setattr(self.row, key, value)
