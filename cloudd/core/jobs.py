@@ -1,9 +1,10 @@
 """Long work that survives a crash: durable jobs made of steps, each of which may run again.
 
 A job is a row written in the transaction that changed the resource's state. The runner (core/runner.py) takes jobs in order,
-one at a time per lock, runs their steps, and saves after each. A failed step turns the job round: the undo of that step and of
-all before it run, then `on_fail` leaves a fault that the owner can read. After a restart every unfinished job goes on from where
-it was. A step may end with waiting for an event of a resource (core/work/waits.py), which costs nothing.
+one at a time per lock, runs their steps, and saves after each, or with the next where a quick step changed nothing else. A failed
+step turns the job round: the undo of that step and of all before it run, then `on_fail` leaves a fault that the owner can read. After
+a restart every unfinished job goes on from where it was. A step may end with waiting for an event of a resource (core/work/waits.py),
+which costs nothing.
 
     async def build_disks(run: Run) -> None:
         async with run.read() as tx:
