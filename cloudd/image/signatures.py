@@ -12,12 +12,11 @@ from cloudd.image.models import Image
 if TYPE_CHECKING:
     from cloudd.image.verifying import Verifier
 
-SIGNATURE, HASH, KEY_TYPE, CERTIFICATE = ("img_signature", "img_signature_hash_method", "img_signature_key_type",
-                                          "img_signature_certificate_uuid")
+PROPERTIES = ("img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid")
 
 
 def is_signed(image: Image) -> bool:
-    return {SIGNATURE, HASH, KEY_TYPE, CERTIFICATE} <= image.properties.keys()
+    return image.properties.keys() >= set(PROPERTIES)
 
 
 async def verifier(parts: Parts, image: Image) -> "Verifier | None":
@@ -26,4 +25,4 @@ async def verifier(parts: Parts, image: Image) -> "Verifier | None":
         return None
     from cloudd.image import verifying  # certificates are loaded for those who sign
 
-    return await verifying.verifier(parts, image)
+    return await verifying.verifier(parts, image.id, *(image.properties[name] or "" for name in PROPERTIES))

@@ -15,8 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cloudd.core.errors import BadRequest
 from cloudd.core.parts import Parts
 from cloudd.drivers.certificates.base import CertificateError, Certificates
-from cloudd.image.models import Image
-from cloudd.image.signatures import CERTIFICATE, HASH, KEY_TYPE, SIGNATURE
 
 HASHES: dict[str, hashes.HashAlgorithm] = {"SHA-224": hashes.SHA224(), "SHA-256": hashes.SHA256(), "SHA-384": hashes.SHA384(),
                                            "SHA-512": hashes.SHA512()}
@@ -53,19 +51,18 @@ def _failed(image_id: str, why: str) -> BadRequest:
     return BadRequest(f"Signature verification failed for image {image_id}: {why}", type="SignatureVerificationError")
 
 
-async def verifier(parts: Parts, image: Image) -> Verifier:
-    """For the data of a signed image. Raises BadRequest for properties that cannot be right."""
-    told = {name: image.properties[name] or "" for name in (SIGNATURE, HASH, KEY_TYPE, CERTIFICATE)}
+async def verifier(parts: Parts, image_id: str, told: str, method: str, kind: str, certificate_id: str) -> Verifier:
+    """What the four properties of an image come to. Raises BadRequest when they cannot be right."""
     try:
-        signature = base64.b64decode(told[SIGNATURE], validate=True)
+        signature = base64.b64decode(told, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise _failed(image.id, "The signature data was not properly encoded using base64") from exc
-    if told[HASH] not in HASHES:
-        raise _failed(image.id, f"Invalid signature hash method: {told[HASH]}; there are {', '.join(HASHES)}")
-    if told[KEY_TYPE] not in KEYS:
-        raise _failed(image.id, f"Invalid signature key type: {told[KEY_TYPE]}; there are {', '.join(KEYS)}")
-    key = await _public_key(parts, image.id, told[CERTIFICATE], told[KEY_TYPE])
-    return Verifier(image.id, HASHES[told[HASH]], key, signature, hashlib.new(told[HASH].replace("-", "").lower()))
+        raise _failed(image_id, "The signature data was not properly encoded using base64") from exc
+    if method not in HASHES:
+        raise _failed(image_id, f"Invalid signature hash method: {method}; there are {', '.join(HASHES)}")
+    if kind not in KEYS:
+        raise _failed(image_id, f"Invalid signature key type: {kind}; there are {', '.join(KEYS)}")
+    key = await _public_key(parts, image_id, certificate_id, kind)
+    return Verifier(image_id, HASHES[method], key, signature, hashlib.new(method.replace("-", "").lower()))
 
 
 async def _public_key(parts: Parts, image_id: str, certificate_id: str, kind: str) -> Any:
