@@ -32,7 +32,8 @@ class Finding:
 
 Check = Callable[[Settings], Iterable[Finding]]
 PROGRAMS = {
-    "qemu-img": ("qemu-utils", "disks"), "qemu-system-x86_64": ("qemu-system-x86", "guests"), "dnsmasq": ("dnsmasq-base", "DHCP"),
+    "qemu-img": ("qemu-utils", "disks"), "qemu-nbd": ("qemu-utils", "reading volumes"),
+    "qemu-system-x86_64": ("qemu-system-x86", "guests"), "dnsmasq": ("dnsmasq-base", "DHCP"),
     "nft": ("nftables", "the firewall"), "ip": ("iproute2", "networks"), "conntrack": ("conntrack", "cutting flows off"),
     "genisoimage": ("genisoimage", "config drives"),
 }

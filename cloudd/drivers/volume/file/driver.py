@@ -2,7 +2,8 @@
 by themselves; without, they are qcow2 layers on each other, never more than `chain_max`."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cloudd.drivers.volume.base import (
     Capabilities,
     Connection,
     Disk,
+    Extent,
     FromFile,
     FromImage,
     FromSnapshot,
@@ -45,7 +47,7 @@ from cloudd.drivers.volume.file.directory import Directory
 from cloudd.drivers.volume.file.disks import ServedDisk
 from cloudd.drivers.volume.file.family import Family
 from cloudd.drivers.volume.file.images import Images
-from cloudd.drivers.volume.file.layers import Layer, Layers
+from cloudd.drivers.volume.file.layers import Change, Layer, Layers
 from cloudd.drivers.volume.file.lengths import complete
 from cloudd.drivers.volume.file.making import PROVIDER, Maker
 from cloudd.drivers.volume.file.tools import said
@@ -79,7 +81,7 @@ class FileVolumes(VolumeDriver):
         with said("the directory"):
             await asyncio.to_thread(self.directory.open, self.config.group)
             self.maker.reflinks = self.directory.shares_blocks
-            self.layers.load()
+            await asyncio.to_thread(self.layers.load)
             await asyncio.to_thread(managing.settle_names, self.folder, self.layers)
         for layer in self.layers:
             if layer.prepared and self.layers.of_snapshot(layer.prepared):
@@ -135,10 +137,37 @@ class FileVolumes(VolumeDriver):
     async def _sweep(self, layer: Layer) -> None:
         """Remove a layer when nobody needs it, and then the one beneath."""
         now = self.layers.get(layer.id)
-        while now is not None and not now.named and not self.layers.children(now) and not now.prepared:
+        while now is not None and not now.named and self._lonely(now):
             beneath = self.layers.get(now.parent)
             await self.layers.remove(now)
             now = beneath
+
+    def _lonely(self, layer: Layer) -> bool:
+        return not self.layers.children(layer) and not self.family.pinned[layer.id]
+
+    async def _drop(self, layer: Layer, change: Change) -> None:
+        """Take a name off a layer, which goes with it when nobody else needs it: that takes no room on the disk."""
+        now = self.layers.get(layer.id)
+        if now is not None and not change(now).named and self._lonely(now):
+            await self.layers.remove(now)
+            layer = self.layers.get(now.parent) or now
+        else:
+            await self.layers.change(layer.id, change)
+        await self._sweep(layer)
+
+    @asynccontextmanager
+    async def _replaced(self, old: Layer, names: tuple[tuple[str, str], ...] = ()) -> AsyncIterator[None]:
+        """A volume gets a new layer within: then the old one is not it any more, but the snapshots that are named, however that ends."""
+        def without(now: Layer) -> Layer:
+            return replace(now, volume="", prepared="", snapshots=(*now.snapshots, *named))
+        named: tuple[tuple[str, str], ...] = ()
+        try:
+            yield
+            named = names
+        finally:
+            now = self.layers.of_volume(old.volume)
+            if now is not None and now.id != old.id:
+                await self._drop(old, without)
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
@@ -169,7 +198,7 @@ class FileVolumes(VolumeDriver):
         return await self._volume(ref.id, but) if isinstance(ref, VolumeRef) else await self._snapshot(ref.id)
 
     def _volume_info(self, layer: Layer) -> VolumeInfo:
-        return VolumeInfo(layer.volume, layer.size, self.layers.allocated(layer), layer.encrypted, len(self.layers.chain(layer)))
+        return VolumeInfo(layer.volume, layer.size, self.layers.allocated(layer), layer.encrypted, self.layers.depth(layer))
 
     def _snapshot_info(self, layer: Layer, snapshot_id: str) -> SnapshotInfo:
         return SnapshotInfo(snapshot_id, dict(layer.snapshots)[snapshot_id], layer.size, self.layers.allocated(layer), layer.encrypted)
@@ -191,8 +220,15 @@ class FileVolumes(VolumeDriver):
             layer = await self._of_volume(made, source, spec, passphrase)
         else:
             base = await self._snapshot(source.snapshot_id) if isinstance(source, FromSnapshot) else await self._image(source)
-            layer = await self.maker.derived(made, base, how, passphrase)
+            layer = await self._derived(made, base, spec, passphrase)
         return self._volume_info(layer)
+
+    async def _derived(self, made: Layer, base: Layer, spec: VolumeSpec, passphrase: Passphrase | None) -> Layer:
+        try:
+            with self.family.kept(base):
+                return await self.maker.derived(made, base, spec.encryption, passphrase)
+        finally:
+            await self._sweep(base)
 
     async def _image(self, source: FromImage) -> Layer:
         try:
@@ -208,19 +244,20 @@ class FileVolumes(VolumeDriver):
             base = await self._volume(source.volume_id, WRITTEN)
         if stands:
             least(made.size, base.size)
-            await self._freeze(base, passphrase)
-        layer = await self.maker.derived(made, base, spec.encryption, passphrase)
-        await self._sweep(base)
-        return layer
+            try:
+                with self.family.kept(base):
+                    await self._freeze(base, passphrase)
+                    return await self._derived(made, base, spec, passphrase)
+            finally:
+                await self._sweep(base)
+        return await self._derived(made, base, spec, passphrase)
 
     async def _freeze(self, base: Layer, passphrase: Passphrase | None = None, snapshot_id: str = "", *, prepared: bool = False) -> Layer:
         """The volume goes on in a new layer above; the old one is the snapshot, where one is wanted."""
         above = Layer(ids.new_uuid(), "qcow2", base.size, self.layers.next_made(), volume=base.volume,
                       prepared=snapshot_id if prepared else "")
-        made = await self.maker.above(above, base, passphrase)
-        named = () if prepared or not snapshot_id else ((snapshot_id, base.volume),)
-        await self.layers.change(base.id, lambda now: replace(now, volume="", snapshots=(*now.snapshots, *named)))
-        return made
+        async with self._replaced(base, () if prepared or not snapshot_id else ((snapshot_id, base.volume),)):
+            return await self.maker.above(above, base, passphrase)
 
     async def volume(self, volume_id: str) -> VolumeInfo:
         layer = self.layers.of_volume(volume_id)
@@ -239,23 +276,16 @@ class FileVolumes(VolumeDriver):
         if self.layers.of_volume(volume_id) is None:
             return
         layer = await self._volume(volume_id, OPEN)
-        await self._drop(layer, lambda now: replace(now, volume="", prepared=""))
+        await self._drop(layer, _no_volume)
 
-    async def _drop(self, layer: Layer, change: object) -> None:
-        """Take a name off a layer, which goes with it when nobody else needs it."""
-        left = await self.layers.change(layer.id, change)                               # type: ignore[arg-type]
-        if left is not None:
-            await self._sweep(left)
-
-    async def revert_volume(self, volume_id: str, snapshot_id: str) -> VolumeInfo:
+    async def revert_volume(self, volume_id: str, snapshot_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
         layer, base = await self._volume(volume_id, OPEN), await self._snapshot(snapshot_id)
         if dict(base.snapshots)[snapshot_id] != volume_id:
             raise VolumeError(f"snapshot {snapshot_id} is not one of volume {volume_id}")
         made = Layer(ids.new_uuid(), layer.format if layer.shared or layer.thick else base.format, layer.size, self.layers.next_made(),
                      volume=volume_id, encrypted=base.encrypted, shared=layer.shared, thick=layer.thick)
-        reverted = await self.maker.derived(made, base)
-        await self._drop(layer, lambda now: replace(now, volume="", prepared=""))
-        return self._volume_info(reverted)
+        async with self._replaced(layer):
+            return self._volume_info(await self.maker.derived(made, base, passphrase=passphrase))
 
     async def merge_volume(self, volume_id: str, *, alone: bool = False, passphrase: Passphrase | None = None) -> VolumeInfo:
         layer = await self._volume(volume_id, WRITTEN)
@@ -266,10 +296,11 @@ class FileVolumes(VolumeDriver):
             layer = self.layers.of_volume(volume_id) or layer
         if alone and layer.parent:
             plain = self.maker.reflinks or layer.thick or layer.shared
-            made = await self.maker.copied(replace(layer, id=ids.new_uuid(), made=self.layers.next_made(), parent="", prepared="",
-                                                   format="raw" if plain else "qcow2"), layer, passphrase)
-            await self._drop(layer, lambda now: replace(now, volume="", prepared=""))
-            layer = made
+            copy = replace(layer, id=ids.new_uuid(), format="raw" if plain else "qcow2", made=self.layers.next_made(), parent="",
+                           prepared="")
+            with self.family.kept(layer):
+                async with self._replaced(layer):
+                    return self._volume_info(await self.maker.copied(copy, layer, passphrase))
         return self._volume_info(layer)
 
     # -- snapshots --------------------------------------------------------------------------------------------------
@@ -280,7 +311,7 @@ class FileVolumes(VolumeDriver):
         if self.caps().live_snapshots is not LiveSnapshots.SWITCH or layer.shared:
             raise Unsupported(f"a snapshot of volume {volume_id} is not taken by switching its guest to another layer")
         if layer.prepared != safe(snapshot_id):
-            if len(self.layers.chain(layer)) >= self.config.chain_max:
+            if self.layers.depth(layer) >= self.config.chain_max:
                 raise Unsupported(f"volume {volume_id} has {self.config.chain_max} layers already: stop its server, so that they are "
                                   "merged, or take the snapshot then")
             layer = await self._freeze(layer, passphrase, snapshot_id, prepared=True)
@@ -320,7 +351,7 @@ class FileVolumes(VolumeDriver):
                 await self.layers.change(layer.id, lambda now: replace(now, prepared=""))
         if self.layers.of_snapshot(snapshot_id) is not None:
             layer = await self._snapshot(snapshot_id)
-            await self._drop(layer, lambda now: replace(now, snapshots=tuple(one for one in now.snapshots if one[0] != snapshot_id)))
+            await self._drop(layer, _no_snapshot(snapshot_id))
 
     # -- data -------------------------------------------------------------------------------------------------------
 
@@ -336,6 +367,8 @@ class FileVolumes(VolumeDriver):
 
     async def connect(self, volume_id: str, access: Access = Access()) -> Connection:
         layer = await self._volume(volume_id)
+        if volume_id in self.family.written:
+            raise VolumeBusy(f"volume {volume_id} is being written by cloudd itself")
         if access.shareable and layer.format != "raw":
             raise VolumeError(f"volume {volume_id} was not made for several servers at once")
         if layer.encrypted and access.encryption is None:
@@ -361,9 +394,9 @@ class FileVolumes(VolumeDriver):
             raise VolumeError(f"snapshot {ref.id} is not to be written")
         if layer.encrypted and passphrase is None:
             raise VolumeError(f"{ref.id} is encrypted, and came without its passphrase")
-        await complete(self.layers, layer)
         ended = self.family.opens(layer, ref.id if write else "")
         try:
+            await complete(self.layers, layer)
             with said(f"volume {ref.id}"):
                 if layer.format == "raw" and not layer.encrypted:
                     return PlainDisk(self.layers.path(layer), layer.size, write=write, ended=ended, hold=True)
@@ -375,6 +408,19 @@ class FileVolumes(VolumeDriver):
             raise
         return ServedDisk(served, layer.size, write=write, ended=ended)
 
+    async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
+        """What the layers above the snapshot's have; raw files that stand by themselves do not tell."""
+        layer, old = await self._referred(ref, WRITTEN), await self._snapshot(since)
+        above = [one.id for one in self.layers.chain(layer)]
+        if old.id not in above:
+            return None
+        if layer.encrypted and passphrase is None:
+            raise VolumeError(f"{ref.id} is encrypted, and came without its passphrase")
+        with self.family.kept(layer), said(f"volume {ref.id}"):
+            found = await tools.held(self.layers.files(layer), range(1, above.index(old.id) + 1), passphrase)
+        await self._sweep(layer)
+        return tuple(Extent(start, length, True) for start, length in found)
+
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,
                      passphrase: Passphrase | None = None) -> None:
         layer = await self._referred(ref, WRITTEN)
@@ -382,17 +428,16 @@ class FileVolumes(VolumeDriver):
             raise Unsupported(f"volumes are not written as {format}; possible are {', '.join(FORMATS)}")
         if layer.encrypted and passphrase is None:
             raise VolumeError(f"{ref.id} is encrypted, and came without its passphrase")
-        await complete(self.layers, layer)
-        ended = self.family.opens(layer)
         try:
-            with said(f"volume {ref.id}"):
+            with self.family.kept(layer), said(f"volume {ref.id}"):
+                await complete(self.layers, layer)
                 await tools.export(self.layers.files(layer), target, format, compress, passphrase)
         except BaseException:
             with suppress(FileNotFoundError):
                 target.unlink()
             raise
         finally:
-            ended()
+            await self._sweep(layer)
 
     # -- what is there already --------------------------------------------------------------------------------------
 
@@ -440,7 +485,15 @@ class FileVolumes(VolumeDriver):
                 await tools.export(self.layers.files(layer), part, "qcow2", False, None)
                 await asyncio.to_thread(files.settle, part, path)
         if isinstance(ref, VolumeRef):
-            await self._drop(layer, lambda now: replace(now, volume="", prepared=""))
+            await self._drop(layer, _no_volume)
         else:
-            await self._drop(layer, lambda now: replace(now, snapshots=tuple(one for one in now.snapshots if one[0] != ref.id)))
+            await self._drop(layer, _no_snapshot(ref.id))
         return path.name
+
+
+def _no_volume(now: Layer) -> Layer:
+    return replace(now, volume="", prepared="")
+
+
+def _no_snapshot(snapshot_id: str) -> Change:
+    return lambda now: replace(now, snapshots=tuple(one for one in now.snapshots if one[0] != snapshot_id))

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from cloudd.core import tasks
 from cloudd.drivers.volume.base import Passphrase, VolumeBusy, VolumeError
@@ -17,6 +18,7 @@ class Family:
         self._layers = layers
         self.connected: set[str] = set()                     # volumes that a guest has, or will open in a moment
         self.written: set[str] = set()                       # volumes that the daemon itself writes
+        self.pinned: Counter[str] = Counter()                # layers that others are being made from
         self._open: Counter[str] = Counter()                 # layers that it has open
         self._merges: dict[MergeTask, frozenset[str]] = {}
 
@@ -33,6 +35,17 @@ class Family:
             if volume_id:
                 self.written.discard(volume_id)
         return ended
+
+    @contextmanager
+    def kept(self, layer: Layer) -> Iterator[None]:
+        """Something is being made from a layer: it stays, and as it is."""
+        ended = self.opens(layer)
+        self.pinned[layer.id] += 1
+        try:
+            yield
+        finally:
+            self.pinned[layer.id] -= 1
+            ended()
 
     async def calm(self, layer: Layer) -> None:
         """Merges in the chain of a layer are called off, and have ended."""

@@ -10,6 +10,8 @@ from cloudd.drivers.volume.base import CachedImage
 from cloudd.drivers.volume.file.layers import Layer
 from cloudd.drivers.volume.file.making import Maker
 
+FRESH_SECONDS = 1.0                      # uses closer to each other are one
+
 
 class Images:
     def __init__(self, maker: Maker, most: int):
@@ -29,11 +31,12 @@ class Images:
 
     async def used(self, image_id: str) -> Layer:
         """Raises KeyError."""
-        layer = self._layers.of_image(image_id)
-        changed = layer and await self._layers.change(layer.id, lambda now: replace(now, used_at=time.time()))
-        if changed is None:
+        layer, now = self._layers.of_image(image_id), time.time()
+        if layer is not None and now - layer.used_at > FRESH_SECONDS:
+            layer = await self._layers.change(layer.id, lambda was: replace(was, used_at=now))
+        if layer is None:
             raise KeyError(image_id)
-        return changed
+        return layer
 
     def told(self, layer: Layer) -> CachedImage:
         return CachedImage(layer.image, layer.size, self._layers.allocated(layer), layer.used_at)

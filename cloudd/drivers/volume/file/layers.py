@@ -16,6 +16,8 @@ from typing import Any
 from cloudd.core import log, tasks
 from cloudd.core.disks import nodes
 from cloudd.core.disks.files import settle
+from cloudd.drivers.volume.base import VolumeError
+from cloudd.drivers.volume.file.tools import said
 
 LOG = log.get("cloudd.volumes.file")
 NEW = ".new"
@@ -53,6 +55,9 @@ class Layer:
         return self.size + self.offset
 
 
+Change = Callable[[Layer], Layer]
+
+
 class Layers:
     """All of them, in memory as on the disk."""
 
@@ -87,11 +92,17 @@ class Layers:
         return tuple(self._all[child] for child in sorted(self._children.get(layer.id, ())))
 
     def chain(self, layer: Layer) -> tuple[Layer, ...]:
-        """The layer and all below it."""
+        """The layer and all below it. Raises VolumeError when one is not there."""
         found = [layer]
         while found[-1].parent:
+            if found[-1].parent not in self._all:
+                raise VolumeError(f"the volume is damaged: the record of its layer {found[-1].parent} is missing")
             found.append(self._all[found[-1].parent])
         return tuple(found)
+
+    def depth(self, layer: Layer) -> int:
+        below = self._all.get(layer.parent)
+        return 1 + (self.depth(below) if below else 0)
 
     def volumes_on(self, layer: Layer) -> Iterator[str]:
         """The volumes whose data it is part of."""
@@ -120,11 +131,15 @@ class Layers:
     # -- changes ----------------------------------------------------------------------------------------------------
 
     def load(self) -> None:
-        self._all = {}
+        for index in (self._all, self._children, self._volumes, self._snapshots, self._images):
+            index.clear()
         for path in self.folder.glob(f"*{NEW}"):
             path.unlink()
         for path in sorted(self.folder.glob("*.json")):
-            layer = _read(json.loads(path.read_text()))
+            try:
+                layer = _read(json.loads(path.read_text()))
+            except (ValueError, TypeError, KeyError) as exc:
+                raise VolumeError(f"the record {path} is damaged: {exc}") from exc
             self._all[layer.id] = layer
         self._last = max((layer.made for layer in self), default=0)
         self._heal()
@@ -151,7 +166,7 @@ class Layers:
         await tasks.to_the_end(tasks.start("save a layer", self._save(layer)))
         return layer
 
-    async def change(self, layer_id: str, change: Callable[[Layer], Layer]) -> Layer | None:
+    async def change(self, layer_id: str, change: Change) -> Layer | None:
         """Change what is noted of a layer, by what is noted then; None when it is gone."""
         async with self._one:
             layer = self._all.get(layer_id)
@@ -162,7 +177,8 @@ class Layers:
             await tasks.to_the_end(tasks.start("remove a layer", self._remove(layer)))
 
     async def _save(self, layer: Layer) -> None:
-        await asyncio.to_thread(self._write, layer)
+        with said("a record"):
+            await asyncio.to_thread(self._write, layer)
         if old := self._all.get(layer.id):
             self._forget(old)
         self._all[layer.id] = layer
@@ -171,7 +187,8 @@ class Layers:
     async def _remove(self, layer: Layer) -> None:
         if self._all.pop(layer.id, None) is not None:
             self._forget(layer)
-        await asyncio.to_thread(self._unlink, layer)
+        with said("a record"):
+            await asyncio.to_thread(self._unlink, layer)
 
     def _unlink(self, layer: Layer) -> None:
         (self.folder / f"{layer.id}.json").unlink(missing_ok=True)
@@ -180,8 +197,12 @@ class Layers:
     def _write(self, layer: Layer) -> None:
         path = self.folder / f"{layer.id}.json"
         part = path.with_suffix(NEW)
-        part.write_text(json.dumps(asdict(layer)))
-        settle(part, path)
+        try:
+            part.write_text(json.dumps(asdict(layer)))
+            settle(part, path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
     def _note(self, layer: Layer) -> None:
         if layer.parent:

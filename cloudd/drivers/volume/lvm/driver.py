@@ -11,6 +11,7 @@ from cloudd.drivers.volume.base import (
     Capabilities,
     Connection,
     Disk,
+    Extent,
     Inventory,
     Kind,
     LiveSnapshots,
@@ -111,7 +112,7 @@ class LvmVolumes(VolumeDriver):
     async def delete_volume(self, volume_id: str) -> None:
         await self._making.delete(VOLUME, volume_id)
 
-    async def revert_volume(self, volume_id: str, snapshot_id: str) -> VolumeInfo:
+    async def revert_volume(self, volume_id: str, snapshot_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
         return told(volume_id, await self._making.revert(volume_id, snapshot_id))
 
     async def merge_volume(self, volume_id: str, *, alone: bool = False, passphrase: Passphrase | None = None) -> VolumeInfo:
@@ -179,8 +180,7 @@ class LvmVolumes(VolumeDriver):
                         await back.deactivate(logical)
 
         async def where() -> list[tuple[int, int]]:
-            known = logical if logical.thin_id > 0 else (await self._group.look(fresh=True)).volumes[logical.name]
-            return await self._map.of(known)
+            return await self._map.of(await self._known(logical))
 
         chunk = 0 if logical.thick else self._group.pool.chunk
         disk = LogicalDisk(device, logical.size, chunk, where, back.full, write=write, ended=ended)
@@ -197,6 +197,21 @@ class LvmVolumes(VolumeDriver):
             yield disk
         finally:
             await disk.close()
+
+    async def _known(self, logical: Logical) -> Logical:
+        """With the number that the pool has given it."""
+        return logical if logical.thin_id > 0 else (await self._group.look(fresh=True)).volumes[logical.name]
+
+    async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
+        now = await self._back.find(VOLUME if isinstance(ref, VolumeRef) else SNAPSHOT, ref.id)
+        then = await self._back.find(SNAPSHOT, since)
+        if then.fact("of") != (ref.id if isinstance(ref, VolumeRef) else now.fact("of")):
+            return None
+        if isinstance(ref, VolumeRef):
+            async with self._reading(now) as disk:
+                await disk.flush()
+        pieces = await self._map.changed(await self._known(then), await self._known(now))
+        return tuple(Extent(start, min(end, now.size) - start, True) for start, end in pieces if start < now.size)
 
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,
                      passphrase: Passphrase | None = None) -> None:
