@@ -193,9 +193,17 @@ async def test_who_goes_away_leaves_the_command_to_its_end(volumes, lvm):
     waiting = asyncio.ensure_future(volumes.volume(made))
     await asyncio.sleep(0)
     assert not waiting.done()
+    lvm.add(f"volume-{F}", lv_name=f"volume-{made}", lv_tags=f"cloudd,cloudd.volume={made}", lv_uuid="new")
     lvm.holds.pop("lvcreate").set()
     assert (await waiting).size == 8 * MIB
-    assert [command[0] for command in lvm.commands()] == ["lvcreate"]
+    assert [command[0] for command in lvm.commands()] == ["lvcreate", "lvs"]
+
+
+async def test_many_at_once_do_not_lose_sight_of_the_group(volumes, lvm):
+    made = [new_id() for _ in range(20)]
+    await asyncio.gather(*(volumes.create_volume(VolumeSpec(id_, GIB)) for id_ in made))
+    assert [command[0] for command in lvm.commands()] == ["lvcreate"] * 20
+    assert [(await volumes.volume(id_)).size for id_ in made] == [GIB] * 20 and not lvm.commands()
 
 
 async def test_a_device_that_an_operator_adds_is_found(volumes, lvm):

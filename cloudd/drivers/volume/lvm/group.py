@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from cloudd.core import log, tasks
 from cloudd.core.confined import ENVIRONMENT
@@ -28,6 +29,7 @@ PATHS = re.compile(r"/(?:dev|run|etc)/\S+")
 Run = Callable[[Sequence[str]], Awaitable[tuple[int, str, str]]]
 """Runs a command of LVM: its status, output and complaints."""
 Effect = Callable[[Report], Report]
+T = TypeVar("T")
 
 
 class LvmFailed(Exception):
@@ -75,12 +77,10 @@ class VolumeGroup:
         return await self.look()
 
     async def look(self, *, fresh: bool = False) -> Report:
-        """What is in the group, asked for again if `fresh` or if a command failed since."""
-        if fresh or self._known is None:
-            await self._in_turn(self._look, fresh)
-        if self._known is None:
-            raise BackendDown(f"the volume group {self.name} is not there, or empty")
-        return self._known
+        """What is in the group, asked for again if `fresh` or if a command failed since. Raises BackendDown."""
+        if self._known is not None and not fresh:
+            return self._known
+        return await self._in_turn(self._look, fresh)
 
     @property
     def pool(self) -> Pool:
@@ -100,7 +100,7 @@ class VolumeGroup:
         return pool
 
     async def change(self, command: str, *words: str, effect: Effect | None = None) -> None:
-        """Run a command, and note what it has done. Even if the caller goes away meanwhile. Raises VolumeError."""
+        """Run a command, and note what it has done. Raises VolumeError."""
         await self._in_turn(self._change, command, words, effect)
 
     def of(self, name: str) -> str:
@@ -108,26 +108,34 @@ class VolumeGroup:
 
     # -- in turn -----------------------------------------------------------------------------------------------------
 
-    async def _in_turn(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
-        async def turn() -> VolumeError | None:
+    async def _in_turn(self, work: Callable[..., Awaitable[T]], *args: object) -> T:
+        """To its end, even if the caller goes away meanwhile."""
+        async def turn() -> T | VolumeError:
             async with self._one:
                 try:
-                    await work(*args)
+                    return await work(*args)
                 except VolumeError as exc:
                     return exc
-                return None
-        if error := await asyncio.shield(tasks.start("lvm", turn())):
-            raise error
+        result = await asyncio.shield(tasks.start("lvm", turn()))
+        if isinstance(result, VolumeError):
+            raise result
+        return result
 
-    async def _look(self, fresh: bool) -> None:
+    async def _look(self, fresh: bool) -> Report:
         if fresh or self._known is None:
+            self._known = None
             self._known = parse(await self._told("lvs", *OPTIONS, self.name))
+        if self._known is None:
+            raise BackendDown(f"the volume group {self.name} is empty; docs/volumes.md says how a pool is made in it")
+        return self._known
 
     async def _change(self, command: str, words: Sequence[str], effect: Effect | None) -> None:
-        before, self._known = self._known, None
-        await self._told(command, *words)
-        if before is not None and effect is not None:
-            self._known = effect(before)
+        before, done = self._known, False
+        try:
+            await self._told(command, *words)
+            done = True
+        finally:
+            self._known = effect(before) if done and before is not None and effect is not None else None
 
     async def _told(self, command: str, *words: str) -> str:
         """The output of a command. One that finds devices missing looks for them once: an operator has added some."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from cloudd.drivers.volume.base import CachedImage
+from cloudd.drivers.volume.base import CachedImage, VolumeBusy
 from cloudd.drivers.volume.checked import safe
 from cloudd.drivers.volume.lvm import disks
 from cloudd.drivers.volume.lvm.backend import Backend
@@ -41,8 +42,9 @@ class Images:
         total = sum(image.allocated for image in images)
         for image in images:
             if total > self._back.config.image_cache_max_bytes and image.id != newest:
-                total -= image.allocated
-                await self.drop(image.id)
+                with suppress(VolumeBusy):                       # somebody copies it just now: the next one that comes makes room
+                    await self.drop(image.id)
+                    total -= image.allocated
 
     async def drop(self, image_id: str) -> None:
         await self._making.delete(IMAGE, image_id)

@@ -91,15 +91,16 @@ class Report:
     pools: dict[str, Pool]
 
     def found(self, kind: str, id_: str) -> Logical | None:
-        """The one that is it. Of two, the one that replaces the other."""
         tag = f"{OURS}.{kind}={id_}"
-        there = [one for one in self.volumes.values() if tag in one.tags]
-        return max(there, key=lambda one: any(one.fact("replaces") == other.uuid for other in there), default=None)
+        return _valid([one for one in self.volumes.values() if tag in one.tags])
 
     def ours(self, kind: str) -> list[tuple[str, Logical]]:
         """All of a kind, by id."""
-        ids = sorted({id_ for one in self.volumes.values() if (id_ := one.fact(kind))})
-        return [(id_, found) for id_ in ids if (found := self.found(kind, id_))]
+        claims: dict[str, list[Logical]] = {}
+        for one in self.volumes.values():
+            if id_ := one.fact(kind):
+                claims.setdefault(id_, []).append(one)
+        return [(id_, valid) for id_, there in sorted(claims.items()) if (valid := _valid(there))]
 
     def leftovers(self) -> list[Logical]:
         """What was never finished, and what was replaced."""
@@ -119,6 +120,11 @@ class Report:
 
     def renamed(self, old: str, new: str) -> "Report":
         return self.without(old).with_one(replace(self.volumes[old], name=new))
+
+
+def _valid(claims: list[Logical]) -> Logical | None:
+    """Of those that say they are one thing: the one that replaces the other."""
+    return max(claims, key=lambda one: any(one.fact("replaces") == other.uuid for other in claims), default=None)
 
 
 def name_of(kind: str, id_: str) -> str:
