@@ -28,10 +28,12 @@ class Managing:
         return "somebody has it open" if await self._back.opened(logical) else ""
 
     async def take_volume(self, volume_id: str, reference: str) -> Logical:
+        name = checked_reference(reference)
         async with self._back.turn(f"{VOLUME} {safe(volume_id)}"):
-            if there := await self._back.seek(VOLUME, volume_id):
+            report = await self._back.group.look(fresh=True)
+            if there := report.found(VOLUME, volume_id):
                 return there
-            found = await self._loose(reference)
+            found = await self._loose(report, name)
             taken = await self._making.became(found, tags_of(VOLUME, volume_id), *await self._flags(found))
             return await self._making.named(VOLUME, volume_id, taken)
 
@@ -42,17 +44,19 @@ class Managing:
         return ("-kn",)
 
     async def take_snapshot(self, volume_id: str, snapshot_id: str, reference: str) -> Logical:
+        name = checked_reference(reference)
         async with self._back.turn(f"{SNAPSHOT} {safe(snapshot_id)}"):
-            if there := await self._back.seek(SNAPSHOT, snapshot_id):
+            report = await self._back.group.look(fresh=True)
+            if there := report.found(SNAPSHOT, snapshot_id):
                 return there
-            found = await self._loose(reference)
-            if of_volume(found, await self._back.group.look()) != volume_id:
+            found = await self._loose(report, name)
+            if of_volume(found, report) != volume_id:
                 raise VolumeError(f"{reference} is no snapshot of volume {volume_id}")
             taken = await self._making.became(found, tags_of(SNAPSHOT, snapshot_id, of=volume_id), "-ky")
             return await self._making.named(SNAPSHOT, snapshot_id, taken)
 
-    async def _loose(self, reference: str) -> Logical:
-        found = (await self._back.group.look(fresh=True)).volumes.get(checked_reference(reference))
+    async def _loose(self, report: Report, reference: str) -> Logical:
+        found = report.volumes.get(reference)
         if found is None or found.ours:
             raise VolumeMissing(f"there is nothing called {reference} to manage")
         if found.kind != "thin" or found.pool != self._back.group.pool_name:
