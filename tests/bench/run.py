@@ -20,6 +20,7 @@ from tests.bench import (
     keys,
     layers,
     lists,
+    lvm,
     memory,
     refused,
     servers,
@@ -33,7 +34,7 @@ SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
     "start": start.figures, "idle": idle.figures, "identity": identity.figures, "lists": lists.figures, "servers": servers.figures,
     "writes": writes.figures, "keys": keys.figures,
     "images": images.figures, "jobs": jobs.figures, "firewall": firewall.figures, "memory": memory.figures, "refused": refused.figures,
-    "guest": guest.figures, "layers": layers.figures,
+    "guest": guest.figures, "layers": layers.figures, "lvm": lvm.figures,
 }
 
 
