@@ -57,11 +57,15 @@ BRIEF_FIELDS = (
     Field("metadata", f.TEXTS),
 )
 BRIEF = Shape("snapshot", *BRIEF_FIELDS)
-SNAPSHOT = Shape(
+MADE = Shape(
     "snapshot", *BRIEF_FIELDS,
     Field("group_snapshot_id", t.Text(null=True), of="row.group_snapshot_id", since=v.GROUP_SNAPSHOTS),
     Field("user_id", t.Text(), of="row.user_id", since=v.SNAPSHOT_USER),
     Field("consumes_quota", t.Bool(), of="row.counted", since=v.CONSUMES_QUOTA),
+)
+"""What is answered to who makes or changes a snapshot."""
+SNAPSHOT = Shape(
+    "snapshot", *MADE.fields,
     Field("os-extended-snapshot-attributes:progress", t.Text(null=True), sometimes=True,
           of=lambda seen, request: seen.row.progress if seen.extended else UNSET),
     Field("os-extended-snapshot-attributes:project_id", t.Text(), sometimes=True,
@@ -124,7 +128,7 @@ async def show(request: Request, tx: Any, snapshot: Snapshot) -> Seen:
     return (await see(request, tx, [snapshot]))[0]
 
 
-@resource.post(policy="volume:create_snapshot", body=NEW, status=202, reply=SNAPSHOT)
+@resource.post(policy="volume:create_snapshot", body=NEW, status=202, reply=MADE)
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Seen:
     """Take a snapshot of a volume."""
     force = body.get("force")
@@ -137,7 +141,7 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Seen:
     return (await see(request, tx, [snapshot]))[0]
 
 
-@resource.put("/{snapshot}", policy="volume:update_snapshot", body=CHANGE, reply=SNAPSHOT)
+@resource.put("/{snapshot}", policy="volume:update_snapshot", body=CHANGE, reply=MADE)
 async def update(request: Request, tx: Any, snapshot: Snapshot, body: dict[str, Any]) -> Seen:
     """Change what is only written down of a snapshot."""
     values = {name: body.get(name, body.get(f"display_{name}")) for name in ("name", "description")
