@@ -20,7 +20,6 @@ from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Change, Field, Page, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import UNSET
 
 ADMIN = "volume_extension:snapshot_admin_actions:"
@@ -79,7 +78,7 @@ COLUMNS = {**TEXTS, "id": Snapshot.id, "volume_id": Snapshot.volume_id, "size": 
            "group_snapshot_id": Snapshot.group_snapshot_id, "encryption_key_id": Snapshot.encryption_key_id}
 PUBLIC: dict[str, Change | None] = {**dict.fromkeys(("name", "status", "volume_id", "availability_zone")),
                                     "metadata": v.SNAPSHOT_METADATA_FILTER, "consumes_quota": v.CONSUMES_QUOTA}
-LISTING = Listing(
+LISTING = f.Rows(
     Snapshot,
     filters=f.with_likes({
         **{name: f.exact(column) for name, column in COLUMNS.items()},
