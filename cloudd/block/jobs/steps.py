@@ -22,6 +22,11 @@ def backends(run: Run) -> Backends:
     return run.parts.service(Backends)
 
 
+def driver_of(run: Run, volume: Volume | None) -> VolumeDriver:
+    """The driver of the back end that a volume lies in. Raises Unavailable for one that lies nowhere."""
+    return backends(run).of(volume.host if volume is not None else None)
+
+
 async def volume_of(run: Run) -> Volume:
     async with run.read() as tx:
         return await tx.get_one(Volume, run.input["volume"])
