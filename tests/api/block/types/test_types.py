@@ -196,7 +196,7 @@ async def test_default_types_of_projects(cloud):
     wanted = {"default_type": {"project_id": user.project_id, "volume_type_id": made["id"]}}
     assert (await admin.put(path, {"default_type": {"volume_type": made["name"]}})).body == wanted
     assert (await admin.get(path)).body == wanted
-    assert wanted["default_type"] in (await admin.get(f"{B}/default-types/")).body["default_types"]
+    assert wanted["default_type"] in (await admin.get(f"{B}/default-types")).body["default_types"]
     assert (await user.get(f"{T}/default")).body["volume_type"]["id"] == made["id"]
     assert (await cloud.demo.get(f"{T}/default")).body["volume_type"]["name"] == "__DEFAULT__"
     refused = await cloud.admin.delete(f"{T}/{made['id']}")
