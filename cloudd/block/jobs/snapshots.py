@@ -70,7 +70,9 @@ async def mark_kept(run: Run, error: BaseException) -> None:
 
 async def take_over(run: Run) -> None:
     snapshot, volume = await steps.snapshot_of(run)
-    info = await steps.backends(run).of(volume and volume.host).manage_snapshot(snapshot.volume_id, snapshot.id, run.input["reference"])
+    driver = steps.backends(run).of(volume and volume.host)
+    reference = await steps.named(driver, run.input["reference"], snapshot.volume_id)
+    info = await driver.manage_snapshot(snapshot.volume_id, snapshot.id, reference)
     if info.size > snapshot.volume_size * GIB:
         raise BadRequest(f"{run.input['reference']} has {info.size} bytes, its volume only {snapshot.volume_size} GiB.")
 

@@ -469,6 +469,11 @@ class VolumeDriver(ABC):
         """Read or write from within the daemon. Raises VolumeBusy for writing what a guest has open, or what somebody writes."""
 
     @abstractmethod
+    async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
+        """The pieces that may read otherwise than in a snapshot of the same volume, in order; None where that cannot be told. What lies
+        behind the end that the volume had then is among them only where it was written."""
+
+    @abstractmethod
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,
                      passphrase: Passphrase | None = None) -> None:
         """A complete copy in a local file, sparse: raw, qcow2, vmdk, vdi, vhdx, vpc."""

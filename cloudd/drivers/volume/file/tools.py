@@ -95,12 +95,24 @@ async def take_in(source: Sequence[nodes.File], numbers: range, target: Sequence
         await into.flush()
 
 
-async def _pieces(disk: Client, numbers: range) -> AsyncIterator[tuple[int, int]]:
+async def held(files: Sequence[nodes.File], numbers: range, passphrase: Passphrase | None) -> list[tuple[int, int]]:
+    """Where some layers have something, by their numbers from the top: (offset, length), none touching the next."""
+    found: list[tuple[int, int]] = []
+    async with AsyncExitStack() as opened:
+        disk = await _served(opened, files, passphrase, write=False)
+        async for start, length in _pieces(disk, numbers, 1 << 62):
+            if found and sum(found[-1]) == start:
+                start, length = found[-1][0], found.pop()[1] + length
+            found.append((start, length))
+    return found
+
+
+async def _pieces(disk: Client, numbers: range, most: int = PIECE) -> AsyncIterator[tuple[int, int]]:
     at = 0
     while at < disk.size:
         for length, number in await disk.depths(at, disk.size - at):
-            for start in range(at, at + length, PIECE) if number in numbers else ():
-                yield start, min(PIECE, at + length - start)
+            for start in range(at, at + length, most) if number in numbers else ():
+                yield start, min(most, at + length - start)
             at += length
 
 
