@@ -38,8 +38,12 @@ EVENT = "event"
 """Where a job's memory keeps the event that it waited for."""
 
 TABLE = JobRow.__table__
+BEGUN = ("state", "started_at")
+"""The columns that say that a job runs."""
+
 T = TypeVar("T")
 Action = Callable[["Run"], Awaitable[None]]
+Change = Callable[[AsyncSession], Awaitable[None]]
 Reached = Callable[["Run", str], Awaitable[None]]
 Registry: dict[str, "Job"] = {}
 
@@ -50,12 +54,16 @@ class Step:
 
     `waits(run)` says so from the job's input and memory when `do` has ended (None: nothing). The step is over when the event has
     come, which is then `run.event`; one that came since the step began counts.
+
+    `brief`: it takes a moment and may be done again after the steps that follow, so that its end is not worth a commit: it is saved
+    with the next step that is. A crash until then begins at the step after the last saved one.
     """
 
     do: Action
     undo: Action | None = None
     deadline: str = "machine"
     waits: Callable[["Run"], Wait | None] | None = None
+    brief: bool = False
 
     @property
     def name(self) -> str:
@@ -77,7 +85,17 @@ class Job:
     def __init__(self, kind: str, steps: Iterable[Step], on_fail: Any = None, limit: int | None = None):
         for key, value in (("kind", kind), ("steps", tuple(steps)), ("on_fail", on_fail), ("limit", limit)):
             object.__setattr__(self, key, value)
+        for step, following in zip(self.steps, (*self.steps[1:], None), strict=True):
+            if step.brief and (step.waits or following is None or following.waits):
+                raise ValueError(f"{kind}: step {step.name} must be saved: it is the last one, or waits, or is followed by one that does")
         Registry[kind] = self
+
+
+async def together(*works: Awaitable[Any]) -> None:
+    """Do what does not depend on each other at once. All of it has ended when the first error is raised: undoing meets none of it."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 class StepFailed(CloudError):
@@ -170,7 +188,9 @@ class Run:
         self.forward = row.state != "undoing"
         self.begun = row.state != "queued"
         self.next: JobRow | None = None                      # what was merged into this job when it had begun already
-        self.unsaved: dict[str, Any] = {} if self.begun else {"state": "running", "started_at": clock.now()}
+        self.unsaved: dict[str, Any] = {} if self.begun else dict(zip(BEGUN, ("running", clock.now()), strict=True))
+        self.changes: list[Change] = []                      # of rows, to be written with what is saved next
+        self.handed: dict[str, Any] = {}                     # from step to step, in memory only: after a restart it is not there
 
     def driver(self, kind: type[T]) -> T:
         return self.parts.driver(kind)
@@ -197,10 +217,20 @@ class Run:
         """The transaction that ends the step: its rows and the job's progress are committed together."""
         await self._reached(self, "done")
         async with self.parts.database.write(self._at_step) as tx:
+            await self._write_changes(tx)
             yield tx
             if not (self.forward and await self._wait(tx)):
                 await self._advance(tx)
         self.saved = True
+
+    def later(self, change: Change) -> None:
+        """Write these rows with what is saved next, and before it. Not at all when the job is turned round."""
+        self.changes.append(change)
+
+    async def _write_changes(self, tx: AsyncSession) -> None:
+        changes, self.changes = self.changes, []
+        for change in changes:
+            await change(tx)
 
     async def _wait(self, tx: AsyncSession) -> bool:
         """Begin to wait, if this step does and what it waits for has not come already."""
@@ -242,19 +272,40 @@ class Run:
             self.memory[EVENT] = waits.came(event)
             last = self.row.step + 1 == len(self.job.steps)
             values |= {**self._at(self.row.step + 1), "waits": None if last else {"since": event.serial}, "memory": self.memory}
+        self._save_later(values)
+
+    def go_past(self) -> None:
+        """A brief step is done."""
+        self._save_later({**self._at(self.row.step + 1), "memory": self.memory})
+
+    def turn_round(self) -> None:
+        """From here on it is undone."""
+        self.forward = False
+        self.changes.clear()
+
+    def _save_later(self, values: dict[str, Any]) -> None:
         self.unsaved |= values
         for key, value in values.items():
             setattr(self.row, key, value)
 
     async def store(self, tx: AsyncSession, **values: Any) -> None:
-        """Write values of the job's row, and keep the copy in memory equal."""
-        values = {**self.unsaved, **values}
+        """Write values of the job's row, with all that was to be saved later, and keep the copy in memory equal."""
+        await self._write_changes(tx)
+        unsaved, self.unsaved = self.unsaved, {}
+        await self._update(tx, {**unsaved, **values})
+
+    async def say_begun(self, tx: AsyncSession) -> None:
+        """That it runs, in the middle of a step: nothing else is saved before its time."""
+        if not self.begun:
+            await self._update(tx, {name: self.unsaved.pop(name) for name in BEGUN})
+
+    async def _update(self, tx: AsyncSession, values: dict[str, Any]) -> None:
         await tx.execute(update(TABLE).where(TABLE.c.id == self.row.id).values(**values))
         if not self.begun and self.next is not None:
             tx.add(self.next)
             await tx.flush()
             signal(tx, "jobs", self.next)
-        self.begun, self.unsaved = True, {}
+        self.begun = True
         for key, value in values.items():
             setattr(self.row, key, value)
 
