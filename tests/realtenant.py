@@ -168,10 +168,10 @@ class Tenant:
 
     def qemu(self, server: str) -> int | None:
         """The process of a server's guest."""
-        name = self._domain_names().get(server)
+        name = self.domain_names().get(server)
         return self.cloud.libvirt.guests().get(name) if name else None
 
-    def _domain_names(self) -> dict[str, str]:
+    def domain_names(self) -> dict[str, str]:
         """Names of domains by server: of those that run and of those that are only defined."""
         found = {}
         for folder in ("etc/libvirt/qemu", "run/libvirt/qemu"):
@@ -189,7 +189,7 @@ class Tenant:
 
     def traces(self) -> set[str]:
         """All that guests leave on the machine: domains, files, links, firewall, what DHCP knows."""
-        found = {f"domain {server} {name}" for server, name in self._domain_names().items()}
+        found = {f"domain {server} {name}" for server, name in self.domain_names().items()}
         found |= {f"qemu {name}" for name in self.cloud.libvirt.guests()}
         for folder in (self.cloud.state / "instances", self.cloud.state / "run", self.cloud.run_dir,
                        self.cloud.libvirt.state / "var/lib/libvirt/qemu", self.cloud.state / "snapshots"):
@@ -198,13 +198,13 @@ class Tenant:
             for file in (self.cloud.state / "network/dhcp").glob(f"*/{names}"):
                 found |= {f"dhcp {line}" for line in file.read_text().splitlines()}
         for namespace in (self.cloud.node, self.cloud.host, *self.cloud.own_namespaces()):
-            found |= {f"{namespace} {line}" for line in (*_links(namespace), *_rules(namespace))}
+            found |= {f"{namespace} {line}" for line in (*(f"link {name}" for name in links(namespace)), *_rules(namespace))}
         return found
 
 
-def _links(namespace: str) -> set[str]:
+def links(namespace: str) -> set[str]:
     with netns.route(namespace) as ip:
-        return {f"link {link.get_attr('IFLA_IFNAME')}" for link in ip.get_links()}
+        return {link.get_attr("IFLA_IFNAME") for link in ip.get_links()}
 
 
 FILLED_BY_TRAFFIC = ("connections_", "full", "refused")      # sets of the firewall's that come and go with what guests send

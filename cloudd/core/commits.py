@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from cloudd.core import tasks
-from cloudd.core.sqlite import given_up, require_open
+from cloudd.core.sqlite import Direct, given_up, require_open
 from cloudd.core.tasks import to_the_end
 
 GROUP_SECONDS = 0.005
@@ -60,6 +60,7 @@ class Commits:
 
     def __init__(self, engine: AsyncEngine, listener: Listener, share: bool):
         self._engine, self._listener, self._share = engine, listener, share
+        self._session = Direct if share else AsyncSession
         self._line: deque[tuple[asyncio.Future[None], Hashable]] = deque()
         self._busy = False
         self._group: Group | None = None                      # that the next may join
@@ -73,7 +74,7 @@ class Commits:
             group = await self._join(kind)
             began = time.perf_counter()
             mode = "create_savepoint" if group.members else "rollback_only"
-            tx = AsyncSession(group.connection, expire_on_commit=False, join_transaction_mode=mode)  # type: ignore[arg-type]
+            tx = self._session(group.connection, expire_on_commit=False, join_transaction_mode=mode)  # type: ignore[arg-type]
             try:
                 yield tx
                 await tx.commit()

@@ -105,10 +105,12 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._reader = self._engine(pool_size, write=False)
         self._writer = self._engine(1, write=True)
+        self._session = sqlite.Direct if self.is_sqlite else AsyncSession
         self._commits = Commits(self._writer, self, share=self.is_sqlite)
         self._outages = outage.Watch()
         self._listeners: dict[str, list[Listener]] = {}
         self._touched: set[str] = set()
+        self._kept: dict[str, dict[Any, Any]] = {}
         self._watchers: list[tuple[frozenset[str], Callable[[], None]]] = []
         self._probing = asyncio.Lock()
         self._written = float("-inf")
@@ -135,6 +137,7 @@ class Database:
 
     def changed_outside(self) -> None:
         """Another process wrote to the database: all that is kept of it in memory is old."""
+        self._kept.clear()
         for _, callback in self._watchers:
             callback()
         for callback in itertools.chain(*self._listeners.values()):
@@ -143,6 +146,11 @@ class Database:
     def _touch(self, connection: Any, statement: Any, *_: Any) -> None:
         if getattr(statement, "is_dml", False):
             self._touched.add((INSERTED if statement.is_insert else "") + statement.table.name)
+
+    def keeping(self, table: str) -> dict[Any, Any] | None:
+        if {table, INSERTED + table} & self._touched:
+            return None
+        return self._kept.setdefault(table, {})
 
     def _engine(self, pool_size: int, write: bool) -> AsyncEngine:
         if not self.is_sqlite:
@@ -156,7 +164,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A read-only transaction: one consistent view, rolled back at the end. Raises DatabaseDown."""
         with self._outages.told():
-            async with AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as tx:
+            async with self._session(self._reader, expire_on_commit=False, autoflush=False) as tx:
                 yield tx
 
     def write(self, kind: Hashable = None) -> AbstractAsyncContextManager[AsyncSession]:
@@ -171,6 +179,7 @@ class Database:
     async def _write(self, kind: Hashable) -> AsyncIterator[AsyncSession]:
         with self._outages.told():
             async with self._commits.transaction(kind) as tx:
+                tx.info["database"] = self
                 yield tx
 
     def begun(self) -> None:
@@ -182,6 +191,8 @@ class Database:
             self._outages.worked()
             self._written = time.monotonic()
             self.busy_seconds += seconds
+        for table in self._touched:
+            self._kept.pop(table.removeprefix(INSERTED), None)
         for tables, callback in self._watchers:
             if tables & self._touched:
                 callback()
@@ -238,13 +249,21 @@ def reaching(url: URL) -> Iterator[None]:
 async def savepoint(tx: AsyncSession) -> AsyncIterator[AsyncSession]:
     """A part of a write transaction: when the block raises, what it changed is undone, and what it wanted after the commit forgotten."""
     callbacks, signals = list(tx.info.get("after_commit", ())), {name: list(news) for name, news in tx.info.get("signals", {}).items()}
+    database = tx.info.get("database")
     try:
         async with tx.begin_nested():
             yield tx
     except BaseException:
         tx.info.clear()
-        tx.info.update(after_commit=callbacks, signals=signals)
+        tx.info.update(after_commit=callbacks, signals=signals, database=database)
         raise
+
+
+def keeping(tx: AsyncSession, model: type[Base]) -> dict[Any, Any] | None:
+    """Where what was read from a model's few and steady rows is kept until a commit changes any of them. None where it must be read:
+    outside of write transactions, which alone see what is newest, and in one in which some were changed."""
+    database = tx.info.get("database")
+    return database.keeping(model.__tablename__) if database is not None else None
 
 
 def after_commit(tx: AsyncSession, callback: Callable[[], None]) -> None:

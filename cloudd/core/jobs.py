@@ -178,13 +178,14 @@ class Run:
     begins again.
     """
 
-    def __init__(self, parts: Parts, row: JobRow, job: Job, reached: Reached, paused: Callable[["Run"], None]):
+    def __init__(self, parts: Parts, row: JobRow, job: Job, reached: Reached, paused: Callable[["Run"], None], *, new: bool = False):
         self.parts, self.row, self.job, self._reached, self._paused = parts, row, job, reached, paused
         self.input: dict[str, Any] = row.input
         self.memory: dict[str, Any] = dict(row.memory)
         self.context = internal(row.project_id, row.user_id, row.request_id)
         self.cancelled = asyncio.Event()
         self.saved = False
+        self.new = new                                       # nobody has worked on it before
         self.forward = row.state != "undoing"
         self.begun = row.state != "queued"
         self.next: JobRow | None = None                      # what was merged into this job when it had begun already
@@ -203,9 +204,12 @@ class Run:
     def read(self) -> AbstractAsyncContextManager[AsyncSession]:
         return self.parts.database.read()
 
-    def write(self) -> AbstractAsyncContextManager[AsyncSession]:
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction in the middle of a step; the step may run again after it."""
-        return self.parts.database.write(("write", *self._at_step))
+        async with self.parts.database.write(("write", *self._at_step)) as tx:
+            await self._write_changes(tx)
+            yield tx
 
     @property
     def _at_step(self) -> tuple[Any, ...]:
@@ -221,16 +225,17 @@ class Run:
             yield tx
             if not (self.forward and await self._wait(tx)):
                 await self._advance(tx)
-        self.saved = True
+        self.saved = self.new = True
 
     def later(self, change: Change) -> None:
-        """Write these rows with what is saved next, and before it. Not at all when the job is turned round."""
+        """Write these rows with the next thing that is written, and before it; perhaps again, when the step is done again after a
+        crash. Not at all when the job is turned round."""
         self.changes.append(change)
 
     async def _write_changes(self, tx: AsyncSession) -> None:
-        changes, self.changes = self.changes, []
-        for change in changes:
+        for change in (changes := list(self.changes)):
             await change(tx)
+        after_commit(tx, lambda: self.changes.__delitem__(slice(len(changes))))
 
     async def _wait(self, tx: AsyncSession) -> bool:
         """Begin to wait, if this step does and what it waits for has not come already."""
@@ -279,7 +284,9 @@ class Run:
         self._save_later({**self._at(self.row.step + 1), "memory": self.memory})
 
     def turn_round(self) -> None:
-        """From here on it is undone."""
+        """From here on it is undone: with the brief steps that follow, if a life before this may have been there."""
+        while not self.new and self.row.step < len(self.job.steps) and self.job.steps[self.row.step].brief:
+            self.row.step += 1
         self.forward = False
         self.changes.clear()
 
@@ -290,7 +297,6 @@ class Run:
 
     async def store(self, tx: AsyncSession, **values: Any) -> None:
         """Write values of the job's row, with all that was to be saved later, and keep the copy in memory equal."""
-        await self._write_changes(tx)
         unsaved, self.unsaved = self.unsaved, {}
         await self._update(tx, {**unsaved, **values})
 

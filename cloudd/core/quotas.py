@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloudd.core.database import keeping
 from cloudd.core.errors import OverQuota
 from cloudd.core.tables import QuotaRow
 
@@ -23,10 +24,20 @@ class Quotas:
 
     async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
         """Every limit of a project (or of a user in it, where the user has one of his own)."""
+        return {**self.defaults, **await self.own(tx, project_id, user_id)}
+
+    async def own(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
+        """Those that differ from the defaults."""
+        kept, key = keeping(tx, QuotaRow), (self.service, project_id, user_id)
+        if kept is not None and key in kept:
+            return kept[key]
         query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
                                        QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
-        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
-        return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
+        rows = (await tx.execute(query)).scalars()
+        own = {row.resource: row.hard_limit for row in rows if row.resource in self.defaults}
+        if kept is not None:
+            kept[key] = own
+        return own
 
     async def of_projects(self, tx: AsyncSession) -> dict[str, dict[str, int]]:
         """Every limit of each project that has one of its own."""

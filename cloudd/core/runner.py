@@ -58,10 +58,12 @@ class Runner:
         self._over_rows: dict[str, EventRow | None] = {}      # waits that ended: with which event, None at the deadline
         self._known: dict[str, JobRow] = {}                   # what is open, those included that are left alone
         self._handed: list[JobRow] = []
+        self._new: set[str] = set()                           # of those that were handed to us and not begun
         self._cancels: set[str] = set()
         self._deaf: list[Callable[[], None]] = []
-        self._looked, self._newest = float("-inf"), 0
-        self._must_look = True
+        self._newest = 0
+        self._must_look, self._time_to_look = True, False
+        self._next_look: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         listen = self.parts.database.listen
@@ -72,6 +74,8 @@ class Runner:
     async def stop(self, grace: float = 10.0) -> None:
         """Start nothing more, let steps reach their save for `grace` seconds, cancel the rest (they run again)."""
         self._stopping = True
+        if self._next_look is not None:
+            self._next_look.cancel()
         self._waits.stop()
         for stop_listening in self._deaf:
             stop_listening()
@@ -103,6 +107,7 @@ class Runner:
                 self._cancels.add(item.resource)
             elif kept(item):
                 self._handed.append(item)
+                self._new.add(item.id)
         self._wake()
 
     def _merged(self, news: Merged) -> None:
@@ -143,17 +148,27 @@ class Runner:
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake)
 
     async def _schedule(self) -> None:
-        if self._must_look or time.monotonic() > self._looked + LOOK_SECONDS:
+        if self._must_look or self._time_to_look:              # at the start: what had begun has its locks before anything else begins
             await self._look()
         if self._cancels:
             await self._read_cancels()
+        self._begin()
+        if self._running and self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look_again)
+        if not self._queue and not self._running and not self._news.is_set():
+            self._idle.set()
+
+    def _look_again(self) -> None:
+        self._next_look, self._time_to_look = None, True
+        self._wake()
+
+    def _begin(self) -> None:
+        """Launch what may run of what was handed to us and of what waits."""
         handed, self._handed = self._handed, []
         for row in handed:
             self._take(row)
         for row in [] if self._stopping else self._queue.begin():
             self._launch(row)
-        if not self._queue and not self._running and not self._news.is_set():
-            self._idle.set()
 
     async def _look(self) -> None:
         """Take what is open in the table and was not handed to us: all of it at the start and when news may have been lost."""
@@ -171,7 +186,7 @@ class Runner:
         except BaseException:
             self._must_look = self._must_look or whole
             raise
-        self._looked = time.monotonic()
+        self._time_to_look = False
 
     def _take(self, row: JobRow) -> None:
         """A job that is new to us, to the queue or to those that wait."""
@@ -207,7 +222,8 @@ class Runner:
             self._over(row, None)
 
     def _launch(self, row: JobRow) -> None:
-        run = Run(self.parts, row, Registry[row.kind], self.reached, self._paused)
+        run = Run(self.parts, row, Registry[row.kind], self.reached, self._paused, new=row.id in self._new)
+        self._new.discard(row.id)
         if row.cancel:
             run.cancelled.set()
         self._running[row.id] = (run, tasks.start(f"job {row.kind} {row.resource_id}", self._work(run)))
@@ -261,7 +277,7 @@ class Runner:
 
     async def _say_begun(self, run: Run) -> None:
         with contextlib.suppress(DatabaseDown):
-            async with run.write() as tx:
+            async with self.parts.database.write() as tx:
                 await run.say_begun(tx)
 
     async def _until_saved(self, run: Run) -> None:
@@ -301,7 +317,7 @@ class Runner:
                 return
             run.turn_round()
             async with run.write() as tx:
-                await run.store(tx, state="undoing", error=_words(error), memory=run.memory, waits=None)
+                await run.store(tx, state="undoing", step=run.row.step, error=_words(error), memory=run.memory, waits=None)
         else:
             error = StepFailed(run.row.error or "interrupted")
         await self._back(run)

@@ -6,7 +6,7 @@ of another process, the beginning of a write transaction.
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import await_only
 
 from cloudd.core.outage import DatabaseDown
@@ -22,6 +22,7 @@ from cloudd.core.tasks import to_the_end
 
 READER, WRITER = "sqlite+reader", "sqlite+writer"
 LOCK_SECONDS = 30
+BUFFERED = {"prebuffer_rows": True}
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4000", "temp_store=MEMORY")
 
 
@@ -114,6 +115,59 @@ class Writer(Reader):
     def aside(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Run a call in the writer's thread, and the loop meanwhile."""
         await_only(to_the_end(asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)))
+
+
+class Direct(AsyncSession):
+    """An AsyncSession whose calls wait for nothing, so that none is worth the greenlet that SQLAlchemy makes for each. Only a reader's
+    first may wait: for a connection of the pool.
+    """
+
+    async def _connected(self) -> None:
+        if isinstance(self.bind, AsyncEngine) and not self.sync_session.in_transaction():
+            await self.connection()
+
+    async def execute(self, statement: Any, params: Any = None, *, execution_options: Mapping[str, Any] = BUFFERED,
+                      **options: Any) -> Any:
+        await self._connected()
+        if execution_options is not BUFFERED:
+            execution_options = {**execution_options, **BUFFERED}
+        return self.sync_session.execute(statement, params, execution_options=execution_options, **options)
+
+    async def get(self, *what: Any, **options: Any) -> Any:
+        await self._connected()
+        return self.sync_session.get(*what, **options)
+
+    async def get_one(self, *what: Any, **options: Any) -> Any:
+        await self._connected()
+        return self.sync_session.get_one(*what, **options)
+
+    async def flush(self, objects: Any = None) -> None:
+        self.sync_session.flush(objects)
+
+    async def refresh(self, instance: object, *what: Any, **options: Any) -> None:
+        await self._connected()
+        self.sync_session.refresh(instance, *what, **options)
+
+    async def merge(self, instance: Any, **options: Any) -> Any:
+        await self._connected()
+        return self.sync_session.merge(instance, **options)
+
+    async def delete(self, instance: object) -> None:
+        await self._connected()
+        self.sync_session.delete(instance)
+
+    async def commit(self) -> None:
+        self.sync_session.commit()
+
+    async def rollback(self) -> None:
+        self.sync_session.rollback()
+
+    async def close(self) -> None:
+        self.sync_session.close()
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.sync_session.close()
+        await asyncio.sleep(0)                                # who only reads, in a loop, must let others have theirs
 
 
 def require_open(door: Any) -> None:

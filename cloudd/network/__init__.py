@@ -19,6 +19,7 @@ from cloudd.network.claims import (
 )
 from cloudd.network.dataplane.metadata import on_metadata
 from cloudd.network.dataplane.wiring import plug as plug_port
+from cloudd.network.dataplane.wiring import plugged as ports_plugged
 from cloudd.network.dataplane.wiring import port_counters, unwire, wire
 from cloudd.network.dataplane.wiring import prepare as prepare_port
 from cloudd.network.l2.auto_topology import get as auto_network
@@ -51,6 +52,6 @@ __all__ = [
     "default_security_group", "delete_port", "delete_security_group", "delete_security_group_rule", "disassociate_floating_ip",
     "find_security_group", "find_security_group_rule", "get_network", "get_port", "has_subnets", "limits",
     "list_security_groups", "on_metadata", "plug_port", "port_by_address", "port_counters", "port_views",
-    "prepare_port", "release_port", "security_groups", "security_groups_by_id", "unwire", "update_port",
+    "ports_plugged", "prepare_port", "release_port", "security_groups", "security_groups_by_id", "unwire", "update_port",
     "update_security_group", "usable_networks", "used", "validate_auto_network", "wire",
 ]

@@ -6,19 +6,33 @@ import os
 import pytest
 
 from tests.fault.real import IMAGE, household
-from tests.realtenant import C, N, short_name, until
+from tests.realtenant import C, N, links, short_name, until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
               pytest.mark.skipif(not IMAGE.exists(), reason=f"no test guest: {IMAGE} is made by `make guest`")]
 CREATE, DELETE = "compute.server.create", "compute.server.delete"
-# the numbers of their steps: disks, definition, start with its wiring, run, and when it is done; definition, wiring, disks, rows
-BOOT_MOMENTS, DELETE_MOMENTS = range(5), range(4)
+# what a boot leaves on the machine, one after the other, most of it before its job saves anything; the numbers of a deletion's steps:
+# definition, wiring, disks, rows
+BOOT_MOMENTS, DELETE_MOMENTS = ("ordered", "disk", "domain", "tap", "process", "done"), range(4)
 
 
 @pytest.fixture(scope="module")
 async def house():
     async with household() as made:
         yield made
+
+
+async def come_to(house, server: str, moment: str) -> None:
+    """Wait until a boot has come so far."""
+    tap = (await house.tenant.ports(server))[0]["id"][:11]
+
+    def come() -> bool:
+        tenant, cloud = house.tenant, house.cloud
+        return {"ordered": True, "disk": (cloud.state / "instances" / server / "root").exists(),
+                "domain": server in tenant.domain_names(), "tap": f"tap{tap}" in links(cloud.host) | links(cloud.node),
+                "process": tenant.qemu(server) is not None,
+                "done": any(kind == CREATE and state == "done" for kind, state, _ in tenant.jobs(server))}[moment]
+    await until(lambda: asyncio.to_thread(come), 60)
 
 
 async def killed_at(house, server: str, kind: str, step: int) -> None:
@@ -30,11 +44,12 @@ async def killed_at(house, server: str, kind: str, step: int) -> None:
     await house.kill()
 
 
-@pytest.mark.parametrize("step", BOOT_MOMENTS)
-async def test_killed_while_a_server_is_built(house, step):
+@pytest.mark.parametrize("moment", BOOT_MOMENTS)
+async def test_killed_while_a_server_is_built(house, moment):
     process, before = house.tenant.qemu(house.runs), await asyncio.to_thread(house.tenant.traces)
     server = await house.tenant.create(short_name("built"), config_drive=True)
-    await killed_at(house, server, CREATE, step)
+    await come_to(house, server, moment)
+    await house.kill()
     await house.start()
     shown = await house.tenant.becomes(server, "ACTIVE")
     assert shown["OS-EXT-STS:power_state"] == 1 and house.tenant.qemu(server)
@@ -59,10 +74,12 @@ async def test_killed_while_a_server_is_deleted(house, step):
     assert (await house.tenant.demo.get(f"{N}/ports")).body["ports"] == ports
 
 
-async def test_killed_while_a_server_is_built_and_ordered_to_go(house):
+@pytest.mark.parametrize("moment", ["ordered", "domain", "tap", "process"])
+async def test_killed_while_a_server_is_built_and_ordered_to_go(house, moment):
     """The building is undone, then the rest deleted, over the daemon's end."""
     process, before = house.tenant.qemu(house.runs), await asyncio.to_thread(house.tenant.traces)
     server = await house.tenant.create(short_name("dropped"))
+    await come_to(house, server, moment)
     assert (await house.tenant.demo.delete(f"{C}/servers/{server}")).status == 204
     await house.kill()
     await house.start()

@@ -41,6 +41,6 @@ async def mark(run: Run) -> None:
 
 
 REBUILD = Job("compute.server.rebuild", [
-    Step(fetch_images, deadline="transfer"), Step(steps.switch_off), Step(replace_disks, deadline="disks"), Step(steps.define),
-    Step(start_wired, undo=steps.take_down), Step(let_run), Step(mark),
+    Step(fetch_images, deadline="transfer"), Step(steps.switch_off), Step(replace_disks, deadline="disks"), Step(steps.define, brief=True),
+    Step(start_wired, undo=steps.take_down, brief=True), Step(let_run, brief=True), Step(mark),
 ], on_fail=steps.failed("rebuild", "The server could not be rebuilt", broken=True))

@@ -32,7 +32,7 @@ async def forget_rescue(run: Run) -> None:
 RESCUE = Job("compute.server.rescue", [
     Step(make_rescue_disk, undo=drop_rescue_disk, deadline="transfer"),
     Step(steps.shut_down, deadline="guest"),
-    Step(steps.define_rescue),
+    Step(steps.define_rescue, brief=True),
     *SWITCH_ON[1:],
     Step(steps.running(states.RESCUED, "rescue", admin_pass=None)),
 ], on_fail=steps.failed("rescue", "The server could not be rescued", broken=True))

@@ -74,7 +74,7 @@ async def mark_reverted(run: Run) -> None:
     await steps.marked(states.ACTIVE if runs else states.STOPPED, "resize.revert", also=told(migrations.REVERTED))(run)
 
 
-AGAIN = (Step(steps.define), Step(start_wired, undo=steps.take_down), Step(let_run))
+AGAIN = (Step(steps.define, brief=True), Step(start_wired, undo=steps.take_down, brief=True), Step(let_run, brief=True))
 RESIZE = Job("compute.server.resize", [
     Step(steps.shut_down, deadline="guest"), Step(take_flavor, undo=give_flavor_back), Step(grow_disks, deadline="disks"), *AGAIN,
     Step(steps.marked(states.RESIZED, "resize", also=told(migrations.FINISHED))),

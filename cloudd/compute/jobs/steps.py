@@ -18,7 +18,7 @@ from cloudd.compute.servers import actions, faults
 from cloudd.compute.servers.events import tell
 from cloudd.core import clock, log
 from cloudd.core.errors import NotFound
-from cloudd.core.jobs import Cancelled, Run
+from cloudd.core.jobs import Cancelled, Run, together
 from cloudd.drivers.hypervisor.base import (
     DomainEvent,
     DomainNotFound,
@@ -35,6 +35,8 @@ LIVE = (DomainState.RUNNING, DomainState.PAUSED)
 SEEN = {DomainState.RUNNING: states.ACTIVE, DomainState.PAUSED: states.PAUSED, DomainState.SHUTOFF: states.STOPPED,
         DomainState.CRASHED: states.STOPPED, DomainState.SUSPENDED: states.SUSPENDED, None: states.STOPPED}
 """What a domain's state makes of its server."""
+BOOT = "boot"
+"""Under which a step hands the server's rows to the one after it."""
 PRESS_AGAIN_SECONDS = 10.0
 """A guest that is still booting misses the power button, so it is pressed again."""
 
@@ -68,11 +70,10 @@ async def define_rescue(run: Run) -> None:
 
 
 async def _define(run: Run, *, rescue: bool) -> None:
-    boot = await load(run)
+    boot = run.handed.pop(BOOT, None) or await load(run)
     spec = boot_spec.domain(boot, await boot_disks.found(run.parts, boot), rescue=rescue)
     await hypervisor(run).define(spec)
-    async with run.save() as tx:
-        await _name_devices(tx, boot, spec, hypervisor(run).caps().default_machine)
+    run.later(lambda tx: _name_devices(tx, boot, spec, hypervisor(run).caps().default_machine))
 
 
 async def _name_devices(tx: Any, boot: boot_spec.Boot, spec: DomainSpec, machine: str) -> None:
@@ -91,27 +92,43 @@ async def undefine(run: Run) -> None:
     await hypervisor(run).undefine(run.input["server"])
 
 
-async def start_paused(run: Run) -> None:
-    """The domain, not running yet: its taps are there to be wired. Run again after a crash, it is where it was."""
-    if await state_of(run) not in LIVE:
-        await hypervisor(run).start(run.input["server"], paused=True)
+Start = Callable[[Run, asyncio.Event], Awaitable[None]]
+"""Switches a domain on, paused, and sets the event as soon as its taps may be plugged."""
 
 
-async def start_wired(run: Run, start: Callable[[Run], Awaitable[None]] = start_paused) -> None:
-    """The domain, not running yet, with its ports on the wire: what they need is made while the hypervisor starts."""
+async def start_paused(run: Run, taps: asyncio.Event) -> None:
+    """The domain, not running yet. Run again after a crash, it is where it was."""
+    await hypervisor(run).start(run.input["server"], paused=True, taps=taps)
+
+
+async def start_wired(run: Run, start: Start = start_paused) -> None:
+    """The domain, not running yet, with its ports on the wire: what they need is made while the hypervisor starts, and their taps
+    are plugged as soon as it has made them."""
+    taps = asyncio.Event()
+
+    async def starting() -> None:
+        try:
+            await start(run, taps)
+        finally:
+            taps.set()                                        # if it failed, there are none to be found
+    await together(starting(), _wire(run, taps))
+
+
+async def _wire(run: Run, taps: asyncio.Event) -> None:
+    """Everything of the server's ports, their taps in the end."""
     ports = await _ports(run)
-    for error in await asyncio.gather(start(run), *(_prepare(run, port_id) for port_id in ports), return_exceptions=True):
-        if error is not None:
-            raise error
-    for port_id in ports:
-        with contextlib.suppress(NotFound):
-            await network.plug_port(run.parts, port_id)
+    await together(*(_unless_gone(network.prepare_port(run.parts, port_id)) for port_id in ports))
+    await taps.wait()
+    await together(*(_unless_gone(network.plug_port(run.parts, port_id)) for port_id in ports))
+    if ports:
+        async with run.write() as tx:
+            await network.ports_plugged(tx, ports)
 
 
-async def _prepare(run: Run, port_id: str) -> None:
+async def _unless_gone(work: Awaitable[None]) -> None:
     """A port that was deleted meanwhile is left out."""
     with contextlib.suppress(NotFound):
-        await network.prepare_port(run.parts, port_id)
+        await work
 
 
 async def take_down(run: Run) -> None:

@@ -1,5 +1,7 @@
 """Save a guest's memory to disk and switch it off; and go on from there."""
 
+import asyncio
+
 from cloudd.compute import states
 from cloudd.compute.jobs import steps
 from cloudd.core.jobs import Job, Run, Step
@@ -20,13 +22,13 @@ async def unwire_and_save(run: Run) -> None:
     await save_memory(run)
 
 
-async def _restore_memory(run: Run) -> None:
+async def _restore_memory(run: Run, taps: asyncio.Event) -> None:
     """The guest as it was, held until its ports are wired. Without saved memory it boots: better than to stay away."""
     state = await steps.state_of(run)
     if state is DomainState.SUSPENDED:
-        await steps.hypervisor(run).restore(run.input["server"], paused=True)
+        await steps.hypervisor(run).restore(run.input["server"], paused=True, taps=taps)
     else:
-        await steps.start_paused(run)
+        await steps.start_paused(run, taps)
 
 
 SUSPEND = Job("compute.server.suspend", [

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.compute.models import Server, ServerGroup
 from cloudd.core.quotas import Quotas
-from cloudd.core.tables import QuotaRow
 
 COUNTED = ("instances", "cores", "ram", "server_groups")
 PER_ITEM = ("metadata_items", "injected_files", "injected_file_content_bytes", "injected_file_path_bytes", "key_pairs",
@@ -29,15 +28,10 @@ class ComputeQuotas(Quotas):
 
     async def class_limits(self, tx: AsyncSession, quota_class: str = DEFAULT_CLASS) -> dict[str, int]:
         """The limits of a class: from the settings, changed by `os-quota-class-sets/CLASS`."""
-        query = select(QuotaRow).where(QuotaRow.project_id == class_key(quota_class), QuotaRow.service == self.service)
-        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
-        return {**self.defaults, **{name: limit for name, limit in own.items() if name in self.defaults}}
+        return {**self.defaults, **await self.own(tx, class_key(quota_class))}
 
     async def limits(self, tx: AsyncSession, project_id: str, user_id: str = "") -> dict[str, int]:
-        query = select(QuotaRow).where(QuotaRow.project_id == project_id, QuotaRow.service == self.service,
-                                       QuotaRow.user_id.in_({"", user_id})).order_by(QuotaRow.user_id)
-        own = {row.resource: row.hard_limit for row in (await tx.execute(query)).scalars()}
-        return {**await self.class_limits(tx), **{name: limit for name, limit in own.items() if name in self.defaults}}
+        return {**await self.class_limits(tx), **await self.own(tx, project_id, user_id)}
 
 
 async def used(tx: AsyncSession, project_id: str) -> Mapping[str, int]:

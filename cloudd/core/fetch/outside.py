@@ -162,14 +162,14 @@ def _refusal(host: str, address: str) -> FetchRefused:
 
 def _is_ours(address: Address) -> bool:
     """Whether the kernel would deliver to this machine, or to nobody in particular, what is sent to an address."""
-    from pyroute2 import IPRoute
+    from cloudd.core.kernel.netlink import IPRoute
 
     with IPRoute() as route:
         return any(_kind(route, target) != UNICAST for target in _meant(address))
 
 
 def _kind(route: Any, target: Address) -> int:
-    from pyroute2.netlink.exceptions import NetlinkError
+    from cloudd.core.kernel.netlink import NetlinkError
 
     try:
         return int(next(iter(route.route("get", dst=str(target))))["type"])

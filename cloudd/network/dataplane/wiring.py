@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from cloudd.core.context import internal
 from cloudd.core.errors import NotFound, Unavailable
 from cloudd.core.parts import Parts
@@ -19,23 +21,31 @@ async def wire(parts: Parts, port_id: str) -> None:
     """Make a port's dataplane, plug its tap and mark it ACTIVE. Raises NotFound, NetworkDriverError."""
     await prepare(parts, port_id)
     await plug(parts, port_id)
+    await mark(parts, port_id, ACTIVE)
 
 
 async def prepare(parts: Parts, port_id: str) -> None:
     """Bind a port to this host and make its dataplane, all but the tap, which need not be there yet. Raises as `wire`."""
-    async with parts.database.write() as tx:
-        port = await tx.get(Port, port_id)
-        if port is None:
-            raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound")
-        port.host_id = port.host_id or CONFIG.host
-        network_id = port.network_id
-    await _apply_network(parts, network_id)
+    async with parts.database.read() as tx:
+        port = await _port(tx, port_id)
+    if not port.host_id:
+        async with parts.database.write() as tx:
+            port = await _port(tx, port_id)
+            port.host_id = port.host_id or CONFIG.host
+    await _apply_network(parts, port.network_id)
     async with parts.service(Turns).of(port_id):
         await _apply_port(parts, port_id)
 
 
+async def _port(tx: AsyncSession, port_id: str) -> Port:
+    port = await tx.get(Port, port_id)
+    if port is None:
+        raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound")
+    return port
+
+
 async def plug(parts: Parts, port_id: str) -> None:
-    """Take the tap of a port that is prepared to its network and mark it ACTIVE. Raises as `wire`."""
+    """Take the tap of a port that is prepared to its network; who is done says so of its ports (`plugged`). Raises as `wire`."""
     async with parts.service(Turns).of(port_id):
         try:
             await parts.driver(NetworkDriver).plug(port_id)
@@ -43,12 +53,9 @@ async def plug(parts: Parts, port_id: str) -> None:
             raise
         except NetworkDriverError:                             # somebody took the bridge away meanwhile
             async with parts.database.read() as tx:
-                port = await tx.get(Port, port_id)
-            if port is None:
-                raise NotFound(f"Port {port_id} could not be found.", type="PortNotFound") from None
+                port = await _port(tx, port_id)
             await _apply_network(parts, port.network_id, again=True)
             await parts.driver(NetworkDriver).plug(port_id)
-    await mark(parts, port_id, ACTIVE)
 
 
 async def _apply_network(parts: Parts, network_id: str, *, again: bool = False) -> None:
@@ -95,12 +102,19 @@ async def port_counters(parts: Parts, port_ids: Iterable[str]) -> dict[str, Port
 async def mark(parts: Parts, port_id: str, status: str) -> None:
     """Say whether a port is on the wire; what hangs on it (a floating address) follows by its own job."""
     async with parts.database.write() as tx:
+        await _become(tx, [port_id], status)
+
+
+async def plugged(tx: AsyncSession, port_ids: Iterable[str]) -> None:
+    """Ports that are on the wire are ACTIVE."""
+    await _become(tx, port_ids, ACTIVE)
+
+
+async def _become(tx: AsyncSession, port_ids: Iterable[str], status: str) -> None:
+    for port_id in port_ids:
         port = await tx.get(Port, port_id)
-        if port is None or port.status == status:
-            return
-        context = internal(port.project_id or None)
-        port.status = status
-        standard.touch(context, port)
-        await standard.tell(tx, context, "port", "update", port)
-
-
+        if port is not None and port.status != status:
+            context = internal(port.project_id or None)
+            port.status = status
+            standard.touch(context, port)
+            await standard.tell(tx, context, "port", "update", port)

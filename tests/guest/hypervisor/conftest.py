@@ -36,6 +36,15 @@ def state():
     shutil.rmtree(made)
 
 
+@pytest.fixture(autouse=True)
+def validated(monkeypatch):
+    """libvirt holds each definition against its schema: here, since a boot has no time for it."""
+    import libvirt
+
+    from cloudd.drivers.hypervisor.libvirt import power
+    monkeypatch.setattr(power, "define", lambda conn, _, xml: conn.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE))
+
+
 @pytest_asyncio.fixture
 async def rig(state):
     from cloudd.drivers.hypervisor.libvirt import LibvirtHypervisor

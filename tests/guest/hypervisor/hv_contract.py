@@ -43,6 +43,27 @@ async def test_a_paused_start_then_resume_then_destroy(rig):
     events.close()
 
 
+async def test_who_starts_a_guest_is_told_when_its_taps_are_there(rig):
+    server_id, taps = await rig.defined(), asyncio.Event()
+    await rig.hypervisor.start(server_id, paused=True, taps=taps)
+    assert taps.is_set()
+    taps.clear()
+    await rig.hypervisor.start(server_id, paused=True, taps=taps)
+    assert taps.is_set()
+    await rig.hypervisor.save(server_id)
+    taps.clear()
+    await rig.hypervisor.restore(server_id, paused=True, taps=taps)
+    assert taps.is_set()
+
+
+async def test_a_start_that_fails_tells_of_no_taps(rig):
+    server_id, taps = await rig.defined(), asyncio.Event()
+    await rig.hypervisor.disks.delete(server_id, "root")
+    with pytest.raises(HypervisorError):
+        await rig.hypervisor.start(server_id, paused=True, taps=taps)
+    assert not taps.is_set()
+
+
 async def test_pause_tells_and_may_be_repeated(rig):
     hypervisor, events = rig.hypervisor, rig.hypervisor.events()
     server_id = await rig.defined()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from cloudd.drivers.hypervisor.base import (
     Unsupported,
 )
 from cloudd.drivers.hypervisor.libvirt import LibvirtHypervisor
+from cloudd.drivers.network.linux import netns
 
 NIC = NicSpec("11111111-2222-4333-8444-00000000000a", "fa:16:3e:00:00:0a", "hvtap-a")
 OTHER_NIC = NicSpec("11111111-2222-4333-8444-00000000000b", "fa:16:3e:00:00:0b", "hvtap-b")
@@ -74,6 +76,31 @@ async def test_taps_are_there_while_paused_and_go_with_the_guest(rig):
     assert tap_exists(NIC.tap) and tap_exists(OTHER_NIC.tap)
     await hypervisor.destroy(server_id)
     assert not tap_exists(NIC.tap)
+
+
+def take(tap: str, namespace: str) -> None:
+    with netns.route("") as ip, open(netns.path(namespace), "rb") as there:
+        ip.link("set", ifname=tap, net_ns_fd=there.fileno())
+
+
+async def test_a_tap_is_told_of_while_the_guest_still_starts_and_may_be_taken_elsewhere_at_once(rig):
+    """libvirt names it no more by then, or the start would fail."""
+    elsewhere, taps = f"hv-{os.getpid()}", asyncio.Event()
+    server_id = await rig.defined(nics=(NIC,))
+    netns.create(elsewhere)
+    try:
+        starting = asyncio.ensure_future(rig.hypervisor.start(server_id, paused=True, taps=taps))
+        async with asyncio.timeout(rig.patience):
+            await taps.wait()
+        assert tap_exists(NIC.tap) and not starting.done()
+        take(NIC.tap, elsewhere)
+        await starting
+        assert not tap_exists(NIC.tap)
+        await rig.hypervisor.resume(server_id)
+        assert await rig.hypervisor.state(server_id) is DomainState.RUNNING
+    finally:
+        await rig.hypervisor.destroy(server_id)
+        netns.remove(elsewhere)
 
 
 async def test_a_guest_sees_its_devices_and_powers_itself_off(rig):

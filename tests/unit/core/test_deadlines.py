@@ -17,7 +17,7 @@ from cloudd.drivers.hypervisor.base import Consoles, Disks, Hypervisor
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.drivers.store.base import Store, Writer
 from cloudd.drivers.volume.base import Disk, VolumeDriver
-from tests.unit.core.job_rooms import ask, made, row, running
+from tests.unit.core.jobs.job_rooms import ask, made, row, running
 
 assert daemon                            # it knows every module, and they know every job
 KINDS = [(Hypervisor, "hypervisor"), (Disks, "hypervisor.disks"), (Consoles, "hypervisor.consoles"), (NetworkDriver, "network"),

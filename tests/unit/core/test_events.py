@@ -8,7 +8,7 @@ from cloudd.core import events
 from cloudd.core.database import after_commit
 from cloudd.core.events import Bus, Event, Retention, emit
 from cloudd.core.tables import EventCursor, EventRow, QuotaRow
-from tests.unit.core.job_rooms import CONTEXT, made
+from tests.unit.core.jobs.job_rooms import CONTEXT, made
 from tests.waiting import until
 
 

@@ -4,7 +4,8 @@ Everything is keyed by our ids: a server's id is its domain's UUID. Every verb m
 what runs, destroying or deleting what is not there all succeed. The guests outlive the daemon: `close` leaves them be.
 
 Wiring. A NIC is a bare tap, made when its domain starts. So a start goes: `define`, `start(paused=True)`, the network
-driver takes the tap to its bridge, `resume`. The same holds for `restore`; `reset` and a guest's own reboot keep the taps.
+driver takes the tap to its bridge (the start tells when it may, so that the rest of it need not be waited for), `resume`.
+The same holds for `restore`; `reset` and a guest's own reboot keep the taps.
 
 Volumes. A disk may be a volume driver's: `volume_disk(connection)`, for `define` and `attach_disk` alike. A domain keeps no more of it
 than it needs until its next start, for which it is defined anew with connections of that moment.

@@ -1,5 +1,6 @@
 """The domains of one machine."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -62,8 +63,9 @@ class Hypervisor(ABC):
     async def state(self, server_id: str) -> DomainState: ...
 
     @abstractmethod
-    async def start(self, server_id: str, *, paused: bool = False) -> None:
-        """Boot; memory that was saved is thrown away."""
+    async def start(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
+        """Boot; memory that was saved is thrown away. `taps` is set as soon as its NICs' taps may be plugged, if possible before it
+        returns; not when it fails."""
 
     @abstractmethod
     async def resume(self, server_id: str) -> None:
@@ -89,8 +91,8 @@ class Hypervisor(ABC):
         """Write the guest's memory to disk and switch it off."""
 
     @abstractmethod
-    async def restore(self, server_id: str, *, paused: bool = False) -> None:
-        """Go on from the saved memory."""
+    async def restore(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
+        """Go on from the saved memory. `taps` as for `start`."""
 
     # -- devices ----------------------------------------------------------------------------------------------------
 

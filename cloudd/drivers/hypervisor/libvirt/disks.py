@@ -11,6 +11,7 @@ from cloudd.drivers.hypervisor import config_drive, tools
 from cloudd.drivers.hypervisor.base import DiskFile, Disks, HypervisorError, ImageSource
 from cloudd.drivers.hypervisor.image_cache import ImageCache, described
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
+from cloudd.drivers.hypervisor.libvirt.overlays import Overlays
 from cloudd.drivers.hypervisor.tools import said
 
 SECTOR = 512
@@ -21,6 +22,7 @@ class FileDisks(Disks):
     def __init__(self, layout: Layout, cache_max_bytes: int):
         self._layout = layout
         self.cache = ImageCache(layout.cache, cache_max_bytes, prepare)
+        self._overlays = Overlays()
 
     async def cache_image(self, image_id: str, source: ImageSource, format: str) -> DiskFile:
         return await self.cache.bring(image_id, source, format)
@@ -41,7 +43,7 @@ class FileDisks(Disks):
             part = path.with_name(f"{name}.part")
             part.unlink(missing_ok=True)
             with said():
-                await qemu_img.create_overlay(part, base, size_bytes or least)
+                await self._overlays.make(part, base, size_bytes or least)
             await asyncio.to_thread(settle, part, path)
         return await describe(path)
 

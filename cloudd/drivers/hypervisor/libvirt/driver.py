@@ -32,6 +32,7 @@ from cloudd.drivers.hypervisor.libvirt.connection import Connection
 from cloudd.drivers.hypervisor.libvirt.console import SocketConsoles
 from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, lengthen
 from cloudd.drivers.hypervisor.libvirt.events import Events
+from cloudd.drivers.hypervisor.libvirt.taps import Taps
 from cloudd.drivers.hypervisor.libvirt.volumes import LibvirtVolumes
 from cloudd.drivers.hypervisor.tools import said
 from cloudd.drivers.volume.base import Kind
@@ -50,6 +51,7 @@ class LibvirtHypervisor(Hypervisor):
         self._layout = Layout.of(config)
         self._ours: set[str] = set()
         self._events = Events(self._ours.__contains__)
+        self._taps = Taps(self._layout)
         self._connection = Connection(config.uri, config.threads, self._prepare, self._events.state)
         self.disks = FileDisks(self._layout, config.image_cache_max_bytes)
         self.consoles = SocketConsoles(self._layout, self._connection)
@@ -61,6 +63,7 @@ class LibvirtHypervisor(Hypervisor):
         await asyncio.to_thread(self._layout.make)
         self.disks.cache.open()
         self._events.open()
+        self._taps.open()
         await self._connection.open()
         group = await self._connection.run(host.group_of_qemu)
         if group is not None:
@@ -95,6 +98,7 @@ class LibvirtHypervisor(Hypervisor):
 
     async def close(self) -> None:
         self.consoles.close()
+        self._taps.close()
         await self._connection.close()
         self._events.close()
 
@@ -148,8 +152,9 @@ class LibvirtHypervisor(Hypervisor):
     async def state(self, server_id: str) -> DomainState:
         return await self._connection.run(power.state, server_id)
 
-    async def start(self, server_id: str, *, paused: bool = False) -> None:
-        await self._connection.run(power.start, server_id, paused)
+    async def start(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
+        with self._taps.told(server_id, taps):
+            await self._connection.run(power.start, server_id, paused)
 
     async def resume(self, server_id: str) -> None:
         await self._connection.run(power.resume, server_id)
@@ -169,8 +174,9 @@ class LibvirtHypervisor(Hypervisor):
     async def save(self, server_id: str) -> None:
         await self._connection.run(power.save, server_id)
 
-    async def restore(self, server_id: str, *, paused: bool = False) -> None:
-        await self._connection.run(power.restore, server_id, paused)
+    async def restore(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
+        with self._taps.told(server_id, taps):
+            await self._connection.run(power.restore, server_id, paused)
 
     # -- devices ----------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def find_or_none(conn: libvirt.virConnect, server_id: str) -> libvirt.virDomain 
 
 
 def define(conn: libvirt.virConnect, server_id: str, xml: str) -> None:
-    conn.defineXML(xml)                # not validated against the schema here, 8 ms of a boot: the tests do that
+    conn.defineXML(xml)                # not validated against the schema, 8 ms of a boot: tests/guest/hypervisor does that
 
 
 def undefine(conn: libvirt.virConnect, server_id: str) -> None:

@@ -183,23 +183,26 @@ class SimulatedHypervisor(Hypervisor):
         await self._hit("state")
         return self._find(server_id).state
 
-    async def start(self, server_id: str, *, paused: bool = False) -> None:
+    async def start(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
         await self._hit("start")
         domain = self._find(server_id)
+        if not domain.is_live:
+            for disk in domain.config.disks.values():
+                _need_file(disk["path"])
+        _made(taps)
         if domain.is_live:
             return
-        for disk in domain.config.disks.values():
-            _need_file(disk["path"])
         domain.live, domain.booted, domain.stopping, domain.started = domain.config.copy(), False, False, time.time()
         self._turn_on(domain, paused)
 
-    async def restore(self, server_id: str, *, paused: bool = False) -> None:
+    async def restore(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
         await self._hit("restore")
         domain = self._find(server_id)
+        if not domain.is_live and domain.state is not DomainState.SUSPENDED:
+            raise HypervisorError("the guest has no saved memory to go on from")
+        _made(taps)
         if domain.is_live:
             return
-        if domain.state is not DomainState.SUSPENDED:
-            raise HypervisorError("the guest has no saved memory to go on from")
         self._turn_on(domain, paused)
 
     async def save(self, server_id: str) -> None:
@@ -397,6 +400,12 @@ class SimulatedHypervisor(Hypervisor):
         await asyncio.sleep(self.config.boot_seconds)
         self.consoles.guest_writes(server_id, b"\r\nreboot: Power down\r\n")
         self.guest_powers_off(server_id)
+
+
+def _made(taps: asyncio.Event | None) -> None:
+    """A guest's taps are there."""
+    if taps is not None:
+        taps.set()
 
 
 def _need_file(path: str) -> None:

@@ -4,8 +4,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 
-from pyroute2 import IPRoute
-
+from cloudd.core.kernel.netlink import IPRoute
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError, NetworkSpec, PortCounters, PortSpec, TapMissing
 from cloudd.drivers.network.linux import guard, links, netns
 from cloudd.drivers.network.linux.names import PREFIX, Names

@@ -9,9 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
+from cloudd.core.kernel.netlink import IPRoute, NetlinkError
 from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, Unsupported
 from cloudd.drivers.network.linux import bridges, dhcp, links, netns
 from cloudd.drivers.network.linux.names import Names, dataplane_end, host_end, stable_mac, vlan_link

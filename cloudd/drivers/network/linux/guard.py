@@ -13,10 +13,8 @@ import struct
 from contextlib import suppress
 from functools import cache
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from cloudd.core import log
+from cloudd.core.kernel.netlink import IPRoute, NetlinkError
 from cloudd.drivers.network.linux.filter.rules import PASSED
 
 LOG = log.get("cloudd.network")

@@ -7,9 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
+from cloudd.core.kernel.netlink import IPRoute, NetlinkError
 from cloudd.drivers.network.base import NetworkDriverError, PortCounters
 from cloudd.drivers.network.linux import netns
 

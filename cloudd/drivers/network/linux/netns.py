@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
+from cloudd.core.kernel.netlink import IPRoute, NetlinkError
 from cloudd.core.work.threads import Elastic
 from cloudd.drivers.network.base import NetworkDriverError
 

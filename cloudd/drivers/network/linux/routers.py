@@ -6,8 +6,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
+from cloudd.core.kernel.netlink import IPRoute
 from cloudd.drivers.network.base import (
     Ipv6Mode,
     NetworkConfig,

@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
+from cloudd.core.kernel.netlink import IPRoute
 from cloudd.drivers.network.base import NetworkConfig, NetworkKind, NetworkSpec, PortSpec, RouterSpec
 from cloudd.drivers.network.linux import dhcp, dnsmasq, external, guard, links, netns, routers
 from cloudd.drivers.network.linux.links import Link

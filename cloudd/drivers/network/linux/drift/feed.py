@@ -5,15 +5,14 @@ inotify hears of names in /run/netns. A message is looked at just enough to say 
 """
 
 import asyncio
-import ctypes
 import errno
-import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from cloudd.core.kernel import inotify
 from cloudd.drivers.network.base import NetworkKind, Part, Subject
 from cloudd.drivers.network.linux import netns
 from cloudd.drivers.network.linux.names import (
@@ -34,8 +33,6 @@ LINKS, ADDRESSES4, ROUTES4, ADDRESSES6, ROUTES6 = 0x1, 0x10, 0x40, 0x100, 0x400
 NFTABLES_GROUP = 7
 NEW_LINK, DELETED_LINK, LINK_HEAD, LINK_NAME = 16, 17, 16, 3
 GENERATION, GENERATION_HEAD, GENERATION_PID = 0x0A0F, 4, 2            # nftables: the end of one transaction, and whose it was
-CREATED, DELETED, NON_BLOCKING = 0x100, 0x200, 0o4000                 # inotify
-INOTIFY_HEAD = struct.Struct("=iIII")
 BUFFER = 1 << 20
 GATHER_SECONDS = 0.05                                # changes come in bursts
 
@@ -48,7 +45,7 @@ class Feed:
     def __init__(self, driver: Dataplane):
         self.driver = driver
         self.sockets: list[socket.socket] = []
-        self.inotify = -1
+        self.names: inotify.Names | None = None      # None also where it cannot be had: the comparison of everything sees it
         self.identity = 0                            # of the namespace that the sockets are in
         self.numbers: dict[int, str] = {}            # how the dataplane's namespace numbers the others
         self.hints: set[Hint] = set()
@@ -73,9 +70,9 @@ class Feed:
     async def open(self) -> None:
         """Hear of the namespace that now has the dataplane's name; sockets in one that was lost would keep it alive."""
         loop = asyncio.get_running_loop()
-        if self.inotify < 0 and (made := watch_names()) >= 0:
-            self.inotify = made
-            loop.add_reader(made, self.read_names)
+        if self.names is None:
+            with suppress(OSError):
+                self.names = inotify.Names(str(netns.RUN), lambda names: self.tell(("name", name) for name in names))
         found = await self.driver.workers.run(self.connect)
         if found is None:
             return
@@ -114,21 +111,15 @@ class Feed:
                 raise
             self.tell([ALL])
 
-    def read_names(self) -> None:
-        with suppress(BlockingIOError):
-            data = os.read(self.inotify, 1 << 16)
-            self.tell(name_hints(data))
-
     def tell(self, hints: Iterable[Hint]) -> None:
         self.hints.update(hints)
         if self.hints:
             self.news.set()
 
     def close(self) -> None:
-        if self.inotify >= 0:
-            asyncio.get_running_loop().remove_reader(self.inotify)
-            os.close(self.inotify)
-            self.inotify = -1
+        if self.names is not None:
+            self.names.close()
+            self.names = None
         self.shut()
 
     def shut(self) -> None:
@@ -232,24 +223,3 @@ def table_hints(data: bytes, number: int) -> Iterator[Hint]:
             thread = struct.unpack("!I", said[GENERATION_PID])[0] if GENERATION_PID in said else 0
             if not thread or not Path(f"/proc/self/task/{thread}").exists():
                 yield "tables", number
-
-
-# Names of namespaces
-
-def watch_names() -> int:
-    """An inotify descriptor for /run/netns, -1 where it cannot be had: then the comparison of everything sees it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.inotify_init1(NON_BLOCKING | os.O_CLOEXEC)
-    if fd >= 0 and libc.inotify_add_watch(fd, os.fsencode(netns.RUN), CREATED | DELETED) < 0:
-        os.close(fd)
-        return -1
-    return fd
-
-
-def name_hints(data: bytes) -> Iterator[Hint]:
-    while data:
-        _, _, _, length = INOTIFY_HEAD.unpack_from(data)
-        yield "name", data[INOTIFY_HEAD.size:INOTIFY_HEAD.size + length].rstrip(b"\0").decode(errors="replace")
-        data = data[INOTIFY_HEAD.size + length:]
-
-

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import IPRoute
-
+from cloudd.core.kernel.netlink import IPRoute
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriverError
 from cloudd.drivers.network.linux import guard, links, netns
 from cloudd.drivers.network.linux.names import Names

@@ -10,17 +10,17 @@ from cloudd.core.errors import Conflict
 from cloudd.core.jobs import Job, Registry, Step, together
 from cloudd.core.tables import JobRow
 from cloudd.core.work.waits import Wait
-from tests.unit.core.job_rooms import Killed, ask, made, row, running
+from tests.unit.core.jobs.job_rooms import Killed, ask, made, row, running
 from tests.waiting import until
 
 TRACE: list[str] = []
 
 
-def step(name, fails=False, brief=False):
+def step(name, fails=False, brief=False, fails_again=False):
     async def do(run):
         TRACE.append(name)
         run.later(noted(run, name))
-        if fails:
+        if fails or (fails_again and TRACE.count(name) > 1):
             raise Conflict(f"{name} is broken")
 
     async def back(run):
@@ -38,6 +38,7 @@ def noted(run, name):
 
 
 BRIEF = Job("test.brief", [step("a", brief=True), step("b", brief=True), step("c"), step("d", brief=True), step("e")])
+LATER = Job("test.brief_broken_later", [step("a", brief=True, fails_again=True), step("b", brief=True), step("c"), step("d")])
 BROKEN = Job("test.brief_broken", [step("a"), step("b", brief=True), step("c", fails=True)])
 
 
@@ -92,6 +93,23 @@ async def test_a_job_that_is_turned_round_undoes_brief_steps_and_forgets_their_c
     assert TRACE == ["a", "b", "c", "-c", "-b", "-a"]
     ended = await row(parts, job)
     assert (ended.state, ended.input) == ("failed", {"a": 1})
+
+
+async def test_what_a_life_before_may_have_done_is_undone_though_the_first_of_its_steps_fails_now(parts):
+    async def probe(run, name, when):
+        if name == "c" and when == "begin":
+            raise Killed
+    job = await ask(parts, "test.brief_broken_later")
+    async with running(parts, probe=probe):
+        await until(lambda: _traced("b"))
+    TRACE[:] = ["a"]
+    await run_all(parts)
+    assert TRACE == ["a", "a", "-c", "-b", "-a"]
+    assert (await row(parts, job)).state == "failed"
+
+
+async def _traced(name):
+    return name in TRACE
 
 
 async def test_that_it_runs_is_said_without_saying_that_a_brief_step_is_over(parts, monkeypatch):

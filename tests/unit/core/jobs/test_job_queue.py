@@ -11,7 +11,7 @@ from cloudd.core.jobs import Job, Step
 from cloudd.core.outage import DatabaseDown
 from cloudd.core.tables import JobRow
 from cloudd.core.work.queue import Queue
-from tests.unit.core.job_rooms import CONTEXT, Killed, all_rows, ask, made, row, running
+from tests.unit.core.jobs.job_rooms import CONTEXT, Killed, all_rows, ask, made, row, running
 from tests.waiting import until
 
 TRACE = []
@@ -217,21 +217,31 @@ async def test_a_kind_runs_no_more_at_once_than_its_limit_and_settings_override_
             await runner.settled()
 
 
-async def test_a_job_that_another_process_queued_is_found(parts):
+async def test_a_job_that_another_process_queued_is_found(parts, monkeypatch):
     values = {"kind": "queue.note", "locks": ["x"], "request_id": "r", "state": "queued", "step": 0, "percent": 0, "memory": {},
               "cancel": False, "created_at": CONTEXT.now()}
+    monkeypatch.setattr(runner_module, "LOOK_SECONDS", 0.01)
     async with running(parts) as runner:
         await runner.settled()
         async with parts.database.write() as tx:
             await tx.execute(insert(JobRow).values(id="other", input={"name": "other"}, **values))
         parts.database.changed_outside()
         await runner.settled()
-        runner._looked = float("-inf")
         async with parts.database.write() as tx:
             await tx.execute(insert(JobRow).values(id="another", input={"name": "another"}, **values))
         await ask(parts, "queue.note", ("y",), name="ours")
-        await runner.settled()
+        await seen("another")
+        await seen("ours")
     assert set(TRACE) == {"other", "another", "ours"}
+
+
+async def test_a_job_that_is_asked_for_does_not_wait_for_a_look_at_the_table(parts, monkeypatch):
+    async with running(parts) as runner:
+        await runner.settled()
+        monkeypatch.setattr(runner_module, "LOOK_SECONDS", -1)
+        monkeypatch.setattr(runner, "_look", asyncio.Event().wait)
+        await ask(parts, "queue.note", ("x",), name="ours")
+        await seen("ours")
 
 
 async def test_a_job_whose_commit_was_cut_off_is_run_if_it_is_there(parts, monkeypatch):

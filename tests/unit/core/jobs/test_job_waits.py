@@ -16,7 +16,7 @@ from cloudd.core.jobs import Job, Step
 from cloudd.core.outage import DatabaseDown
 from cloudd.core.tables import EventRow, JobRow
 from cloudd.core.work.waits import Wait
-from tests.unit.core.job_rooms import CONTEXT, Killed, ask, made, row, running
+from tests.unit.core.jobs.job_rooms import CONTEXT, Killed, ask, made, row, running
 from tests.waiting import until
 
 TRACE = []

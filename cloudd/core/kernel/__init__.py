@@ -1,0 +1,1 @@
+"""Asking the kernel of the machine, and hearing what it tells."""
