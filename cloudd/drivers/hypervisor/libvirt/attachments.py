@@ -91,10 +91,10 @@ def switch(conn: libvirt.virConnect, server_id: str, wanted: Sequence[Connection
             disks[device.find("target").get("dev")] = to
     if disks:
         every = [target.get("dev", "") for target in live.iterfind("devices/disk/target")]
-        domain.snapshotCreateXML(_order(server_id, every, disks), SWITCH)
+        domain.snapshotCreateXML(order(server_id, every, disks), SWITCH)
 
 
-def _order(server_id: str, every: Sequence[str], disks: dict[str, Connection]) -> str:
+def order(server_id: str, every: Sequence[str], disks: dict[str, Connection]) -> str:
     root = ET.Element("domainsnapshot")
     listed = ET.SubElement(root, "disks")
     for target in every:

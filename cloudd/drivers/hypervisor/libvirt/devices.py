@@ -100,6 +100,12 @@ def still_attached(conn: libvirt.virConnect, server_id: str, alias: str) -> bool
     return live is not None and with_alias(live, alias) is not None
 
 
+def unless_attached(conn: libvirt.virConnect, server_id: str, alias: str, call: Callable[[libvirt.virConnect], None]) -> None:
+    domain = power.find_or_none(conn, server_id)
+    if domain is None or all(with_alias(view, alias) is None for view in described(domain).values()):
+        call(conn)
+
+
 def detach_config(conn: libvirt.virConnect, server_id: str, alias: str) -> None:
     domain = power.find(conn, server_id)
     if with_alias(described(domain)[CONFIG], alias) is not None:

@@ -147,10 +147,12 @@ class LibvirtHypervisor(Hypervisor):
         await asyncio.to_thread(self._layout.forget_logs, server_id)
 
     async def list(self) -> tuple[DomainStatus, ...]:
-        return await self._connection.run(lambda conn: power.list_ours(conn, self.config.cloud_id))
+        ours = await self._connection.run(lambda conn: power.list_ours(conn, self.config.cloud_id))
+        return tuple(map(self.volumes.moments.seen, ours))
 
     async def state(self, server_id: str) -> DomainState:
-        return await self._connection.run(power.state, server_id)
+        state = await self._connection.run(power.state, server_id)
+        return self.volumes.moments.seen(DomainStatus(server_id, state)).state
 
     async def start(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
         with self._taps.told(server_id, taps):
@@ -191,7 +193,12 @@ class LibvirtHypervisor(Hypervisor):
         if in_files and not await asyncio.to_thread(os.path.exists, disk.path):      # a guest that is off would notice at its next start
             raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory")
         await self._connection.run(secrets.hand_over, server_id, (disk,))
-        return await self._connection.run(devices.attach_disk, server_id, disk, self._facts)
+        try:
+            return await self._connection.run(devices.attach_disk, server_id, disk, self._facts)
+        except HypervisorError:
+            await self._connection.run(devices.unless_attached, server_id, domain_xml.disk_alias(disk.id),
+                                       lambda conn: secrets.forget(conn, server_id, disk.id))
+            raise
 
     async def detach_disk(self, server_id: str, disk_id: str) -> None:
         await self._detach(server_id, domain_xml.disk_alias(disk_id), f"disk {disk_id}")

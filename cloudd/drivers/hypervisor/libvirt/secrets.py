@@ -13,7 +13,8 @@ from cloudd.drivers.hypervisor.libvirt.errors import is_code
 from cloudd.drivers.hypervisor.libvirt.volume_xml import secret_id
 from cloudd.drivers.volume.base import Connection, Passphrase
 
-OURS = "cloudd"
+OURS = "/cloudd"
+"""libvirt wants what a secret is for to look like a path."""
 
 
 def hand_over(conn: libvirt.virConnect, server_id: str, disks: Iterable[DiskSpec]) -> None:
@@ -43,12 +44,6 @@ def forget(conn: libvirt.virConnect, server_id: str, volume_id: str = "", keep: 
         except libvirt.libvirtError as exc:
             if not is_code(exc, libvirt.VIR_ERR_NO_SECRET):          # it went while we looked
                 raise
-
-
-def owners(conn: libvirt.virConnect) -> frozenset[str]:
-    """Servers of whose volumes there are secrets."""
-    names = (secret.usageID().split("/") for secret in _all(conn))
-    return frozenset(parts[1] for parts in names if len(parts) == 4 and parts[0] == OURS)
 
 
 def _all(conn: libvirt.virConnect) -> list[libvirt.virSecret]:

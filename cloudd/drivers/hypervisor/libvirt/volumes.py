@@ -13,17 +13,18 @@ from cloudd.drivers.hypervisor.base import (
     Switch,
     TooLong,
     Volumes,
+    require_key,
+    volume_disk,
 )
 from cloudd.drivers.hypervisor.layout import Layout
 from cloudd.drivers.hypervisor.libvirt import attachments, block_jobs, secrets
 from cloudd.drivers.hypervisor.libvirt.connection import Connection
 from cloudd.drivers.hypervisor.libvirt.events import Events
-from cloudd.drivers.hypervisor.libvirt.moments import Moments
+from cloudd.drivers.hypervisor.libvirt.moments import RETRY_SECONDS, RETURN_SECONDS, Moments, to_their_ends
 from cloudd.drivers.volume import base as volume
 from cloudd.drivers.volume.base import Limits, Passphrase
 
 LOOK_SECONDS = 2.0                   # the event of a job's end may be missed
-RETURN_SECONDS, RETRY_SECONDS = 120.0, 0.5       # how long libvirt may be away while a job is under way
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class LibvirtVolumes(Volumes):
     async def _switch_all(self, by_server: dict[str, list[volume.Connection]]) -> None:
         """QEMU switches the disks of one guest at once; several guests stand still for it."""
         async with self.moments.still(tuple(by_server) if len(by_server) > 1 else ()):
-            await asyncio.gather(*(self._connection.run(attachments.switch, server_id, wanted) for server_id, wanted in by_server.items()))
+            await to_their_ends("switch layers", [self._connection.run(attachments.switch, *one) for one in by_server.items()])
 
     async def still(self, server_ids: Sequence[str], work: Callable[[], Awaitable[Any]], *, freeze: bool = True,
                     at_most: float = 0.1) -> tuple[Any, frozenset[str]]:
@@ -98,6 +99,7 @@ class LibvirtVolumes(Volumes):
             if disk.job and disk.mirror != to.path:
                 await self._patiently(block_jobs.abort, server_id, disk.target)
             if disk.mirror != to.path:
+                require_key(volume_disk(to, passphrase))
                 await self._patiently(secrets.open_by, server_id, to, passphrase)
                 await self._patiently(block_jobs.begin_copy, server_id, disk.target, to)
             await self._follow(server_id, disk.target, True, progress)
@@ -113,7 +115,7 @@ class LibvirtVolumes(Volumes):
     async def _follow(self, server_id: str, target: str, pivots: bool, progress: Progress | None) -> None:
         """Until the job has ended; one that `pivots` waits, once all is copied, to be told that the guest shall go over."""
         try:
-            while (at := await self._next(server_id, target)) is not None:
+            while (at := await self._next(server_id, target, pivots)) is not None:
                 if progress is not None:
                     progress(at.done, at.total)
                 if pivots and at.ready:
@@ -123,11 +125,11 @@ class LibvirtVolumes(Volumes):
             await self._connection.run(block_jobs.abort, server_id, target)
             raise
 
-    async def _next(self, server_id: str, target: str) -> block_jobs.Job | None:
+    async def _next(self, server_id: str, target: str, pivots: bool) -> block_jobs.Job | None:
         moved = self._events.job(server_id, target)
         try:
             at = await self._patiently(block_jobs.job, server_id, target)
-            if at is not None and not at.ready:
+            if at is not None and not (pivots and at.ready):
                 await asyncio.wait({moved}, timeout=LOOK_SECONDS)
                 at = await self._patiently(block_jobs.job, server_id, target)
             return at
