@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from cloudd.block.service import BlockModule
 from cloudd.compute.service import ComputeModule
 from cloudd.core import clock, jobs, log, systemd, tasks, tls
 from cloudd.core.database import Database
@@ -35,7 +36,7 @@ from cloudd.network.service import NetworkModule
 from cloudd.settings import Settings
 
 LOG = log.get("cloudd.daemon")
-MODULES: tuple[type[Module], ...] = (IdentityModule, KeyManagerModule, ImageModule, NetworkModule, ComputeModule)
+MODULES: tuple[type[Module], ...] = (IdentityModule, KeyManagerModule, ImageModule, NetworkModule, BlockModule, ComputeModule)
 HOUSEKEEPING_SECONDS = 3600
 THREADS = 8                             # for calls that block and belong to nobody's own pool: files, hashes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3                   # malloc.h

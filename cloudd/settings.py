@@ -169,6 +169,13 @@ class Quota:
     subnetpool: int = option(-1, "Subnet pools.", least=-1)
     secrets: int = option(-1, "Secrets of the key manager, keys of encrypted volumes among them.", least=-1)
     consumers: int = option(-1, "Consumers of secrets that users register.", least=-1)
+    volumes: int = option(10, "Volumes.", least=-1)
+    snapshots: int = option(10, "Snapshots of volumes.", least=-1)
+    gigabytes: int = option(1000, "Size in GiB of all volumes and snapshots.", least=-1)
+    per_volume_gigabytes: int = option(-1, "Size in GiB of one volume.", least=-1)
+    backups: int = option(10, "Backups of volumes.", least=-1)
+    backup_gigabytes: int = option(1000, "Size in GiB of all backups.", least=-1)
+    groups: int = option(10, "Groups of volumes.", least=-1)
 
 
 @dataclass(frozen=True)
@@ -242,7 +249,7 @@ class Volume:
         "auto", "Cache mode of volumes in guests. auto: none where the file system takes direct I/O, else writeback.")
 
     def named(self) -> dict[str, tuple[str, str]]:
-        """`backends` by name: driver and address."""
+        """`backends` by name: driver and address. `Settings.volume_backends` has the one of [block] as well."""
         return {name: (driver, address) for name, driver, address in map(options.backend, self.backends)}
 
 
@@ -299,6 +306,24 @@ class KeyManager:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Cinder's part."""
+
+    driver: str = option("file", "Driver of the back end that is always there, and that bears the driver's name: file, or simulated "
+                                 "to try the API without disks.")
+    address: str = option("", "What stands behind it: a directory. Empty: one in the state directory.")
+    max_over_subscription_ratio: float = option(20.0, "How many times the size of a thin pool may be promised.", least=1)
+    reserved_percentage: int = option(0, "Part of each pool in per cent that is promised to nobody.", least=0, most=100)
+    host_name: str = option("", "Name of this host in Cinder's API. Empty: the machine's own.")
+    default_availability_zone: str = option("nova", "Zone of volumes for which none is named.")
+    default_volume_type: str = option("__DEFAULT__", "Name of the type of volumes for which none is named.")
+    default_group_type: str = option("", "Name of the type of groups for which none is named. Empty: there is none.")
+    resource_filters: str = option("", "File that says what users may filter lists by, as Cinder's resource_filters.json. Empty: as "
+                                       "Cinder without changes.")
+    message_days: int = option(30, "Days that messages to users are kept.", least=1)
+
+
+@dataclass(frozen=True)
 class Jobs:
     """Long work."""
 
@@ -345,8 +370,15 @@ class Settings:
     volume: Volume = Volume()
     image: Image = Image()
     key_manager: KeyManager = KeyManager()
+    block: Block = Block()
     jobs: Jobs = Jobs()
     events: Events = Events()
+
+    def volume_backends(self) -> dict[str, tuple[str, str]]:
+        """Every back end of volumes by name, its driver and address: the one that is always there bears its driver's name."""
+        own = self.block
+        usual = str(Path(self.server.state_dir).absolute() / "volumes") if own.driver == "file" else ""
+        return {own.driver: (own.driver, own.address or usual), **self.volume.named()}
 
     def complete(self) -> "Settings":
         """With the values that follow from others filled in."""
@@ -371,7 +403,8 @@ def load(path: Path | None = None, *, state_dir: str | None = None, listen: str 
     given = [("server", name, text, f"--{name.replace('_', '-')}") for name, text in (("state_dir", state_dir), ("listen", listen))
              if text is not None]
     if simulated:
-        given += [("compute", "driver", "simulated", ""), ("network", "driver", "simulated", "")]
+        given += [("compute", "driver", "simulated", ""), ("network", "driver", "simulated", ""),
+                  ("block", "driver", "simulated", "")]
     _take(values, given)
     settings = Settings(**{section: SECTIONS[section](**pairs) for section, pairs in values.items()})
     _agree(settings)
@@ -438,7 +471,7 @@ def _agree(settings: Settings) -> None:
         if bool(pair[0]) != bool(pair[1]):
             there, lacking = (one, other) if pair[0] else (other, one)
             raise SettingsError(f"[{section}] {there} is set, but {lacking} is not: they belong together")
-    backends = [options.backend(text)[0] for text in settings.volume.backends]
+    backends = [settings.block.driver, *(options.backend(text)[0] for text in settings.volume.backends)]
     if len(set(backends)) < len(backends):
         raise SettingsError(f"[volume] backends: two back ends have one name; the names are {', '.join(backends)}")
     names = ["file", *(options.store(text)[0] for text in settings.image.stores)]

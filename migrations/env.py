@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from cloudd.core.database import Base, async_url
 
 MODULES = ("core.tables", "identity.models", "keymanager.models", "image.models", "image.metadefs_models", "network.models",
-           "compute.models")
+           "block.models", "compute.models")
 
 
 def run(connection):

@@ -32,7 +32,8 @@ class Finding:
 
 Check = Callable[[Settings], Iterable[Finding]]
 PROGRAMS = {
-    "qemu-img": ("qemu-utils", "disks"), "qemu-system-x86_64": ("qemu-system-x86", "guests"), "dnsmasq": ("dnsmasq-base", "DHCP"),
+    "qemu-img": ("qemu-utils", "disks"), "qemu-nbd": ("qemu-utils", "reading volumes"),
+    "qemu-system-x86_64": ("qemu-system-x86", "guests"), "dnsmasq": ("dnsmasq-base", "DHCP"),
     "nft": ("nftables", "the firewall"), "ip": ("iproute2", "networks"), "conntrack": ("conntrack", "cutting flows off"),
     "genisoimage": ("genisoimage", "config drives"),
 }
@@ -196,6 +197,20 @@ def room(settings: Settings) -> Iterable[Finding]:
                   f"this machine holds {max(usable, 0) // GUEST_MB} servers of 2 GB", "add memory, or use smaller flavors")
 
 
+def volumes(settings: Settings) -> Iterable[Finding]:
+    """The directories of volumes: whether they can be written, what is free, and whether clones share blocks there."""
+    for name, (driver, address) in settings.volume_backends().items():
+        if driver != "file":
+            continue
+        place = next(path for path in (Path(address), *Path(address).parents) if path.exists())
+        if not os.access(place, os.W_OK):
+            yield Finding("volumes", FAIL, f"back end {name}: {place} cannot be written", f"mount -o remount,rw, or chown, {place}")
+            continue
+        free = shutil.disk_usage(place).free >> 30
+        yield Finding("volumes", WARN if free < 20 else OK, f"back end {name}: {free} GiB free at {place}",
+                      "free some, or add a back end on another disk: [volume] backends")
+
+
 def reach(settings: Settings) -> Iterable[Finding]:
     """QEMU and dnsmasq run as users of their own, who must be able to enter the state directory's parents."""
     state = Path(settings.server.state_dir).absolute()
@@ -306,5 +321,5 @@ def keys(settings: Settings) -> Iterable[Finding]:
         yield Finding("master key", FAIL, f"{exc.why}: keys answer 503, all else works", exc.mend)
 
 
-SIMULATED: tuple[Check, ...] = (room, consoles, clock, ports, database, keys)
+SIMULATED: tuple[Check, ...] = (room, volumes, consoles, clock, ports, database, keys)
 ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, uplink, reach, *SIMULATED)

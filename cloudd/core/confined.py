@@ -56,7 +56,7 @@ def _last_words(errors: bytes, status: int, limits: Limits) -> str:
         return f"it used up its {limits.cpu_seconds} seconds of processor time, or was killed"
     if status == -signal.SIGXFSZ:
         return f"it would have written more than {limits.file_bytes} bytes"
-    return errors.decode("utf-8", "replace").strip().rpartition("\n")[2][:500] or f"status {status}"
+    return errors.decode("utf-8", "replace").strip().rpartition("\n")[2][-500:] or f"status {status}"
 
 
 class _Full(Exception):

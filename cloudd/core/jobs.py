@@ -106,6 +106,17 @@ class Cancelled(CloudError):
     """Somebody asked for the job to stop."""
 
 
+def words(error: BaseException, *told: type[Exception]) -> str:
+    """One sentence for the owner of what a job failed with. What nobody expected is told by its kind alone: its text may speak of the
+    machine. `told`: drivers' errors, whose texts are meant to be read."""
+    if isinstance(error, TimeoutError):
+        return "It did not end in time."
+    if isinstance(error, (CloudError, OSError, *told)):
+        text = getattr(error, "message", None) or str(error)
+        return text[:1].upper() + text[1:]
+    return f"cloudd met an error that it did not expect ({type(error).__name__}); the log tells more."
+
+
 async def ask(tx: AsyncSession, context: Context, kind: str, *, locks: Iterable[str], resource: str | None = None,
               merge: bool = False, **inputs: Any) -> str:
     """Queue a job in `tx`; returns its id. `locks` are resource ids: jobs that share one run one after the other.

@@ -26,6 +26,7 @@ _SECRET_FORM = (
     (re.compile(r"(://[^/:@\s]+:)[^@/\s]+@"), rf"\1{MASK}@"),
 )
 _OURS = "facts"
+_ROOT = "cloudd"
 _STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -82,9 +83,26 @@ def setup(form: str = "human", level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel("INFO" if level == "debug" else level.upper())
-    logging.getLogger("cloudd").setLevel(level.upper())
+    logging.getLogger(_ROOT).setLevel(level.upper())
     for noisy in ("asyncio", "alembic", "aiohttp.access", "pyroute2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def levels(prefix: str = "") -> dict[str, str]:
+    """The least severity that cloudd's own loggers let through, by their names, those that begin so."""
+    return {name: logging.getLevelName(logging.getLogger(name).getEffectiveLevel()) for name in _own(prefix)}
+
+
+def set_levels(prefix: str, level: str) -> None:
+    """Let cloudd's own loggers whose names begin so write from this severity on, until the daemon starts again. Libraries keep
+    theirs: what they write of their work may hold secrets."""
+    for name in _own(prefix):
+        logging.getLogger(name).setLevel(level)
+
+
+def _own(prefix: str) -> list[str]:
+    names = {_ROOT, *(name for name in logging.root.manager.loggerDict if name.startswith(f"{_ROOT}."))}
+    return sorted(name for name in names if name.startswith(prefix))
 
 
 class Log:

@@ -13,7 +13,10 @@ from cloudd.core.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A move of a resource: allowed from `sources`; `busy` is its working state (None: moves at once), `target` its end."""
+    """A move of a resource: allowed from `sources`; `busy` is its working state (None: moves at once), `target` its end.
+
+    Where a machine has no busy column, the working state stands in that of the state.
+    """
 
     name: str
     sources: frozenset[str]
@@ -42,9 +45,9 @@ class Machine:
         self.model = state.class_
 
     async def enter(self, tx: AsyncSession, row: Any, name: str) -> Move:
-        """Begin a move: sets the busy state (or, without one, the target). Raises Conflict when not allowed now."""
+        """Begin a move: sets the busy state (or, without one, the target). Raises what `conflict` says when not allowed now."""
         move = self.moves[name]
-        values = {self.busy.key: move.busy} if self.busy is not None and move.busy else {self.state.key: move.target}
+        values = {self.busy.key: move.busy} if self.busy is not None and move.busy else {self.state.key: move.busy or move.target}
         await self._update(tx, row, move, values)
         return move
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,10 +10,11 @@ from cloudd.core.context import Context
 from cloudd.core.parts import Parts
 from cloudd.core.rows import plain
 from cloudd.core.rows.among import among
-from cloudd.image import blobs, cache, data, images, states, stores
+from cloudd.image import blobs, cache, data, images, limits, states, stores
 from cloudd.image.models import Image, visible
 
-__all__ = ["Image", "create_for_server", "drop", "get", "local_path", "many", "open_data", "store_file"]
+__all__ = ["Image", "create_for_data", "create_for_server", "drop", "get", "local_path", "many", "named", "open_data",
+           "require_properties", "store_file"]
 
 
 async def get(context: Context, tx: AsyncSession, image_id: str) -> Image:
@@ -24,6 +26,11 @@ async def many(context: Context, tx: AsyncSession, image_ids: Iterable[str]) -> 
     """Those of the images that there are and that the caller may show, by id."""
     rows = await plain.read(tx, Image, visible(context).where(among(Image.id, image_ids)))
     return {row.id: row for row in rows}
+
+
+async def named(context: Context, tx: AsyncSession, name: str) -> list[Image]:
+    """The images of a name that the caller may show, at most two."""
+    return list((await tx.execute(visible(context).where(Image.name == name).limit(2))).scalars())
 
 
 def open_data(parts: Parts, image: Image) -> AsyncIterator[bytes]:
@@ -42,13 +49,21 @@ async def create_for_server(context: Context, tx: AsyncSession, name: str, prope
                             image_id: str | None = None, disk_format: str = "qcow2", min_disk: int = 0,
                             min_ram: int = 0) -> Image:
     """The record of an image that a server's disk will become: private, `saving` until `store_file` or `drop`."""
-    values = {"name": name, "visibility": "private", "container_format": "bare", "disk_format": disk_format,
-              "min_disk": min_disk, "min_ram": min_ram, **properties}
-    if image_id:
-        values["id"] = image_id
-    image = await images.create(tx, context, values)
+    values = {"name": name, "disk_format": disk_format, "min_disk": min_disk, "min_ram": min_ram, **properties}
+    return await create_for_data(context, tx, {**values, "id": image_id} if image_id else values)
+
+
+async def create_for_data(context: Context, tx: AsyncSession, values: dict[str, Any]) -> Image:
+    """The record of an image whose data is being made: bare and private unless `values` say else, `saving` until `store_file` or
+    `drop`. What is no member of images is a property."""
+    image = await images.create(tx, context, {"visibility": "private", "container_format": "bare", **values})
     await states.IMAGE.enter(tx, image, "upload")
     return image
+
+
+def require_properties(settings: Any, names: Iterable[str]) -> None:
+    """Raise OverQuota for more properties than one image may have, whoever makes it."""
+    limits.properties(settings, names)
 
 
 async def store_file(parts: Parts, context: Context, image_id: str, path: Path) -> None:

@@ -1,9 +1,9 @@
 """How many parts one image, or one namespace of definitions, may have: settings, so that no list grows with what one user adds."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from cloudd.core.errors import OverQuota
-from cloudd.image.models import Image
 
 RESERVED = "os_glance_"
 
@@ -15,9 +15,9 @@ def require(what: str, attempted: int, most: int) -> None:
                         type="LimitExceeded")
 
 
-def properties(settings: Any, image: Image, before: set[str] | frozenset[str] = frozenset()) -> None:
-    """Whether an image may have the properties that it has now. Who adds none may go on with more than that."""
-    own = {name for name in image.properties if not name.startswith(RESERVED)}
+def properties(settings: Any, names: Iterable[str], before: set[str] | frozenset[str] = frozenset()) -> None:
+    """Whether an image may have these properties. Who adds none may go on with more than that."""
+    own = {name for name in names if not name.startswith(RESERVED)}
     if own - before:
         require("image properties", len(own), settings.image.image_property_quota)
 

@@ -6,7 +6,7 @@ The dataplane of a port that is made or taken is made when compute wires it, whi
 import ipaddress
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
@@ -14,7 +14,7 @@ from cloudd.core.errors import BadRequest, Conflict, NotFound
 from cloudd.network import changes, standard, usage
 from cloudd.network.config import CONFIG, QUOTAS
 from cloudd.network.l3 import floatingips
-from cloudd.network.models import FloatingIp, Network, Port
+from cloudd.network.models import FloatingIp, Network, Port, Subnet
 from cloudd.network.ports import ports
 
 
@@ -76,8 +76,7 @@ async def usable_networks(context: Context, tx: AsyncSession) -> list[Network]:
 
 
 async def has_subnets(tx: AsyncSession, network_id: str) -> bool:
-    network = await tx.get(Network, network_id)
-    return bool(network and network.subnets)
+    return bool((await tx.execute(select(exists().where(Subnet.network_id == network_id)))).scalar())
 
 
 async def used(tx: AsyncSession, project_id: str) -> dict[str, int]:

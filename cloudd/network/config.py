@@ -1,6 +1,9 @@
 """What the settings say of networks, held once for the whole module: logic has no other way to them than its arguments."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.quotas import Quotas
 from cloudd.network import usage
@@ -21,5 +24,10 @@ class Config:
     zone: str = "nova"
 
 
+class NetworkQuotas(Quotas):
+    async def used(self, tx: AsyncSession, project_id: str, names: Collection[str]) -> Mapping[str, int]:
+        return await usage.count(tx, project_id, names)
+
+
 CONFIG = Config()
-QUOTAS = Quotas("network", dict(DEFAULT_QUOTAS), usage.count)
+QUOTAS = NetworkQuotas("network", dict(DEFAULT_QUOTAS), usage.count)

@@ -78,6 +78,9 @@ class NetworkModule(Module):
     def routes(self, front: Front) -> None:
         front.metrics.gauge("cloudd_network_refused_packets", "Packets of guests that nobody outside could have answered",
                             lambda: self.watch.refused if self.watch else 0)
+        front.metrics.labelled("cloudd_network_port_refused_packets", "Packets of connections beyond the limit of a port, as of the last "
+                               "look at the dataplane", ("port", "direction"), lambda: self.watch.of_ports() if self.watch else {},
+                               counts=True)
 
     async def start(self) -> None:
         if self.driver is None:

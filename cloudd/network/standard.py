@@ -5,6 +5,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Select, exists, inspect, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload, raiseload
 
 from cloudd.core import events, ids
 from cloudd.core.context import Context
@@ -14,6 +15,8 @@ from cloudd.network.models import Network, Port, Rbac, SecurityGroup, Standard, 
 T = TypeVar("T", bound=Any)
 SHARED = ("access_as_shared",)
 USABLE = ("access_as_shared", "access_as_external")
+SHARING_ONLY = (joinedload(Network.rbac), raiseload(Network.tag_rows), raiseload(Network.subnets))
+"""Of a network that something is made in, in one query: whom it is shared with, not what else is in it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def groups_of(context: Context, query: Select[Any]) -> Select[Any]:
 
 
 async def _one(tx: AsyncSession, query: Select[Any], kind: str, words: str) -> Any:
-    row = (await tx.execute(query)).scalar()
+    row = (await tx.execute(query)).unique().scalar()
     if row is None:
         raise NotFound(words, type=f"{kind}NotFound")
     return row
@@ -121,7 +124,7 @@ async def network(context: Context, tx: AsyncSession, network_id: str) -> Networ
     seen = tx.info.setdefault("networks", {})
     key = (context.project_id, sees_all(context), network_id)
     if key not in seen or not inspect(seen[key]).persistent:
-        query = networks_of(context, select(Network).where(Network.id == network_id))
+        query = networks_of(context, select(Network).where(Network.id == network_id)).options(*SHARING_ONLY)
         seen[key] = await _one(tx, query, "Network", f"Network {network_id} could not be found.")
     return seen[key]
 

@@ -49,9 +49,9 @@ class Client:
         async with self.session.request(method, self.url + path, headers=merged, **options) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    def at(self, version: str) -> "Client":
-        """The same caller at a compute microversion."""
-        headers = {**self.headers, "OpenStack-API-Version": f"compute {version}"}
+    def at(self, version: str, service: str = "compute") -> "Client":
+        """The same caller at a microversion of a service."""
+        headers = {**self.headers, "OpenStack-API-Version": f"{service} {version}"}
         return Client(self.url, self.session, headers, self.project_id, self.user_id)
 
     async def get(self, path: str, **options: Any) -> Answer:

@@ -9,7 +9,23 @@ import compileall
 import os
 from collections.abc import Callable
 
-from tests.bench import figures, firewall, guest, identity, idle, images, jobs, keys, lists, memory, refused, servers, start, writes
+from tests.bench import (
+    figures,
+    firewall,
+    guest,
+    identity,
+    idle,
+    images,
+    jobs,
+    keys,
+    layers,
+    lists,
+    memory,
+    refused,
+    servers,
+    start,
+    writes,
+)
 from tests.bench.process import ROOT
 
 RESULTS = ROOT / "build" / "bench"
@@ -17,7 +33,7 @@ SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
     "start": start.figures, "idle": idle.figures, "identity": identity.figures, "lists": lists.figures, "servers": servers.figures,
     "writes": writes.figures, "keys": keys.figures,
     "images": images.figures, "jobs": jobs.figures, "firewall": firewall.figures, "memory": memory.figures, "refused": refused.figures,
-    "guest": guest.figures,
+    "guest": guest.figures, "layers": layers.figures,
 }
 
 

@@ -22,6 +22,9 @@ VERSION = re.compile(r"/v\d+(\.\d+)?(?=/|$)")
 VARIABLE = re.compile(r"\{[^}]*\}")
 # the table lists Keystone's ways to log in as if they were actions; here they are one operation
 LOGIN = ("POST", "/v3/auth/tokens")
+# Cinder's paths have the caller's project in them, which any operation may have, and its rows bear another name than its API
+PROJECT = re.compile(r"(?<=/v3)/\{(admin_)?project_id\}(?=/)")
+NAMES = {"block-storage": "volume"}
 
 Key = tuple[str, str, str]                     # method, path with {} for variables, action
 
@@ -44,7 +47,8 @@ class Wanted:
 
 
 def normal(path: str) -> str:
-    """A path from its version on, its variables without names."""
+    """A path from its version on, without the caller's project, its variables without names."""
+    path = PROJECT.sub("", path.partition("?")[0])
     found = VERSION.search(path)
     path = path[found.start():] if found else path
     return VARIABLE.sub("{}", path).rstrip("/") or "/"
@@ -74,7 +78,8 @@ def declared() -> Iterator[tuple[str, str, str, str | None]]:
             for operation in api.operations:
                 whole = api.prefixes[0] + operation.path
                 path = whole if VERSION.search(whole) else operation.path
-                yield api.service.removesuffix("-versions"), operation.method, path, operation.action
+                service = api.service.removesuffix("-versions")
+                yield NAMES.get(service, service), operation.method, path, operation.action
 
 
 def served(operations: Iterable[tuple[str, str, str, str | None]]) -> dict[str, set[Key]]:
@@ -95,7 +100,7 @@ class Report:
 
 
 def compare(rows: list[Wanted], found: dict[str, set[Key]], statuses: set[str]) -> Report:
-    counted = list({(row.service, row.key): row for row in rows if row.status in statuses}.values())
+    counted = list({(row.service, row.key, row.path.partition("?")[2]): row for row in rows if row.status in statuses}.values())
     total = Counter(row.service for row in counted)
     missing = [row for row in counted if row.key not in found.get(row.service, set())]
     absent = Counter(row.service for row in missing)

@@ -236,6 +236,7 @@ def run_scene(name: str, folder: Path) -> int:
         found = await contents(driver)
         await driver.close()
         return found
+    whole.mkdir()
     before = asyncio.run(begin())
     copy(whole, done)
     after = asyncio.run(finish())

@@ -11,6 +11,9 @@ from tests.conformance import coverage
     (("PUT", "/networking/v2.0/routers/{router}/add_router_interface", None),
      ("PUT", "/v2.0/routers/{router_id}/add_router_interface", "add_router_interface")),
     (("POST", "/identity/v3/auth/tokens", None), ("POST", "/v3/auth/tokens", "password")),
+    (("GET", "/volume/v3/os-quota-sets/{project}", None), ("GET", "/v3/{admin_project_id}/os-quota-sets/{project_id}?{usage}=True", "")),
+    (("PUT", "/volume/v3/types/{volume_type}", None), ("PUT", "/v3/{project_id}/types/{volume_type_id}", "")),
+    (("GET", "/identity/v3/projects/{project}", None), ("GET", "/v3/projects/{project_id}", "")),
     (("GET", "/placement/resource_providers", None), ("GET", "/placement/resource_providers", None)),
 ])
 def test_the_same_operation(declared: tuple, wanted: tuple) -> None:

@@ -104,3 +104,12 @@ def test_an_uplink_that_the_host_lives_by_is_told(values):
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)
     assert finding.state == doctor.FAIL and "card0 has the address 192.0.2.5/24" in finding.text and "br0" in finding.mend
+
+
+def test_a_directory_of_volumes_that_is_nearly_full_or_closed_is_told(values, tmp_path, monkeypatch):
+    real = replace(values, block=replace(values.block, driver="file", address=str(tmp_path / "volumes")))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 5 << 30})())
+    finding = found(doctor.volumes, real)["volumes"]
+    assert finding.state == doctor.WARN and "back end file: 5 GiB free" in finding.text and "[volume] backends" in finding.mend
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
+    assert found(doctor.volumes, real)["volumes"].state == doctor.FAIL

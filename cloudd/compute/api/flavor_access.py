@@ -9,37 +9,20 @@ from cloudd.compute.flavors import rules as flavors
 from cloudd.compute.flavors import specs as flavor_specs
 from cloudd.compute.models import Flavor, FlavorAccess
 from cloudd.compute.versions import EXTRA_SPECS_CHECKED, PUBLIC_FLAVOR_ACCESS_CONFLICT
-from cloudd.core.errors import BadRequest, Conflict
+from cloudd.core.errors import Conflict
 from cloudd.core.http import Field, Request, Shape
+from cloudd.core.http.shapes import Single, named
 from cloudd.core.http.types import NOTHING, Map, Obj, Raw, Record, Text
 
 KEY = r"^[a-zA-Z0-9-_:. ]{1,255}$"
 VALUE = Raw({"type": ["string", "number"], "maxLength": 255}, str)
 SPECS = Shape(None, Field("extra_specs", Map(VALUE, keys=KEY), required=True))
-ONE_SPEC = Raw({"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
-                "patternProperties": {KEY: VALUE.schema()}})
 ADD = Shape(None, Field("addTenantAccess", Obj({"tenant": Text(1, 255)}, ["tenant"]), required=True))
 REMOVE = Shape(None, Field("removeTenantAccess", Obj({"tenant": Text(1, 255)}, ["tenant"]), required=True))
 ACCESS = Shape("flavor_access", Field("flavor_id", Text()), Field("tenant_id", Text(), of="project_id"), plural="flavor_access")
 SPECS_OF = Record({"extra_specs": Map(Text())})
 RULE = "os_compute_api:os-flavor-extra-specs:{}"
 flavor_resource = API.resource("/flavors/{flavor}")
-
-
-class OneSpec(Shape):
-    """A body whose one member is named by the path."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    def at(self, version: Any, use: str = "create") -> dict[str, Any]:
-        return ONE_SPEC.schema()
-
-    def _schema_at(self, stretch: Any, use: str) -> dict[str, Any]:
-        return ONE_SPEC.schema()
-
-    def _lift(self, given: Any, stretch: Any, use: str) -> dict[str, Any]:
-        return {key: str(value) for key, value in given.items()}
 
 
 @flavor_resource.get("/os-flavor-access", policy="os_compute_api:os-flavor-access", reply=ACCESS)
@@ -85,14 +68,12 @@ async def show_spec(flavor: Flavor, key: str) -> dict[str, str]:
     return {key: flavors.spec(flavor, key).value}
 
 
-@flavor_resource.put("/os-extra_specs/{key}", body=OneSpec(), policy=RULE.format("update"), answer=Map(Text()))
+@flavor_resource.put("/os-extra_specs/{key}", body=Single(KEY, VALUE), policy=RULE.format("update"), answer=Map(Text()))
 async def update_spec(request: Request, tx: AsyncSession, flavor: Flavor, key: str, body: dict[str, Any]) -> dict[str, Any]:
     """Set one extra spec."""
-    if key not in body:
-        raise BadRequest(f"Request body and URI mismatch: the address names {key}, the body {', '.join(body)}.")
     if request.has(EXTRA_SPECS_CHECKED):
-        flavor_specs.check(body)
-    await flavors.set_specs(tx, flavor, body)
+        flavor_specs.check(named(body, key))
+    await flavors.set_specs(tx, flavor, named(body, key))
     return body
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd import identity
-from cloudd.compute.quotas.values import DEFAULT_CLASS, QUOTAS, class_key
+from cloudd.compute.quotas.values import QUOTAS
 from cloudd.core.errors import BadRequest
-from cloudd.core.quotas import Quotas
+from cloudd.core.quotas import DEFAULT_CLASS, Quotas, class_key
 
 CLASS = class_key(DEFAULT_CLASS)
 NETWORK_ITEMS = ("fixed_ips", "floating_ips", "networks", "security_groups", "security_group_rules")

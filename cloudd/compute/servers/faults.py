@@ -9,17 +9,13 @@ from cloudd.compute.models import Server, ServerFault
 from cloudd.core import clock
 from cloudd.core.errors import CloudError
 from cloudd.core.jobs import StepFailed
+from cloudd.core.jobs import words as words_of
 from cloudd.drivers.hypervisor.base import HypervisorError
 
 
 def words(error: BaseException) -> str:
-    """One sentence for the owner. What nobody expected is told by its kind alone: its text may speak of the machine."""
-    if isinstance(error, TimeoutError):
-        return "It did not end in time."
-    if isinstance(error, CloudError | HypervisorError | network.NetworkDriverError | OSError):
-        text = getattr(error, "message", None) or str(error)
-        return text[:1].upper() + text[1:]
-    return f"cloudd met an error that it did not expect ({type(error).__name__}); the log tells more."
+    """One sentence for the owner."""
+    return words_of(error, HypervisorError, network.NetworkDriverError)
 
 
 async def record(tx: AsyncSession, server: Server, error: BaseException, *, doing: str = "") -> None:

@@ -89,8 +89,8 @@ def _require_disk(image: images.Image, disk_gb: int) -> None:
                          type="FlavorDiskSmallerThanMinDisk")
 
 
-async def snapshot(context: Context, tx: AsyncSession, server: Server, name: str, metadata: dict[str, str]) -> str:
-    """Order an image of the server's root disk; its id. Raises OverQuota for too many metadata items."""
+async def snapshot(context: Context, tx: AsyncSession, server: Server, name: str, metadata: dict[str, str], settings: Any) -> str:
+    """Order an image of the server's root disk; its id. Raises OverQuota for too many metadata items, or properties of the image."""
     most = (await QUOTAS.limits(tx, context.project_id or ""))["metadata_items"]
     if 0 <= most < len(metadata):
         raise OverQuota(f"Quota exceeded, too many image metadata items: {len(metadata)} of at most {most}.", type="OverQuota")
@@ -107,6 +107,7 @@ async def snapshot(context: Context, tx: AsyncSession, server: Server, name: str
                    "owner_id": server.project_id, **metadata}
     properties = {key: str(value) for key, value in properties.items()
                   if value is not None and key not in RESERVED and not key.startswith("os_glance")}
+    images.require_properties(settings, properties)
     image = await images.create_for_server(context, tx, name, properties, min_disk=server.root_gb,
                                            min_ram=server.image.get("min_ram", 0))
     await servers.touch(context, tx, server)

@@ -70,9 +70,8 @@ def _encrypted(data: bytes, key: bytes, mode: str) -> bytes:
     pieces = []
     for number, at in enumerate(range(0, len(data), SECTOR)):
         tweak = number.to_bytes(16, "little")
-        if mode == "xts-plain64":
-            how: modes.Mode = modes.XTS(tweak)
-        else:
+        how: modes.XTS | modes.CBC = modes.XTS(tweak)
+        if mode != "xts-plain64":
             essiv = Cipher(algorithms.AES(hashlib.sha256(key).digest()), modes.ECB()).encryptor()
             how = modes.CBC(essiv.update(tweak))
         worker = Cipher(algorithms.AES(key), how).encryptor()

@@ -1,6 +1,7 @@
 """A client of QEMU's block server on a socket: reads, writes and maps a disk of any format without knowing it.
 
-By github.com/NetworkBlockDevice/nbd doc/proto.md: fixed newstyle, structured replies, the context base:allocation.
+By github.com/NetworkBlockDevice/nbd doc/proto.md: fixed newstyle, structured replies, the contexts base:allocation and QEMU's own
+qemu:allocation-depth.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ REP_ACK, REP_INFO, REP_META_CONTEXT = 1, 3, 4
 READ, WRITE, DISCONNECT, FLUSH, WRITE_ZEROES, BLOCK_STATUS = 0, 1, 2, 3, 6, 7
 DONE, NONE, OFFSET_DATA, OFFSET_HOLE, STATUS = 1, 0, 1, 2, 5
 ERROR = 1 << 15
-ALLOCATION = "base:allocation"
+ALLOCATION, DEPTH = "base:allocation", "qemu:allocation-depth"
 ZERO = 1 << 1
 MOST = 32 << 20                          # of one request
 NO_SPACE = 28
@@ -34,8 +35,13 @@ class Asked:
     offset: int
     done: asyncio.Future[None]
     data: bytearray | None = None
-    extents: list[tuple[int, int]] = field(default_factory=list)
+    extents: dict[int, list[tuple[int, int]]] = field(default_factory=dict)          # by context: (length, what is told)
     error: NbdError | None = None
+
+    def end(self, error: NbdError | None) -> None:
+        self.error = error
+        if not self.done.done():
+            self.done.set_result(None)
 
 
 class Client:
@@ -45,6 +51,7 @@ class Client:
         self._next = 0
         self._gone: NbdError | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._contexts: dict[str, int] = {}
         self.size = 0
 
     async def greet(self, export: str = "") -> None:
@@ -56,8 +63,9 @@ class Client:
             self._writer.write(struct.pack(">I", 3))
             await self._option(OPT_STRUCTURED_REPLY, b"")
             name = export.encode()
-            query = ALLOCATION.encode()
-            await self._option(OPT_SET_META_CONTEXT, struct.pack(">I", len(name)) + name + struct.pack(">II", 1, len(query)) + query)
+            queries = b"".join(struct.pack(">I", len(query)) + query.encode() for query in (ALLOCATION, DEPTH))
+            for _, data in await self._option(OPT_SET_META_CONTEXT, struct.pack(">I", len(name)) + name + struct.pack(">I", 2) + queries):
+                self._contexts[data[4:].decode()] = struct.unpack(">I", data[:4])[0]
             for kind, data in await self._option(OPT_GO, struct.pack(">I", len(name)) + name + struct.pack(">H", 0)):
                 if kind == REP_INFO and data[:2] == b"\0\0":
                     self.size = struct.unpack(">Q", data[2:10])[0]
@@ -67,7 +75,7 @@ class Client:
 
     async def _option(self, option: int, data: bytes) -> list[tuple[int, bytes]]:
         self._writer.write(struct.pack(">QII", IHAVEOPT, option, len(data)) + data)
-        told = []
+        told: list[tuple[int, bytes]] = []
         while True:
             magic, _, kind, length = struct.unpack(">QIII", await self._reader.readexactly(20))
             answer = await self._reader.readexactly(length)
@@ -101,8 +109,14 @@ class Client:
 
     async def status(self, offset: int, length: int) -> Sequence[tuple[int, bool]]:
         """The next pieces from an offset: (length, whether there may be data)."""
-        found = (await self._ask(BLOCK_STATUS, offset, min(length, (1 << 32) - (1 << 16)))).extents
-        return [(piece, not flags & ZERO) for piece, flags in found]
+        return [(piece, not flags & ZERO) for piece, flags in (await self._status(offset, length))[self._contexts[ALLOCATION]]]
+
+    async def depths(self, offset: int, length: int) -> Sequence[tuple[int, int]]:
+        """The next pieces from an offset: (length, the number of the layer that has them, 0 for none). Of servers that tell it."""
+        return (await self._status(offset, length))[self._contexts[DEPTH]]
+
+    async def _status(self, offset: int, length: int) -> dict[int, list[tuple[int, int]]]:
+        return (await self._ask(BLOCK_STATUS, offset, min(length, (1 << 32) - (1 << 16)))).extents
 
     async def close(self) -> None:
         if self._gone is None:
@@ -145,8 +159,7 @@ class Client:
 
     def _fail(self, error: NbdError) -> None:
         for asked in self._asked.values():
-            asked.error = error
-            asked.done.done() or asked.done.set_result(None)
+            asked.end(error)
         self._asked.clear()
 
     async def _reply(self) -> None:
@@ -165,9 +178,7 @@ class Client:
             self._end(handle, self._asked[handle].error)
 
     def _end(self, handle: int, error: NbdError | None) -> None:
-        asked = self._asked.pop(handle)
-        asked.error = error
-        asked.done.done() or asked.done.set_result(None)
+        self._asked.pop(handle).end(error)
 
     async def _chunk(self, asked: Asked, kind: int, length: int) -> NbdError | None:
         if kind == OFFSET_DATA and asked.data is not None:
@@ -175,7 +186,7 @@ class Client:
             asked.data[start:start + length - 8] = await self._reader.readexactly(length - 8)
         elif kind == STATUS:
             body = await self._reader.readexactly(length)
-            asked.extents = list(struct.iter_unpack(">II", body[4:]))
+            asked.extents[struct.unpack(">I", body[:4])[0]] = list(struct.iter_unpack(">II", body[4:]))
         else:
             body = await self._reader.readexactly(length)                # OFFSET_HOLE: the data begins as zeros
             if kind & ERROR:

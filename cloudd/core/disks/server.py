@@ -32,10 +32,10 @@ class Served:
 
 
 async def serve(layers: Sequence[nodes.File], run_dir: Path, *, write: bool, keys: Mapping[str, bytes] | None = None) -> Served:
-    """Open a disk. `run_dir`: where a socket may be for a moment. Raises ToolError."""
+    """Open a disk, to be told of its layers, too. `run_dir`: where a socket may be for a moment. Raises ToolError."""
     door, mine = _listen(run_dir)
     try:
-        how = ("--discard=unmap",) if write else ("-r",)
+        how = ("-A", "--discard=unmap") if write else ("-A", "-r")
         process = tasks.start("block server", _run(door, how, nodes.disk(layers), keys or {}))
         try:
             client = await _greeted(mine)

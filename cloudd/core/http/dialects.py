@@ -14,7 +14,8 @@ from cloudd.core.ids import ANY, whole
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a list request asks: filters as (name, values as sent), sorts as (key, 'asc'|'desc'), one page."""
+    """What a list request asks: filters as (name, values as sent), sorts as (key, 'asc'|'desc'), one page (`offset` rows behind the
+    marker)."""
 
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
     sorts: tuple[tuple[str, str], ...] = ()
@@ -22,6 +23,7 @@ class ListQuery:
     marker: str | None = None
     reverse: bool = False
     fields: frozenset[str] = field(default_factory=frozenset)
+    offset: int = 0
 
 
 LINKS = {"type": "array", "items": {"type": "object", "required": ["rel", "href"], "additionalProperties": False, "properties": {

@@ -89,6 +89,8 @@ class Listing:
             query = query.order_by(_ordered(column, direction))
         if asked.limit is not None:
             query = query.limit(asked.limit + 1)
+        if asked.offset:
+            query = query.offset(asked.offset)
         rows = await plain.read(tx, self.model, query, only=self.only)
         more = asked.limit is not None and len(rows) > asked.limit
         rows = rows[:asked.limit] if more else rows

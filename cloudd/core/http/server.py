@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cloudd.core import log
 from cloudd.core.errors import CloudError, Forbidden
@@ -17,10 +17,11 @@ from cloudd.core.http.addresses import by_trusted_proxy, client_address, network
 from cloudd.core.http.connections import Limits
 from cloudd.core.http.dispatch import CONTEXT, REQUEST_ID, Dispatcher, base_url, forget_frames
 from cloudd.core.http.doors import Door, Runner
+from cloudd.core.http.metrics import Metrics
 from cloudd.core.parts import Parts
 
 LOG = log.get("cloudd.access")
-CLASSIC_PORTS = {5000: "/identity", 8774: "/compute", 9292: "/image", 9311: "/key-manager", 9696: "/networking"}
+CLASSIC_PORTS = {5000: "/identity", 8774: "/compute", 8776: "/volume", 9292: "/image", 9311: "/key-manager", 9696: "/networking"}
 NAME = "cloudd"
 """What the Server header says: no versions."""
 LINGER_SECONDS = 5.0
@@ -31,23 +32,6 @@ LONGEST_SHOWN = 1000
 Health = Callable[[], Awaitable[None]]
 CORS_HEADERS = ("X-Auth-Token, X-Subject-Token, Content-Type, OpenStack-API-Version, X-OpenStack-Nova-API-Version, "
                 "X-OpenStack-Request-ID")
-
-
-class Metrics:
-    """What `/metrics` tells, kept in memory (Prometheus text format)."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter("cloudd_http_requests", "Requests answered", ("service", "method", "status"),
-                                registry=self.registry)
-        self.seconds = Histogram("cloudd_http_request_seconds", "Time to answer", ("service",), registry=self.registry,
-                                 buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
-        self.gauges: dict[str, Gauge] = {}
-
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A figure that is read when somebody asks."""
-        self.gauges[name] = Gauge(name, text, registry=self.registry)
-        self.gauges[name].set_function(read)
 
 
 class Front:

@@ -242,6 +242,32 @@ class Unchecked(Shape):
         return body
 
 
+class Single(Shape):
+    """A body whose one member bears the name that stands in the path: a spec of a flavor or type."""
+
+    def __init__(self, keys: str, value: Type):
+        super().__init__(None)
+        self.value = value
+        self._document = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+                          "patternProperties": {keys: value.schema()}}
+
+    def at(self, version: Version, use: str = "create") -> dict[str, Any]:
+        return self._document
+
+    def _schema_at(self, stretch: Version, use: str) -> dict[str, Any]:  # type: ignore[override]
+        return self._document
+
+    def _lift(self, given: Mapping[str, Any], stretch: Version, use: str) -> dict[str, Any]:
+        return {key: self.value.lift(value) for key, value in given.items()}
+
+
+def named(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """The body of one member, which must be the one that the path names. Raises BadRequest."""
+    if name not in body:
+        raise BadRequest(f"Request body and URI mismatch: the address names {name}, the body {', '.join(body)}.")
+    return body
+
+
 def first_error(validator: Any, body: Any) -> Any:
     """What is wrong first. `iter_errors` would make all of a large body's errors before it gives one."""
     try:

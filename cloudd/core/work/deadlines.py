@@ -60,6 +60,7 @@ SECONDS: dict[str, float] = {
     "volume.prepare_snapshot": 600,
     "volume.create_snapshot": 21600,
     "volume.cache_image": 86400,
+    "volume.changed": 3600,
     "volume.export": 86400,
     "volume.manage_volume": 3600,
     "volume.unmanage": 21600,

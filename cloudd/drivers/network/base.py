@@ -402,5 +402,9 @@ class NetworkDriver(ABC):
         """Counters of those of the ports that are plugged."""
 
     @abstractmethod
+    async def beyond_limit(self) -> dict[str, tuple[int, int]]:
+        """Packets of connections beyond a port's limit, opened to it and by it: by port, of those that had some."""
+
+    @abstractmethod
     async def refused(self) -> dict[str, int]:
         """Packets that were not let out since nobody could answer their address: by router, and by the host under ""."""

@@ -5,12 +5,13 @@ kernel would keep (what exists) in one small file per subject, so that a restart
 """
 
 import asyncio
-import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+import orjson
 
 from cloudd.drivers.network import base, checked
 from cloudd.drivers.network.base import (
@@ -50,13 +51,13 @@ class Existing:
     def load(self) -> None:
         for kind in KINDS:
             (self.folder / kind).mkdir(parents=True, exist_ok=True)
-            self.subjects[kind] = {file.stem: json.loads(file.read_text()) for file in (self.folder / kind).glob("*.json")}
+            self.subjects[kind] = {file.stem: orjson.loads(file.read_bytes()) for file in (self.folder / kind).glob("*.json")}
 
     def put(self, kind: str, subject_id: str, value: Any) -> None:
         if self.subjects[kind].get(subject_id) == value:
             return
         file = self.folder / kind / f"{subject_id}.json"
-        file.with_suffix(".new").write_text(json.dumps(value))
+        file.with_suffix(".new").write_bytes(orjson.dumps(value))
         file.with_suffix(".new").replace(file)
         self.subjects[kind][subject_id] = value
 
@@ -71,7 +72,7 @@ class Existing:
 
 def plain(spec: Any) -> Any:
     """A spec as JSON has it, so that a loaded one compares equal."""
-    return json.loads(json.dumps(asdict(spec)))
+    return orjson.loads(orjson.dumps(spec))
 
 
 class SimulatedNetworkDriver(NetworkDriver):
@@ -89,6 +90,7 @@ class SimulatedNetworkDriver(NetworkDriver):
         self.failures: list[Failure] = []
         self.calls: list[tuple[str, str]] = []       # (method, subject), newest last
         self.traffic = 0
+        self.beyond: dict[str, tuple[int, int]] = {}  # what a guest is to have tried beyond its limit of connections
 
     # For tests
 
@@ -304,6 +306,9 @@ class SimulatedNetworkDriver(NetworkDriver):
         packets = self.traffic // BYTES_PER_ASKING
         return {port_id: base.PortCounters(self.traffic, packets, 0, 0, self.traffic, packets, 0, 0)
                 for port_id in port_ids if port_id in self.existing.subjects["plugged"]}
+
+    async def beyond_limit(self) -> dict[str, tuple[int, int]]:
+        return {port_id: counts for port_id, counts in self.beyond.items() if port_id in self.ports}
 
     async def refused(self) -> dict[str, int]:
         return {router_id: 0 for router_id, router in self.routers.items() if router.gateway}

@@ -13,6 +13,8 @@ Volumes in use. Who holds a volume open is the hypervisor's, so it takes part:
   one. NONE: only volumes that nobody has open.
 * `extend_volume` first, then the hypervisor tells the guest (and lengthens the file where that is its own to do).
 * `merge_volume` needs `caps().live_merge` for volumes that a guest has open; else it refuses those, and the time comes when it is off.
+  No driver of files has it yet: between choosing the layers and changing what is noted of them, the hypervisor would have to do the
+  copying (its block commit and stream).
 
 Encrypted volumes. `VolumeSpec.encryption` says how; the passphrase is handed to those verbs that need it and never kept, written down
 or told. Data goes in and out as a guest sees it: whoever reads an encrypted volume by `open_disk` or `export` must have its passphrase.
@@ -465,6 +467,11 @@ class VolumeDriver(ABC):
     @abstractmethod
     async def open_disk(self, ref: Ref, *, write: bool = False, passphrase: Passphrase | None = None) -> Disk:
         """Read or write from within the daemon. Raises VolumeBusy for writing what a guest has open, or what somebody writes."""
+
+    @abstractmethod
+    async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
+        """The pieces that may read otherwise than in a snapshot of the same volume, in order; None where that cannot be told. What lies
+        behind the end that the volume had then is among them only where it was written."""
 
     @abstractmethod
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,

@@ -198,7 +198,7 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     await quotas.require(tx, request.context, request.settings.server.region, image_count_total=1)
     limits.tags(request.settings, body.get("tags", []))
     image = await images.create(tx, request.context, body)
-    limits.properties(request.settings, image)
+    limits.properties(request.settings, image.properties)
     return Reply(image, headers={"Location": request.link(f"/images/{image.id}"),
                                  "OpenStack-image-import-methods": ",".join(METHODS),
                                  "OpenStack-image-store-ids": ",".join(request.service(Stores).writable_names())})
@@ -251,7 +251,7 @@ async def _update(request: Request, tx: Any, image: Image, patch: patches.Patch)
     limits.tags(request.settings, values.get("tags", []))
     before = set(image.properties)
     changed = await images.update(tx, request.context, image, values, patch.removed)
-    limits.properties(request.settings, changed, before)
+    limits.properties(request.settings, changed.properties, before)
     return changed
 
 

@@ -146,7 +146,7 @@ async def create_task(request: Request, tx: Any, body: dict[str, Any]) -> Reply:
     values = IMAGE.read(members, request.version)
     limits.tags(settings, values.get("tags", []))
     image = await images.create(tx, request.context, values)
-    limits.properties(settings, image)
+    limits.properties(settings, image.properties)
     asked_import = {"method": {"name": "web-download", "uri": asked["import_from"]}, "input": asked}
     task = await imports.begin(tx, request.context, image, asked_import, [request.driver(Store).name], settings.image.import_hosts,
                                kind="import")

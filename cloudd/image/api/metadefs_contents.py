@@ -1,9 +1,14 @@
 """Metadata definitions: the objects, properties and tags of a namespace."""
 
+from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import select
+
+from cloudd.core.errors import CloudError, NotFound
 from cloudd.core.http import Field, Request, Shape
 from cloudd.core.http import types as t
+from cloudd.core.http.lists import Listing
 from cloudd.image import metadefs
 from cloudd.image.api import API
 from cloudd.image.api.metadefs import DEFINITION, FOR_TYPE, NAME, OBJECT_MEMBERS, OBJECT_SHOWN, TAG_SHOWN, has_room, object_view, small
@@ -19,7 +24,16 @@ PROPERTY_SHOWN = t.Obj(PROPERTY_MEMBERS, ("name", *DEFINITION["required"]), extr
 OBJECT_LIST = t.Record({"objects": t.List(OBJECT_SHOWN), "schema": t.Text(), "first": t.Text()})
 PROPERTY_LIST = t.Record({"properties": t.Map(PROPERTY_SHOWN)})
 NAMES = t.List(t.Record({"name": t.Text()}))
-TAG_LIST = t.Record({"tags": NAMES, "schema": t.Text(), "first": t.Text()})
+TAG_LIST = t.Record({"tags": NAMES, "schema": t.Text(), "first": t.Text(), "next": t.Text()}, ("next",))
+
+
+class TagListing(Listing):
+    def no_marker(self, marker: str) -> CloudError:
+        return NotFound(f"The metadata definition tag with name={marker} was not found: no marker of this list.", type="MetadefNotFound")
+
+
+LISTED_TAGS = TagListing(MetaTag, {}, {name: getattr(MetaTag, name) for name in ("name", "created_at", "updated_at", "id")},
+                         (("created_at", "desc"),), key="name")
 
 OBJECTS = API.resource("/metadefs/namespaces/{namespace}/objects")
 PROPS = API.resource("/metadefs/namespaces/{namespace}/properties")
@@ -123,12 +137,15 @@ async def delete_properties(request: Request, tx: Any, namespace: Namespace) -> 
     await metadefs.drop_all(tx, namespace, MetaProperty)
 
 
-@LABELS.get(policy="get_metadef_tags", answer=TAG_LIST)
+@LABELS.get(policy="get_metadef_tags", answer=TAG_LIST, listing=LISTED_TAGS)
 async def tags(request: Request, tx: Any, namespace: Namespace) -> dict[str, Any]:
-    """List the tags of a namespace."""
-    rows = await metadefs.listed(tx, namespace, MetaTag)
-    return {"tags": [{"name": row.name} for row in rows], "schema": "/v2/schemas/metadefs/tags",
-            "first": f"/v2/metadefs/namespaces/{namespace.namespace}/tags"}
+    """List the tags of a namespace: the newest first, and all of them unless a limit is asked for."""
+    asked = API.dialect.read_list(request)
+    asked = replace(asked, filters=(), limit=asked.limit if "limit" in request.query else None)
+    query = select(MetaTag).where(MetaTag.namespace_id == namespace.id)
+    page = await LISTED_TAGS.page(request, tx, query, asked)
+    body = API.dialect.page(request, "tags", [{"name": row.name} for row in page.rows], page)
+    return {**body, "schema": "/v2/schemas/metadefs/tags"}
 
 
 @LABELS.post(policy="add_metadef_tags", body=TAGS, answer=t.Record({"tags": NAMES}), status=201)

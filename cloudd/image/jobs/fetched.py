@@ -81,7 +81,7 @@ async def _take_over(run: Run, facts: dict[str, Any]) -> None:
         image.disk_format, image.container_format = facts["disk_format"], facts["container_format"]
         before = set(image.properties)
         image.set_properties({**image.properties, **facts["properties"]})
-        limits.properties(run.parts.settings, image, before)
+        limits.properties(run.parts.settings, image.properties, before)
 
 
 async def give_back(run: Run) -> None:

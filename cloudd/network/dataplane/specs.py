@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import raiseload
 
+from cloudd.core.rows import plain
 from cloudd.core.rows.among import among
 from cloudd.drivers.network import base
 from cloudd.network.config import CONFIG
@@ -21,10 +21,9 @@ DHCP_NAMES = {"bootfile": "bootfile-name"}
 
 async def network_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.NetworkSpec]:
     """These networks, or all, with subnets and all that DHCP tells."""
-    bare = raiseload("*")
-    networks = (await tx.execute(_some(select(Network).options(bare), Network.id, ids))).scalars().all()
+    networks = await plain.read(tx, Network, _some(select(Network), Network.id, ids), alone=True)
     subnets: dict[str, list[Subnet]] = defaultdict(list)
-    for subnet in (await tx.execute(_some(select(Subnet).options(bare), Subnet.network_id, ids))).scalars():
+    for subnet in await plain.read(tx, Subnet, _some(select(Subnet), Subnet.network_id, ids), alone=True):
         subnets[subnet.network_id].append(subnet)
     ports: dict[str, list[Member]] = defaultdict(list)
     for member in await _members(tx, ids):
@@ -103,18 +102,18 @@ def _host(port: Member) -> base.DhcpHost:
 
 async def router_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.RouterSpec]:
     """These routers, or all, with interfaces, gateway and floating addresses."""
-    routers = (await tx.execute(_some(select(Router).where(Router.served), Router.id, ids))).scalars().all()
+    routers = await plain.read(tx, Router, _some(select(Router).where(Router.served), Router.id, ids))
     query = select(Port).where(Port.service == INTERFACE, Port.admin_state_up)
     interfaces: dict[str, list[Port]] = defaultdict(list)
-    for port in (await tx.execute(_some(query, Port.router_id, ids))).scalars():
+    for port in await plain.read(tx, Port, _some(query, Port.router_id, ids)):
         interfaces[port.router_id].append(port)
     floating: dict[str, list[FloatingIp]] = defaultdict(list)
     wanted = select(FloatingIp).where(FloatingIp.port_id.is_not(None))
-    for row in (await tx.execute(_some(wanted, FloatingIp.router_id, ids))).scalars():
+    for row in await plain.read(tx, FloatingIp, _some(wanted, FloatingIp.router_id, ids), alone=True):
         floating[row.router_id].append(row)
     used = {one.subnet_id for ports in interfaces.values() for port in ports for one in port.fixed_ips}
     used |= {one.subnet_id for row in routers if row.gw_port for one in row.gw_port.fixed_ips}
-    subnets = {row.id: row for row in (await tx.execute(select(Subnet).where(Subnet.id.in_(used)))).scalars()}
+    subnets = {row.id: row for row in await plain.read(tx, Subnet, select(Subnet).where(among(Subnet.id, used)), alone=True)}
     return [_router(row, interfaces[row.id], floating[row.id], subnets) for row in routers]
 
 
@@ -144,7 +143,7 @@ def _gateway(row: Router, subnets: dict[str, Subnet], prefixes: dict[str, int]) 
 async def port_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.PortSpec]:
     """The bound guests' ports among these, or all."""
     query = select(Port).where(Port.host_id != "", Port.service == "")
-    return [port_spec(row) for row in (await tx.execute(_some(query, Port.id, ids))).scalars()]
+    return [port_spec(row) for row in await plain.read(tx, Port, _some(query, Port.id, ids))]
 
 
 def port_spec(row: Port) -> base.PortSpec:
@@ -156,7 +155,7 @@ def port_spec(row: Port) -> base.PortSpec:
 
 
 async def group_specs(tx: AsyncSession, ids: Iterable[str] | None = None) -> list[base.SecurityGroupSpec]:
-    rows = (await tx.execute(_some(select(SecurityGroup), SecurityGroup.id, ids))).scalars()
+    rows = await plain.read(tx, SecurityGroup, _some(select(SecurityGroup), SecurityGroup.id, ids))
     return [base.SecurityGroupSpec(row.id, tuple(_rule(rule) for rule in row.rules), row.stateful) for row in rows]
 
 

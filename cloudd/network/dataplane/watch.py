@@ -24,6 +24,12 @@ class Watch:
     ill: dict[Subject, str] = field(default_factory=dict)     # what could not be mended, and why
     mended: dict[Subject, list[float]] = field(default_factory=dict)
     refused: int = 0                                          # packets that nobody could have answered
+    beyond: dict[str, tuple[int, int]] = field(default_factory=dict)      # those of connections beyond a port's limit, to it and by it
+
+    def of_ports(self) -> dict[tuple[str, ...], float]:
+        """What was refused, by port and direction."""
+        return {(port_id, direction): count for port_id, counts in self.beyond.items()
+                for direction, count in zip(("in", "out"), counts, strict=True) if count}
 
     async def run(self) -> None:
         """Watch for ever."""
@@ -55,6 +61,7 @@ class Watch:
             self.looked = time.monotonic()
             self.ill = {subject: why for subject, why in self.ill.items() if subject in found}
             self.refused = sum((await self.driver.refused()).values())
+            self.beyond = await self.driver.beyond_limit()
 
     async def treat(self, subject: Subject, differences: list[str]) -> None:
         now = time.monotonic()

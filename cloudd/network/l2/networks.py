@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict
@@ -42,7 +43,7 @@ async def create(context: Context, tx: AsyncSession, values: Values) -> Network:
     _share(context, network, values)
     standard.set_tags(network, values.get("tags") or [])
     await changes.network(tx, context, network.id)
-    await standard.fresh(tx, network)
+    set_committed_value(network, "subnets", [])
     await standard.tell(tx, context, "network", "create", network)
     return network
 
@@ -112,12 +113,14 @@ async def _taken(tx: AsyncSession, kind: str, physical: str | None, number: int 
 
 
 async def _free_number(tx: AsyncSession, kind: str = TENANT_TYPE, physical: str | None = None) -> int:
-    """The least free number: the successor of one in use that is not in use itself."""
-    other = select(Network.segmentation_id).where(Network.network_type == kind, Network.physical_network == physical)
-    taken = set((await tx.execute(other)).scalars())
+    """The least free number: the first that is not where it would be if all those in use stood side by side."""
     low, high = SEGMENTS[kind]
-    found = next((number for number in range(low, high + 1) if number not in taken), None)
-    if found is None:
+    number = Network.segmentation_id
+    used = select(number.label("number"), (func.row_number().over(order_by=number) + (low - 1)).label("place")).where(
+        Network.network_type == kind, Network.physical_network == physical, number >= low).subquery()
+    gap = func.min(case((used.c.number != used.c.place, used.c.place)))
+    found = (await tx.execute(select(func.coalesce(gap, func.count() + low)).select_from(used))).scalar_one()
+    if found > high:
         raise Conflict("Unable to create the network. No tenant network is available for allocation.", type="NoNetworkAvailable")
     return found
 

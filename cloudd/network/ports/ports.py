@@ -55,9 +55,6 @@ async def make(context: Context, tx: AsyncSession, network: Network, project: st
                          port_security_enabled=(network.port_security_enabled and not ours) if secured is None else secured,
                          **{name: values[name] for name in PLAIN if values.get(name) is not None})
     port.extra_dhcp_opts = _options([], values.get("extra_dhcp_opts") or [])
-    tx.add(port)
-    chosen = await addresses.choose(tx, _named(port), values.get("fixed_ips"))
-    addresses.write(port, chosen)
     wanted = values.get("security_groups")
     if wanted is not None:
         await _set_groups(context, tx, port, wanted)
@@ -65,6 +62,8 @@ async def make(context: Context, tx: AsyncSession, network: Network, project: st
         port.group_rows = [PortGroup(port_id=port.id, group_id=await groups.default_id(context, tx, project), position=0)]
     _set_pairs(port, values.get("allowed_address_pairs") or [])
     standard.set_tags(port, values.get("tags") or [])
+    addresses.write(port, await addresses.choose(tx, _named(port), values.get("fixed_ips")))
+    tx.add(port)                                              # when all is known, so that it is written at once
     if apply:
         await changes.port(tx, context, port)
     await tx.flush()

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from tests.api.compute.rooms import C, make_room
+from tests.api.compute.rooms import C, make_image, make_room
 
 NUMBERS = itertools.count(1)
 NOWHERE = "99999999-9999-4999-8999-999999999999"
@@ -94,3 +94,11 @@ async def test_a_state_that_does_not_allow_it_is_told_before_what_was_sent_is_lo
         assert answer.status == 409 and f"Cannot '{action}'" in answer.body["conflictingRequest"]["message"], answer.content
     rebuild = {"imageRef": room.image, "key_name": "none"}
     assert (await room.act(server, "rebuild", rebuild, client=room.user.at("2.54"))).status == 409
+
+
+async def test_an_image_of_a_server_had_as_many_properties_as_came_together(room):
+    """Those of the server's own image, of what is asked for, and Nova's; no image has more than the quota says."""
+    server = await room.server(imageRef=await make_image(room.user, **{f"img_p{number}": "x" for number in range(120)}))
+    over(await room.act(server, "createImage", {"name": "copy", "metadata": {"one": "more", "and": "another"}}), "image properties")
+    assert await room.status(server) == "ACTIVE"
+    assert (await room.act(server, "createImage", {"name": "copy"})).status == 202

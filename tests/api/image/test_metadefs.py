@@ -66,3 +66,24 @@ async def test_pages_and_filters(cloud, space):
     assert [item["namespace"] for item in nova] == ["OS::Compute::VirtCPUTopology"]
     types = (await cloud.demo.get("/image/v2/metadefs/resource_types")).body["resource_types"]
     assert {"OS::Glance::Image", "OS::Nova::Flavor"} <= {item["name"] for item in types}
+
+
+async def test_a_list_of_tags_had_no_pages(cloud, space):
+    path = f"{space}/tags"
+    for name in ("a", "b", "c"):
+        assert (await cloud.admin.post(f"{path}/{name}")).status == 201
+
+    async def names(query):
+        answer = await cloud.admin.get(path + query)
+        assert answer.status == 200, answer.content
+        return [tag["name"] for tag in answer.body["tags"]], answer.body.get("next")
+
+    assert await names("") == (["c", "b", "a"], None)
+    page, following = await names("?limit=2&sort_key=name&sort_dir=asc")
+    assert page == ["a", "b"]
+    rest = (await cloud.admin.get("/image" + following)).body
+    assert [tag["name"] for tag in rest["tags"]] == ["c"] and "next" not in rest
+    assert await names("?limit=0") == ([], None)
+    assert (await cloud.admin.get(f"{path}?marker=none")).status == 404
+    for bad in ("limit=few", "limit=-1", "sort_dir=up", "sort_key=colour"):
+        assert (await cloud.admin.get(f"{path}?{bad}")).status == 400, bad

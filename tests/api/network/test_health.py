@@ -33,3 +33,15 @@ async def test_a_dataplane_that_stays_broken_is_seen_in_healthz(cloud, net):
 
 async def test_packets_that_were_not_let_out_are_counted_in_metrics(cloud):
     assert b"cloudd_network_refused_packets 0.0" in (await cloud.anonymous.get("/metrics")).content
+
+
+async def test_connections_refused_to_a_port_stood_in_its_diagnostics_only(cloud, net, admin):
+    network, _ = await net.lan()
+    port = await admin.make("port", network_id=network["id"], **{"binding:host_id": "here"})
+    await cloud.settled()
+    driver = cloud.parts.driver(NetworkDriver)
+    driver.beyond = {port["id"]: (5, 0), "of-no-port": (7, 7)}
+    await cloud.parts.service(Pulse).watch.look()
+    lines = (await cloud.anonymous.get("/metrics")).content.decode().splitlines()
+    assert f'cloudd_network_port_refused_packets_total{{direction="in",port="{port["id"]}"}} 5.0' in lines
+    assert not [line for line in lines if "of-no-port" in line or f'direction="out",port="{port["id"]}"' in line]

@@ -177,3 +177,30 @@ async def test_dns_names(net):
     port = await net.make("port", network_id=network["id"], dns_name="guest")
     assert port["dns_assignment"] == [{"ip_address": "10.1.0.3", "hostname": "guest", "fqdn": "guest.openstacklocal."}]
     refused(await net.try_make("port", network_id=network["id"], dns_name="no spaces"), 400, "HTTPBadRequest", "no spaces")
+
+
+async def test_making_a_port_or_network_read_back_what_it_had_just_written(net):
+    """What is needed: the network, limits and uses, MAC, default group, subnets, free address; five rows; a job that waits; the event."""
+    network, _ = await net.lan()
+
+    async def cost(kind, **values):
+        await net.cloud.settled()
+        before = net.cloud.parts.database.queries
+        await net.make(kind, **values)
+        return net.cloud.parts.database.queries - before
+
+    jobs = 7                                                   # may have run by the time that the answer is there
+    assert min([await cost("port", network_id=network["id"]) for _ in range(4)]) <= 14 + jobs
+    assert min([await cost("network") for _ in range(4)]) <= 8 + jobs
+
+
+async def test_the_least_free_segment_is_taken(net, admin):
+    made = [await net.make("network", name=f"s{number}") for number in range(3)]
+
+    async def segment(row):
+        return (await admin.show(f"/networks/{row['id']}"))["provider:segmentation_id"]
+
+    numbers = [await segment(row) for row in made]
+    assert len(set(numbers)) == 3
+    await net.delete("network", made[1])
+    assert await segment(await net.make("network")) == numbers[1]

@@ -131,7 +131,7 @@ def test_a_name_has_the_deadline_of_its_longest_beginning():
         table.of("kitchen.sink")
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind in Registry if kind.split(".")[0] in ("compute", "network", "image")))
+@pytest.mark.parametrize("kind", sorted(kind for kind in Registry if kind.split(".")[0] in ("compute", "network", "image", "block")))
 def test_every_step_has_a_deadline(kind):
     for step in Registry[kind].steps:
         assert f"step.{step.deadline}" in SECONDS, f"{kind}: {step.name}"

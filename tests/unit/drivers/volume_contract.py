@@ -405,6 +405,27 @@ async def test_many_reads_and_writes_at_once(rig):
     await disk.close()
 
 
+async def test_what_has_changed_since_a_snapshot(rig):
+    """Where a back end tells it, nothing that differs is left out, and not much that does not is told."""
+    volume_id = await rig.written(page("a") * 16, 0, size=64 * MIB)
+    first = await rig.snapshot(volume_id)
+    assert await rig.driver.changed(VolumeRef(volume_id), first) in ((), None)
+    await rig.write(volume_id, page("b"), 4096)
+    second = await rig.snapshot(volume_id)
+    await rig.write(volume_id, page("c"), 32 * MIB)
+    for ref, since, places in ((VolumeRef(volume_id), first, (4096, 32 * MIB)), (VolumeRef(volume_id), second, (32 * MIB,)),
+                               (SnapshotRef(second), first, (4096,)), (SnapshotRef(second), second, ())):
+        found = await rig.driver.changed(ref, since)
+        if found is not None:
+            assert all(any(one.offset <= place < one.offset + one.length for one in found) for place in places)
+            assert sum(one.length for one in found) <= len(places) * MIB
+            assert all(one.offset + one.length <= other.offset for one, other in itertools.pairwise(found))
+    other = await rig.written(page("a"))
+    assert await rig.driver.changed(VolumeRef(other), first) is None
+    with refused(VolumeMissing):
+        await rig.driver.changed(VolumeRef(volume_id), ABSENT)
+
+
 async def test_a_volume_is_exported_whole(rig):
     volume_id = await rig.written(page("a"), 4 * MIB)
     snapshot_id = await rig.snapshot(volume_id)

@@ -132,7 +132,7 @@ async def unrescue(request: Request, tx: Any, server: Server) -> None:
 @actions.post(action="createImage", body=CREATE_IMAGE, policy=RULE + "servers:create_image", answer=IMAGE)
 async def create_image(request: Request, tx: Any, server: Server, body: dict[str, Any]) -> Reply:
     """Make an image of a server's disk."""
-    image_id = await servers_images.snapshot(request.context, tx, server, body["name"], body["metadata"])
+    image_id = await servers_images.snapshot(request.context, tx, server, body["name"], body["metadata"], request.settings)
     if request.has(v.IMAGE_ID_IN_BODY):
         return Reply({"image_id": image_id})
     return Reply(headers={"Location": request.host_link(f"/image/v2/images/{image_id}")})

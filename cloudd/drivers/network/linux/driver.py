@@ -380,6 +380,9 @@ class LinuxNetworkDriver(NetworkDriver):
         refused = await self.workers.run(self.firewall.refused) if found else {}
         return {port_id: bridges.with_drops(count, *refused.get(port_id, (0, 0))) for port_id, count in found.items()}
 
+    async def beyond_limit(self) -> dict[str, tuple[int, int]]:
+        return await self.workers.run(self.firewall.refused)
+
     async def refused(self) -> dict[str, int]:
         return await self.workers.run(self.count_refused, [spec.id for spec in self.routers.values() if spec.gateway])
 

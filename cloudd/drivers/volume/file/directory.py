@@ -16,9 +16,9 @@ class Directory:
         self._lock: int | None = None
 
     def open(self, group: int) -> None:
-        """Raises VolumeError when another back end has it, OSError."""
-        self.layers.mkdir(mode=0o710, parents=True, exist_ok=True)
+        """Raises VolumeError when another back end has it, OSError. What it lies in is not made: it may be a disk that is not there."""
         for path in (self.folder, self.layers):
+            path.mkdir(mode=0o710, exist_ok=True)
             os.chown(path, -1, group)
             path.chmod(0o710)
         self._take()
@@ -53,7 +53,7 @@ class Directory:
 def _shares_blocks(folder: Path) -> bool:
     one, other = folder / ".one", folder / ".other"
     try:
-        with one.open("wb") as source, other.open("wb") as target:
+        with one.open("w+b") as source, other.open("wb") as target:
             source.write(bytes(1 << 16))
             source.flush()
             return files.clone(source.fileno(), target.fileno())

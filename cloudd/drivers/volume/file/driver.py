@@ -17,6 +17,7 @@ from cloudd.drivers.volume.base import (
     Capabilities,
     Connection,
     Disk,
+    Extent,
     FromFile,
     FromImage,
     FromSnapshot,
@@ -406,6 +407,19 @@ class FileVolumes(VolumeDriver):
                 raise VolumeBusy(f"volume {ref.id} is open") from exc
             raise
         return ServedDisk(served, layer.size, write=write, ended=ended)
+
+    async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
+        """What the layers above the snapshot's have; raw files that stand by themselves do not tell."""
+        layer, old = await self._referred(ref, WRITTEN), await self._snapshot(since)
+        above = [one.id for one in self.layers.chain(layer)]
+        if old.id not in above:
+            return None
+        if layer.encrypted and passphrase is None:
+            raise VolumeError(f"{ref.id} is encrypted, and came without its passphrase")
+        with self.family.kept(layer), said(f"volume {ref.id}"):
+            found = await tools.held(self.layers.files(layer), range(1, above.index(old.id) + 1), passphrase)
+        await self._sweep(layer)
+        return tuple(Extent(start, length, True) for start, length in found)
 
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,
                      passphrase: Passphrase | None = None) -> None:

@@ -41,7 +41,7 @@ class Maker:
         try:
             with said("the new volume"):
                 layer = await write(path) or layer
-                await asyncio.to_thread(_sync, path)
+                await asyncio.to_thread(_finish, path)
                 return await self.layers.save(layer)
         except BaseException:
             if self.layers.get(layer.id) is None:
@@ -157,14 +157,16 @@ class Maker:
         """A layer that stands on another. One that would be too high stands on the lowest, and takes in what those between have."""
         chain = self.layers.chain(base)
         high = len(chain) >= self.chain_max
+        if high and base.encrypted and passphrase is None:
+            raise VolumeError(f"the volume has {self.chain_max} layers already: its passphrase is needed to have less of them")
         made = replace(layer, format="qcow2", parent=chain[-1].id if high else base.id, encrypted=base.encrypted, shared=False, thick=False)
 
         async def write(path: Path) -> None:
-            await asyncio.to_thread(self._write_blank, made, path, await asyncio.to_thread(self._header_of, base), base)
+            header = await asyncio.to_thread(self._header_of, base)
+            await asyncio.to_thread(self._write_blank, made, path, header, chain[-1] if high else base)
             if high:
-                stack = (nodes.File(path, "qcow2", made.encrypted), *self.layers.files(base))
-                await tools.rebase(stack, stack[-1], passphrase)
-                await asyncio.to_thread(qcow2.stand_on, path, chain[-1].file, chain[-1].format)
+                source = self.layers.files(base)
+                await tools.take_in(source, range(1, len(source)), (nodes.File(path, "qcow2", made.encrypted), source[-1]), passphrase)
         return await self._new(made, write)
 
     def _header_of(self, base: Layer) -> bytes:
@@ -201,9 +203,10 @@ class Maker:
         return await self._new(layer, write)
 
 
-def _sync(path: Path) -> None:
+def _finish(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
+        os.fchmod(handle, 0o600)             # libvirt gives QEMU what it opens
         os.fsync(handle)
     finally:
         os.close(handle)

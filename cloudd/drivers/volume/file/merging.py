@@ -1,9 +1,9 @@
 """Layers that nobody needs for themselves go into their neighbours, while no guest looks.
 
 A pair is a layer without a name (no snapshot, image or volume is it) and the only one that stands on it. Either the upper takes in what
-the lower has (`rebase`), or the lower what the upper has (`commit`), whichever is less to copy. Both only add what reads the same
-through the upper one anyway, so that a merge can be cut off anywhere, and is, as soon as somebody wants one of its layers: then it is
-done another time. The records change when all data is on the disk, each in itself, lower ones last.
+the lower has, or the lower what the upper has (`qemu-img commit`), whichever is less to copy. Both only add what reads the same through
+the upper one anyway, so that a merge can be cut off anywhere, and is, as soon as somebody wants one of its layers: then it is done
+another time. The records change when all data is on the disk, each in itself, lower ones last.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ async def merge(layers: Layers, pair: Pair, passphrase: Passphrase | None) -> No
 
 async def _take_in(layers: Layers, upper: Layer, lower: Layer, passphrase: Passphrase | None) -> None:
     files = layers.files(upper)
-    await tools.rebase(files, files[2], passphrase)
+    await tools.take_in(files, range(2, 3), files, passphrase)
     await asyncio.to_thread(qcow2.stand_on, files[0].path, files[2].path.name, files[2].format)
     await asyncio.to_thread(_sync, layers, upper)
     if await layers.change(upper.id, lambda now: replace(now, parent=lower.parent)):

@@ -22,6 +22,7 @@ from cloudd.drivers.volume.base import (
     Capabilities,
     Connection,
     Disk,
+    Extent,
     Inventory,
     Kind,
     LiveSnapshots,
@@ -321,6 +322,14 @@ class SimulatedVolumes(VolumeDriver):
         path = self._records.data(record)
         path.touch()
         return PlainDisk(path, record.size, write=write, ended=lambda: self._written.discard(record.id) if write else None)
+
+    async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
+        await self._faults.hit("changed")
+        record, old = self._referred(ref), self._find(SNAPSHOT, since)
+        unlock(record, passphrase)
+        if old.volume_id != (record.volume_id or record.id):
+            return None
+        return await asyncio.to_thread(self._records.differences, record, old)
 
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,
                      passphrase: Passphrase | None = None) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cloudd.core.disks.files import copy_sparse
-from cloudd.drivers.volume.base import CachedImage, SnapshotInfo, VolumeInfo
+from cloudd.core.disks.files import copy_sparse, data_of
+from cloudd.drivers.volume.base import CachedImage, Extent, SnapshotInfo, VolumeInfo
 
 VOLUME, SNAPSHOT, IMAGE = "volume", "snapshot", "image"
+BLOCK = 1 << 16
 
 
 @dataclass
@@ -82,6 +84,25 @@ class Records:
 
     def depth(self, record: Record) -> int:
         return 1 + (self.depth(self._all[record.origin]) if record.origin in self._all else 0)
+
+    def differences(self, one: Record, other: Record) -> tuple[Extent, ...]:
+        """By blocks: where either has data, and not the same."""
+        blocks = sorted(set(self._blocks(one)) | set(self._blocks(other)))
+        return tuple(Extent(at, min(BLOCK, one.size - at), True) for at in blocks
+                     if at < one.size and self._block(one, at) != self._block(other, at))
+
+    def _blocks(self, record: Record) -> Iterator[int]:
+        if self.data(record).exists():
+            with self.data(record).open("rb") as file:
+                for start, end in data_of(file.fileno(), os.fstat(file.fileno()).st_size):
+                    yield from range(start // BLOCK * BLOCK, end, BLOCK)
+
+    def _block(self, record: Record, at: int) -> bytes:
+        if not self.data(record).exists():
+            return bytes(BLOCK)
+        with self.data(record).open("rb") as file:
+            file.seek(at)
+            return file.read(BLOCK).ljust(BLOCK, b"\0")
 
     def leftovers(self) -> list[Path]:
         """Data whose record is not there."""

@@ -1,0 +1,1 @@
+"""The rules of attachments: who may have a volume, and how it is given back."""

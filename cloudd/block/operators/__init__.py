@@ -1,0 +1,1 @@
+"""What operators see and steer: services, hosts, pools, messages, quotas."""

@@ -1,0 +1,1 @@
+"""The rules of transfers from project to project."""

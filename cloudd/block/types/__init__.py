@@ -1,0 +1,1 @@
+"""Volume types: which there are, and what they say of their volumes."""
