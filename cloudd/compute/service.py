@@ -43,6 +43,7 @@ from cloudd.drivers.hypervisor.base import (
     Hypervisor,
     HypervisorConfig,
     HypervisorError,
+    Volumes,
 )
 
 REGISTERED = (jobs, aggregates, availability_zones, consoles, extensions, external_events, flavor_access, flavors, hypervisors,
@@ -70,7 +71,7 @@ class ComputeModule(Module):
         settings = self.parts.settings
         driver: Hypervisor = load_driver("hypervisor", settings.compute.driver)(self._config())
         for part, kind, name in ((driver, Hypervisor, "hypervisor"), (driver.disks, Disks, "hypervisor.disks"),
-                                 (driver.consoles, Consoles, "hypervisor.consoles")):
+                                 (driver.consoles, Consoles, "hypervisor.consoles"), (driver.volumes, Volumes, "hypervisor.volumes")):
             self.parts.deadlines.guard(part, kind, name, HypervisorError)
         try:
             await driver.open()

@@ -33,6 +33,11 @@ SECONDS: dict[str, float] = {
     "hypervisor.save": 3600,
     "hypervisor.restore": 3600,
     "hypervisor.export_disk": 21600,
+    "hypervisor.volumes": 120,
+    "hypervisor.volumes.switch": 300,     # guests' file systems come to rest first
+    "hypervisor.volumes.still": 300,
+    "hypervisor.volumes.commit": 21600,
+    "hypervisor.volumes.mirror": 86400,
     "hypervisor.disks": 600,
     "hypervisor.disks.cache_image": 86400,
     "hypervisor.disks.create_root_disk": 21600,

@@ -11,7 +11,8 @@ import pytest_asyncio
 
 sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parent)]
 
-from hv_rig import GUEST, Rig, config_below  # noqa: E402
+from hv_libvirt import LibvirtRig  # noqa: E402
+from hv_rig import GUEST, config_below  # noqa: E402
 
 CLOUD = f"hv-{os.getpid()}"
 
@@ -48,7 +49,7 @@ def validated(monkeypatch):
 async def rig(state):
     from cloudd.drivers.hypervisor.libvirt import LibvirtHypervisor
 
-    made = Rig(LibvirtHypervisor, config_below(state, cloud_id=CLOUD), GUEST / "testguest.qcow2", "qcow2", patience=120)
+    made = LibvirtRig(LibvirtHypervisor, config_below(state, cloud_id=CLOUD), GUEST / "testguest.qcow2", "qcow2", patience=120)
     await made.open()
     yield made
     await made.clear()

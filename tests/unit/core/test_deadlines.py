@@ -13,14 +13,15 @@ from cloudd.core.jobs import Job, Registry, Step
 from cloudd.core.tasks import to_the_end
 from cloudd.core.work import deadlines
 from cloudd.core.work.deadlines import SECONDS, Deadlines
-from cloudd.drivers.hypervisor.base import Consoles, Disks, Hypervisor
+from cloudd.drivers.hypervisor.base import Consoles, Disks, Hypervisor, Volumes
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.drivers.store.base import Store, Writer
 from cloudd.drivers.volume.base import Disk, VolumeDriver
 from tests.unit.core.jobs.job_rooms import ask, made, row, running
 
 assert daemon                            # it knows every module, and they know every job
-KINDS = [(Hypervisor, "hypervisor"), (Disks, "hypervisor.disks"), (Consoles, "hypervisor.consoles"), (NetworkDriver, "network"),
+KINDS = [(Hypervisor, "hypervisor"), (Disks, "hypervisor.disks"), (Consoles, "hypervisor.consoles"), (Volumes, "hypervisor.volumes"),
+         (NetworkDriver, "network"),
          (Store, "store"), (Writer, "store"), (VolumeDriver, "volume"), (Disk, "volume")]
 
 
@@ -144,7 +145,7 @@ def test_every_call_of_a_driver_has_a_deadline_that_ends_before_the_longest_step
 
 def test_every_name_of_the_table_is_that_of_a_step_or_of_a_call():
     calls = {f"{name}.{method}" for kind, name in KINDS for method in kind.__abstractmethods__}
-    groups = {"hypervisor", "hypervisor.disks", "hypervisor.consoles", "network", "store", "volume"}
+    groups = {"hypervisor", "hypervisor.disks", "hypervisor.consoles", "hypervisor.volumes", "network", "store", "volume"}
     steps = {f"step.{step.deadline}" for job in Registry.values() for step in job.steps} | {"step.fault"}
     assert set(SECONDS) <= calls | groups | steps
 

@@ -17,6 +17,7 @@ from cloudd.drivers.hypervisor.base import (  # noqa: E402
     HypervisorDown,
     HypervisorError,
     NicSpec,
+    NotLetGo,
 )
 from cloudd.drivers.hypervisor.simulated import SimulatedHypervisor  # noqa: E402
 
@@ -101,3 +102,22 @@ async def test_a_snapshot_of_a_raw_image_is_still_a_valid_qcow2(rig):
     assert content_of(target) == empty_qcow2(1 << 30)
     await rig.hypervisor.export_disk(server_id, "root", target, "raw")
     assert content_of(target) == content_of(rig.image)
+
+
+async def test_a_guest_that_does_not_let_go_keeps_its_disk_and_tells_when_it_does_so_later(rig):
+    hypervisor, events = rig.hypervisor, rig.hypervisor.events()
+    server_id = await rig.booted()
+    volume = rig.volume(server_id)
+    await hypervisor.attach_disk(server_id, volume)
+    hypervisor.guest_holds(server_id, volume.id)
+    for _ in range(2):
+        with pytest.raises(NotLetGo):
+            await hypervisor.detach_disk(server_id, volume.id)
+        (one,) = await hypervisor.volumes.attached(server_id)
+        assert one.live and one.defined
+    hypervisor.guest_lets_go(server_id, volume.id)
+    assert (await rig.hears(events, EventKind.DISK_GONE, server_id)).detail == volume.id
+    (one,) = await hypervisor.volumes.attached(server_id)
+    assert not one.live and one.defined
+    await hypervisor.detach_disk(server_id, volume.id)
+    assert await hypervisor.volumes.attached() == ()

@@ -23,5 +23,13 @@ class HypervisorDown(HypervisorError, Away):
     """The hypervisor cannot be reached now; trying again later may help."""
 
 
+class NotLetGo(HypervisorError):
+    """The guest was asked to let go of a device, again and again, and did not; it has it as before, and may still let go later."""
+
+
+class TooLong(HypervisorError):
+    """What was to be done while guests stand still took longer than they may; they go on."""
+
+
 class BadImage(HypervisorError):
     """The image is not what it is said to be, or refers to files outside itself."""

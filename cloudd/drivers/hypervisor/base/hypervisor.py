@@ -10,6 +10,7 @@ from cloudd.drivers.hypervisor.base.disks import Disks
 from cloudd.drivers.hypervisor.base.machine import Capabilities, DomainStats, HostInfo
 from cloudd.drivers.hypervisor.base.spec import DiskSpec, DomainSpec, NicSpec
 from cloudd.drivers.hypervisor.base.states import DomainEvent, DomainState, DomainStatus
+from cloudd.drivers.hypervisor.base.volumes import Volumes
 from cloudd.drivers.hypervisor.feed import EventStream
 
 
@@ -19,6 +20,7 @@ class Hypervisor(ABC):
     config: HypervisorConfig
     disks: Disks
     consoles: Consoles
+    volumes: Volumes
 
     @abstractmethod
     async def open(self) -> None:
@@ -107,11 +109,13 @@ class Hypervisor(ABC):
         """As attach_nic; returns the target name (vdb)."""
 
     @abstractmethod
-    async def detach_disk(self, server_id: str, disk_id: str) -> None: ...
+    async def detach_disk(self, server_id: str, disk_id: str) -> None:
+        """Returns when the guest has let go: it is asked every 5 seconds. Raises NotLetGo after 60; the disk then is as it was, and a
+        late letting-go is told by DISK_GONE."""
 
     @abstractmethod
     async def resize_disk(self, server_id: str, disk_id: str, size_bytes: int) -> None:
-        """Grow a disk; a running guest sees it at once."""
+        """Grow a disk; a running guest sees it before this returns. Of a volume, which its driver has grown, only that is done."""
 
     @abstractmethod
     async def export_disk(self, server_id: str, disk_id: str, target: Path, format: str = "qcow2") -> None:

@@ -1,7 +1,9 @@
 """A domain as it is ordered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from cloudd.drivers.volume.base import Connection, Passphrase
 
 
 class DiskKind(StrEnum):
@@ -14,7 +16,10 @@ class DiskKind(StrEnum):
 
 @dataclass(frozen=True)
 class DiskSpec:
-    """A disk of a domain. `target` is the guest's name without /dev (vda); empty: the next free one of its bus."""
+    """A disk of a domain. `target` is the guest's name without /dev (vda); empty: the next free one of its bus.
+
+    One that a volume driver told of is made by `volume_disk`; all that its `connection` says goes for it.
+    """
 
     id: str                          # unique in its domain: "root", "ephemeral0", "swap", "config", a volume's id
     path: str
@@ -27,6 +32,16 @@ class DiskSpec:
     boot_index: int | None = None    # 0 boots first
     cache: str = ""                  # empty: the driver's configured mode
     readonly: bool = False
+    connection: Connection | None = None
+    passphrase: Passphrase | None = field(default=None, repr=False)              # opens an encrypted one; never written down
+
+
+def volume_disk(connection: Connection, passphrase: Passphrase | None = None, *, bus: str = "", target: str = "",
+                boot_index: int | None = None) -> DiskSpec:
+    """The guest finds it by its serial number, the volume's id, of which a bus may show the first 20 characters only."""
+    return DiskSpec(connection.volume_id, connection.path, connection.format, DiskKind.VOLUME, bus=bus, target=target,
+                    serial=connection.volume_id, boot_index=boot_index, cache=connection.cache, readonly=connection.read_only,
+                    connection=connection, passphrase=passphrase)
 
 
 @dataclass(frozen=True)

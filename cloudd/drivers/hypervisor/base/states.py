@@ -19,6 +19,7 @@ class EventKind(StrEnum):
     RESUMED = "resumed"
     SUSPENDED = "suspended"          # memory saved, domain off
     CRASHED = "crashed"
+    DISK_GONE = "disk_gone"          # detail: the disk's id; the guest let go of it, be it late: `detach_disk` then ends at once
     DISCONNECTED = "disconnected"    # no server: the hypervisor is out of reach; events may be missed until…
     RECONNECTED = "reconnected"      # …now: compare all states with `list()`
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import libvirt
 
+from cloudd.core import ids
 from cloudd.drivers.hypervisor.base import DiskSpec, DomainState, HypervisorError, NicSpec, default_bus, target_name
 from cloudd.drivers.hypervisor.libvirt import domain_xml, power
 from cloudd.drivers.hypervisor.libvirt.errors import is_code
@@ -23,9 +24,11 @@ class Found:
     path: str
     format: str
     block_device: bool
+    encrypted: bool                  # its file is longer than what the guest sees
+    is_volume: bool                  # its driver has grown it already
 
 
-def _described(domain: libvirt.virDomain) -> dict[int, ET.Element]:
+def described(domain: libvirt.virDomain) -> dict[int, ET.Element]:
     """The domain's devices: as next started, and while it runs as it is now."""
     views = {CONFIG: ET.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))}
     if domain.isActive():
@@ -33,7 +36,7 @@ def _described(domain: libvirt.virDomain) -> dict[int, ET.Element]:
     return views
 
 
-def _with_alias(view: ET.Element, alias: str) -> ET.Element | None:
+def with_alias(view: ET.Element, alias: str) -> ET.Element | None:
     for device in view.find("devices") or ():
         name = device.find("alias")
         if name is not None and name.get("name") == alias:
@@ -42,29 +45,29 @@ def _with_alias(view: ET.Element, alias: str) -> ET.Element | None:
 
 
 def _attach(domain: libvirt.virDomain, views: dict[int, ET.Element], alias: str, xml: str) -> None:
-    flags = sum(flag for flag, view in views.items() if _with_alias(view, alias) is None)
+    flags = sum(flag for flag, view in views.items() if with_alias(view, alias) is None)
     if flags:
         domain.attachDeviceFlags(xml, flags)
 
 
 def attach_nic(conn: libvirt.virConnect, server_id: str, nic: NicSpec) -> None:
     domain = power.find(conn, server_id)
-    _attach(domain, _described(domain), domain_xml.nic_alias(nic.port_id), domain_xml.nic(nic))
+    _attach(domain, described(domain), domain_xml.nic_alias(nic.port_id), domain_xml.nic(nic))
 
 
 def attach_disk(conn: libvirt.virConnect, server_id: str, disk: DiskSpec, facts: domain_xml.Facts) -> str:
     domain = power.find(conn, server_id)
-    views = _described(domain)
+    views = described(domain)
     alias = domain_xml.disk_alias(disk.id)
     for view in views.values():
-        if (present := _with_alias(view, alias)) is not None:
+        if (present := with_alias(view, alias)) is not None:
             disk = replace(disk, target=present.find("target").get("dev"), bus=present.find("target").get("bus"))
     bus = disk.bus or default_bus(disk.device, views[CONFIG].find("os/type").get("machine", ""))
     taken = {target.get("dev", "") for view in views.values() for target in view.iterfind("devices/disk/target")}
     disk = replace(disk, bus=bus, target=disk.target or target_name(bus, taken))
     if bus == "scsi":
         _ensure_scsi(domain, views)
-    _attach(domain, views, alias, domain_xml.disk(disk, facts))
+    _attach(domain, views, alias, domain_xml.disk(disk, facts, server_id))
     return disk.target
 
 
@@ -78,8 +81,8 @@ def _ensure_scsi(domain: libvirt.virDomain, views: dict[int, ET.Element]) -> Non
 def begin_detach(conn: libvirt.virConnect, server_id: str, alias: str) -> bool:
     """Ask the running guest to let go; False when there is nothing to wait for. May be asked again."""
     domain = power.find(conn, server_id)
-    live = _described(domain).get(LIVE)
-    if live is None or _with_alias(live, alias) is None:
+    live = described(domain).get(LIVE)
+    if live is None or with_alias(live, alias) is None:
         return False
     try:
         domain.detachDeviceAlias(alias, LIVE)
@@ -93,26 +96,33 @@ def begin_detach(conn: libvirt.virConnect, server_id: str, alias: str) -> bool:
 
 def still_attached(conn: libvirt.virConnect, server_id: str, alias: str) -> bool:
     domain = power.find(conn, server_id)
-    live = _described(domain).get(LIVE)
-    return live is not None and _with_alias(live, alias) is not None
+    live = described(domain).get(LIVE)
+    return live is not None and with_alias(live, alias) is not None
+
+
+def unless_attached(conn: libvirt.virConnect, server_id: str, alias: str, call: Callable[[libvirt.virConnect], None]) -> None:
+    domain = power.find_or_none(conn, server_id)
+    if domain is None or all(with_alias(view, alias) is None for view in described(domain).values()):
+        call(conn)
 
 
 def detach_config(conn: libvirt.virConnect, server_id: str, alias: str) -> None:
     domain = power.find(conn, server_id)
-    if _with_alias(_described(domain)[CONFIG], alias) is not None:
+    if with_alias(described(domain)[CONFIG], alias) is not None:
         domain.detachDeviceAlias(alias, CONFIG)
 
 
 def find_disk(conn: libvirt.virConnect, server_id: str, disk_id: str) -> tuple[DomainState, Found]:
     domain = power.find(conn, server_id)
     power.let_end(domain)
-    views = _described(domain)
-    device = _with_alias(views.get(LIVE, views[CONFIG]), domain_xml.disk_alias(disk_id))
+    views = described(domain)
+    device = with_alias(views.get(LIVE, views[CONFIG]), domain_xml.disk_alias(disk_id))
     if device is None:
         raise HypervisorError(f"the guest has no disk {disk_id}")
     source, driver, target = device.find("source"), device.find("driver"), device.find("target")
     path = "" if source is None else source.get("dev") or source.get("file") or ""
-    found = Found(target.get("dev"), path, driver.get("type", "raw"), device.get("type") == "block")
+    found = Found(target.get("dev"), path, driver.get("type", "raw"), device.get("type") == "block",
+                  device.find(".//encryption") is not None, ids.is_uuid(disk_id))
     return power.state_of(domain), found
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from cloudd.drivers.hypervisor.base import DiskKind, DiskSpec, DomainSpec, NicSpec, with_targets
+from cloudd.drivers.hypervisor.libvirt import volume_xml
+from cloudd.drivers.hypervisor.libvirt.volume_xml import DIRECT
 
 NAMESPACE = "urn:cloudd:guest:1"
 PCIE_PORTS = 24                # about a third for what it has; new ones need a port that was there at the start
 BOOT_MENU_MS = "3000"
 VRAM_MODELS = frozenset({"vga", "qxl", "bochs"})
-DIRECT = frozenset({"none", "directsync"})
+DISK_ALIAS = "ua-disk-"
 
 ET.register_namespace("cloudd", NAMESPACE)
 
@@ -40,7 +42,12 @@ class Paths:
 
 
 def disk_alias(disk_id: str) -> str:
-    return f"ua-disk-{disk_id}"
+    return f"{DISK_ALIAS}{disk_id}"
+
+
+def disk_of_alias(alias: str) -> str:
+    """Its id; empty for what is no disk."""
+    return alias.removeprefix(DISK_ALIAS) if alias.startswith(DISK_ALIAS) else ""
 
 
 def nic_alias(port_id: str) -> str:
@@ -71,9 +78,9 @@ def domain(spec: DomainSpec, facts: Facts, paths: Paths) -> str:
     return _write(root)
 
 
-def disk(spec: DiskSpec, facts: Facts) -> str:
+def disk(spec: DiskSpec, facts: Facts, server_id: str) -> str:
     """One disk, for hot plug; its bus and target are known by now."""
-    return _write(_disk(spec, facts))
+    return _write(_disk(spec, facts, server_id))
 
 
 def nic(spec: NicSpec) -> str:
@@ -186,7 +193,7 @@ def _devices(spec: DomainSpec, facts: Facts, paths: Paths, machine: str) -> ET.E
     devices = ET.Element("devices")
     disks = with_targets(spec.disks, machine)
     for one in disks:
-        devices.append(_disk(one, facts))
+        devices.append(_disk(one, facts, spec.server_id))
     _controllers(devices, spec, disks, machine)
     for card in spec.nics:
         devices.append(_nic(card))
@@ -210,7 +217,27 @@ def _controllers(devices: ET.Element, spec: DomainSpec, disks: Iterable[DiskSpec
             _sub(devices, "controller", type="pci", index=str(number), model="pcie-root-port")
 
 
-def _disk(spec: DiskSpec, facts: Facts) -> ET.Element:
+def _disk(spec: DiskSpec, facts: Facts, server_id: str) -> ET.Element:
+    if spec.connection is not None:
+        element = ET.Element("disk", device=spec.device)
+        volume_xml.place(element, server_id, spec.connection)
+        if (limits := volume_xml.iotune(spec.connection.limits)) is not None:
+            element.append(limits)
+    else:
+        element = _own_disk(spec, facts)
+    _sub(element, "target", dev=spec.target, bus=spec.bus)
+    if spec.serial:
+        _text(element, "serial", spec.serial)
+    if spec.connection is not None and (name := volume_xml.wwn(spec.id, spec.bus)):
+        _text(element, "wwn", name)
+    if spec.boot_index is not None:
+        _sub(element, "boot", order=str(spec.boot_index + 1))
+    _sub(element, "alias", name=disk_alias(spec.id))
+    return element
+
+
+def _own_disk(spec: DiskSpec, facts: Facts) -> ET.Element:
+    """A file that lies with its server, as it is opened."""
     block_device = spec.path.startswith("/dev/")
     element = ET.Element("disk", type="block" if block_device else "file", device=spec.device)
     cache = spec.cache or facts.disk_cache
@@ -221,14 +248,8 @@ def _disk(spec: DiskSpec, facts: Facts) -> ET.Element:
         driver.set("discard", "unmap")
     source = _sub(element, "source")
     source.set("dev" if block_device else "file", spec.path)
-    _sub(element, "target", dev=spec.target, bus=spec.bus)
-    if spec.serial:
-        _text(element, "serial", spec.serial)
     if spec.readonly or spec.device == "cdrom":
         _sub(element, "readonly")
-    if spec.boot_index is not None:
-        _sub(element, "boot", order=str(spec.boot_index + 1))
-    _sub(element, "alias", name=disk_alias(spec.id))
     return element
 
 

@@ -22,21 +22,24 @@ from cloudd.drivers.hypervisor.base import (
     HypervisorDown,
     HypervisorError,
     NicSpec,
+    NotLetGo,
     Unsupported,
 )
 from cloudd.drivers.hypervisor.feed import EventStream
 from cloudd.drivers.hypervisor.layout import Layout, make_folder
-from cloudd.drivers.hypervisor.libvirt import devices, domain_xml, host, power, probe
+from cloudd.drivers.hypervisor.libvirt import devices, domain_xml, host, power, probe, secrets
 from cloudd.drivers.hypervisor.libvirt.connection import Connection
 from cloudd.drivers.hypervisor.libvirt.console import SocketConsoles
 from cloudd.drivers.hypervisor.libvirt.disks import FileDisks, lengthen
 from cloudd.drivers.hypervisor.libvirt.events import Events
 from cloudd.drivers.hypervisor.libvirt.taps import Taps
+from cloudd.drivers.hypervisor.libvirt.volumes import LibvirtVolumes
 from cloudd.drivers.hypervisor.tools import said
+from cloudd.drivers.volume.base import Kind
 
 LOG = log.get("cloudd.hypervisor.libvirt")
 HEALTH_SECONDS = 5.0
-DETACH_TRIES, DETACH_SECONDS = 6, 8.0        # a guest that boots does not listen yet; asking again helps
+DETACH_TRIES, DETACH_SECONDS = 12, 5.0       # a guest that boots does not listen yet; asking again helps
 BACKUP_POLL_SECONDS = 0.1
 CPU_MODES = ("host-model", "host-passthrough", "maximum", "custom", "none")
 LIVE = (DomainState.RUNNING, DomainState.PAUSED)
@@ -52,6 +55,7 @@ class LibvirtHypervisor(Hypervisor):
         self._connection = Connection(config.uri, config.threads, self._prepare, self._events.state)
         self.disks = FileDisks(self._layout, config.image_cache_max_bytes)
         self.consoles = SocketConsoles(self._layout, self._connection)
+        self.volumes = LibvirtVolumes(config.cloud_id, self._layout, self._connection, self._events)
 
     # -- the machine ------------------------------------------------------------------------------------------------
 
@@ -68,6 +72,7 @@ class LibvirtHypervisor(Hypervisor):
             conn, self.config.virt_type, self._layout.instances, self.config.cloud_id))
         self._found = await self._connection.run(lambda conn: host.look(conn, virt_type, self.config.machine))
         self._facts = self._gather_facts(virt_type)
+        await self.volumes.moments.heal()
 
     def _prepare(self, conn) -> None:
         """For each new connection, in a thread: listen, and know whose events are ours."""
@@ -122,6 +127,8 @@ class LibvirtHypervisor(Hypervisor):
             str(self._layout.console_log(spec.server_id)))
         make_folder(self._layout.server(spec.server_id))
         self._ours.add(spec.server_id)
+        if any(disk.passphrase or disk.connection and disk.connection.encryption for disk in spec.disks):
+            await self._connection.run(secrets.hand_over, spec.server_id, spec.disks)
         await self._connection.run(power.define, spec.server_id, domain_xml.domain(spec, self._facts, paths))
 
     def _check(self, spec: DomainSpec) -> None:
@@ -134,15 +141,18 @@ class LibvirtHypervisor(Hypervisor):
 
     async def undefine(self, server_id: str) -> None:
         await self._connection.run(power.undefine, server_id)
+        await self._connection.run(secrets.forget, server_id)
         self._ours.discard(server_id)
         await asyncio.to_thread(self._layout.forget_sockets, server_id)
         await asyncio.to_thread(self._layout.forget_logs, server_id)
 
     async def list(self) -> tuple[DomainStatus, ...]:
-        return await self._connection.run(lambda conn: power.list_ours(conn, self.config.cloud_id))
+        ours = await self._connection.run(lambda conn: power.list_ours(conn, self.config.cloud_id))
+        return tuple(map(self.volumes.moments.seen, ours))
 
     async def state(self, server_id: str) -> DomainState:
-        return await self._connection.run(power.state, server_id)
+        state = await self._connection.run(power.state, server_id)
+        return self.volumes.moments.seen(DomainStatus(server_id, state)).state
 
     async def start(self, server_id: str, *, paused: bool = False, taps: asyncio.Event | None = None) -> None:
         with self._taps.told(server_id, taps):
@@ -179,12 +189,20 @@ class LibvirtHypervisor(Hypervisor):
         await self._detach(server_id, domain_xml.nic_alias(port_id), f"network interface of port {port_id}")
 
     async def attach_disk(self, server_id: str, disk: DiskSpec) -> str:
-        if not await asyncio.to_thread(os.path.exists, disk.path):       # a guest that is off would notice at its next start
+        in_files = disk.connection is None or disk.connection.kind is not Kind.RBD
+        if in_files and not await asyncio.to_thread(os.path.exists, disk.path):      # a guest that is off would notice at its next start
             raise HypervisorError(f"Cannot access storage file '{disk.path}': No such file or directory")
-        return await self._connection.run(devices.attach_disk, server_id, disk, self._facts)
+        await self._connection.run(secrets.hand_over, server_id, (disk,))
+        try:
+            return await self._connection.run(devices.attach_disk, server_id, disk, self._facts)
+        except HypervisorError:
+            await self._connection.run(devices.unless_attached, server_id, domain_xml.disk_alias(disk.id),
+                                       lambda conn: secrets.forget(conn, server_id, disk.id))
+            raise
 
     async def detach_disk(self, server_id: str, disk_id: str) -> None:
         await self._detach(server_id, domain_xml.disk_alias(disk_id), f"disk {disk_id}")
+        await self._connection.run(secrets.forget, server_id, disk_id)
 
     async def _detach(self, server_id: str, alias: str, what: str) -> None:
         """The guest must agree: ask, wait for its answer, ask again. Off, or not there: nothing to ask."""
@@ -193,7 +211,7 @@ class LibvirtHypervisor(Hypervisor):
                 if not await self._ask_to_let_go(server_id, alias):
                     break
             else:
-                raise HypervisorError(f"the guest does not let go of the {what}; is it still booting, or has it mounted it?")
+                raise NotLetGo(f"the guest does not let go of the {what}; is it still booting, or has it mounted it?")
             await self._connection.run(devices.detach_config, server_id, alias)
         except DomainNotFound:
             return
@@ -204,7 +222,10 @@ class LibvirtHypervisor(Hypervisor):
         try:
             if not await self._connection.run(devices.begin_detach, server_id, alias):
                 return False
+            until = asyncio.get_running_loop().time() + DETACH_SECONDS
             await asyncio.wait({gone}, timeout=DETACH_SECONDS)
+            if gone.done() and not gone.result():                        # it refused, maybe at once
+                await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
             return await self._connection.run(devices.still_attached, server_id, alias)
         finally:
             gone.cancel()
@@ -213,10 +234,10 @@ class LibvirtHypervisor(Hypervisor):
         state, disk = await self._connection.run(devices.find_disk, server_id, disk_id)
         path = Path(disk.path)
         if state in LIVE:
-            if disk.format == "raw" and not disk.block_device:
+            if disk.format == "raw" and not disk.block_device and not disk.encrypted:
                 await asyncio.to_thread(lengthen, path, size_bytes)      # a raw file does not grow by being told
             await self._connection.run(devices.block_resize, server_id, disk.target, size_bytes)
-        elif not disk.block_device:
+        elif not disk.block_device and not disk.is_volume:
             with said():
                 await qemu_img.grow(path, disk.format, size_bytes)
 

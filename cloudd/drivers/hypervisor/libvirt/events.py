@@ -1,12 +1,14 @@
 """What libvirt tells by itself: guests' changes of state, devices let go of, and when it went away or came back."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import libvirt
 
 from cloudd.drivers.hypervisor.base import DomainEvent, EventKind
 from cloudd.drivers.hypervisor.feed import EventFeed
+from cloudd.drivers.hypervisor.libvirt.domain_xml import disk_of_alias
 
 STOPPED_DETAIL = {
     libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "shutdown", libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: "destroyed",
@@ -16,6 +18,7 @@ PAUSED_DETAIL = {
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED: "user", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED: "migrated",
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR: "ioerror", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG: "watchdog",
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED: "restored", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR: "error"}
+STARTED_OR_OFF = (EventKind.STARTED, EventKind.STOPPED, EventKind.CRASHED)
 STOPPED_KIND = {"crashed": EventKind.CRASHED, "saved": EventKind.SUSPENDED}
 
 
@@ -47,6 +50,8 @@ class Events:
         self._is_ours = is_ours
         self.feed = EventFeed[DomainEvent]()
         self._removals: dict[tuple[str, str], asyncio.Future[bool]] = {}
+        self._jobs: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._hidden: Counter[tuple[str, EventKind]] = Counter()
 
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -59,8 +64,10 @@ class Events:
         conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
         conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, self._removed, True)
         conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, self._removed, False)
+        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, self._job, None)
 
     def state(self, up: bool) -> None:
+        self._hidden.clear()
         self.feed.tell(DomainEvent(EventKind.RECONNECTED if up else EventKind.DISCONNECTED))
 
     def removal(self, server_id: str, alias: str) -> "asyncio.Future[bool]":
@@ -70,6 +77,29 @@ class Events:
             future = self._removals[server_id, alias] = self._loop.create_future()
             future.add_done_callback(lambda _: self._removals.pop((server_id, alias), None))
         return future
+
+    def hide(self, server_id: str, kinds: Iterable[EventKind]) -> None:
+        """The next event of each kind is of our own doing, and nobody's business."""
+        self._hidden.update((server_id, kind) for kind in kinds)
+
+    def unhide(self, server_id: str, kinds: Iterable[EventKind]) -> None:
+        self._hidden.subtract((server_id, kind) for kind in kinds)
+
+    def job(self, server_id: str, target: str) -> "asyncio.Future[None]":
+        """Done when a block job of a disk comes to its end, or to where it waits for that."""
+        future = self._jobs.get((server_id, target))
+        if future is None or future.done():
+            future = self._jobs[server_id, target] = self._loop.create_future()
+            future.add_done_callback(lambda _: self._jobs.pop((server_id, target), None))
+        return future
+
+    def _job(self, conn, domain, target: str, kind: int, status: int, _) -> None:
+        self._to_loop(self._job_moved, domain.UUIDString(), target)
+
+    def _job_moved(self, server_id: str, target: str) -> None:
+        future = self._jobs.get((server_id, target))
+        if future is not None and not future.done():
+            future.set_result(None)
 
     def _lifecycle(self, conn, domain, event: int, detail: int, _) -> None:
         self._to_loop(self._tell, domain.UUIDString(), event, detail)
@@ -83,10 +113,21 @@ class Events:
 
     def _tell(self, server_id: str, event: int, detail: int) -> None:
         told = translate(server_id, event, detail)
-        if told is not None and self._is_ours(server_id):
-            self.feed.tell(told)
+        if told is None or not self._is_ours(server_id):
+            return
+        key = (server_id, told.kind)
+        if self._hidden[key] > 0 and told.detail in ("", "user"):
+            self._hidden[key] -= 1
+            return
+        if told.kind in STARTED_OR_OFF:
+            for kind in (EventKind.PAUSED, EventKind.RESUMED):
+                self._hidden.pop((server_id, kind), None)
+        self.feed.tell(told)
 
     def _settle(self, server_id: str, alias: str, gone: bool) -> None:
         future = self._removals.get((server_id, alias))
         if future is not None and not future.done():
             future.set_result(gone)
+        disk = disk_of_alias(alias)
+        if gone and disk and self._is_ours(server_id):
+            self.feed.tell(DomainEvent(EventKind.DISK_GONE, server_id, disk))

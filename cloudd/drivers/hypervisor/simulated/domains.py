@@ -2,10 +2,12 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from cloudd.drivers.hypervisor.base import DiskSpec, DomainSpec, DomainState, NicSpec, with_targets
+from cloudd.drivers.volume.base import Beneath, Connection, Encryption, Kind, Limits
 
 LIVE = (DomainState.RUNNING, DomainState.PAUSED)
 
@@ -18,7 +20,7 @@ class Devices:
     @classmethod
     def of(cls, spec: DomainSpec, machine: str) -> "Devices":
         disks = with_targets(spec.disks, machine)
-        return cls({disk.id: asdict(disk) for disk in disks}, {nic.port_id: asdict(nic) for nic in spec.nics})
+        return cls({disk.id: kept(disk) for disk in disks}, {nic.port_id: asdict(nic) for nic in spec.nics})
 
     def copy(self) -> "Devices":
         return Devices(dict(self.disks), dict(self.nics))
@@ -40,6 +42,7 @@ class Domain:
     config: Devices
     live: Devices | None = None                                  # while it runs, or while its memory is saved
     state: DomainState = DomainState.SHUTOFF
+    held: bool = False                                           # stands still for a moment; whoever looks sees it run
     booted: bool = False                                         # its login prompt is there
     stopping: bool = False                                       # the power button was pressed
     started: float = 0.0
@@ -54,7 +57,29 @@ class Domain:
 
     def disk(self, disk_id: str) -> DiskSpec | None:
         found = self.views()[-1].disks.get(disk_id)
-        return DiskSpec(**found) if found else None
+        return revived(found) if found else None
+
+    def change(self, disk_id: str, change: Callable[[Connection], Connection]) -> None:
+        """The connection of a volume, now and at the next start."""
+        for view in self.views():
+            if (found := view.disks.get(disk_id)) is not None and (disk := revived(found)).connection is not None:
+                to = change(disk.connection)
+                view.disks[disk_id] = kept(replace(disk, connection=to, path=to.path, format=to.format))
+
+
+def kept(disk: DiskSpec) -> dict:
+    """As it lies in a file: without what opens it."""
+    return asdict(replace(disk, passphrase=None))
+
+
+def revived(found: dict) -> DiskSpec:
+    disk, told = DiskSpec(**found), found.get("connection")
+    if told is None:
+        return disk
+    return replace(disk, connection=Connection(**{
+        **told, "kind": Kind(told["kind"]), "beneath": tuple(Beneath(**layer) for layer in told["beneath"]),
+        "encryption": Encryption(**told["encryption"]) if told["encryption"] else None, "limits": Limits(**told["limits"]),
+        "hosts": tuple(told["hosts"])}))
 
 
 def updated(old: Domain | None, spec: DomainSpec, machine: str) -> Domain:
@@ -74,7 +99,7 @@ def add_nic(domain: Domain, nic: NicSpec) -> None:
 
 def add_disk(domain: Domain, disk: DiskSpec) -> None:
     for view in domain.views():
-        view.disks.setdefault(disk.id, asdict(disk))
+        view.disks.setdefault(disk.id, kept(disk))
 
 
 class Register:

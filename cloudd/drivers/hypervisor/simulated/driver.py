@@ -28,9 +28,11 @@ from cloudd.drivers.hypervisor.base import (
     HypervisorError,
     MachineCaps,
     NicSpec,
+    NotLetGo,
     Unsupported,
     VcpuStats,
     default_bus,
+    require_key,
     target_name,
 )
 from cloudd.drivers.hypervisor.feed import EventFeed, EventStream
@@ -38,6 +40,7 @@ from cloudd.drivers.hypervisor.layout import Layout
 from cloudd.drivers.hypervisor.simulated.consoles import SimulatedConsoles
 from cloudd.drivers.hypervisor.simulated.disks import SimulatedDisks, export
 from cloudd.drivers.hypervisor.simulated.domains import Domain, Register, add_disk, add_nic, updated
+from cloudd.drivers.hypervisor.simulated.volumes import SimulatedVolumes
 
 VCPUS, MEMORY_MB, DISK_GB = 64, 256 * 1024, 4000
 HOST_MEMORY_MB = 512                 # what the machine itself uses
@@ -64,7 +67,9 @@ class SimulatedHypervisor(Hypervisor):
         self._doing: dict[str, asyncio.Task[None]] = {}          # per domain: it boots, or it shuts down
         self._down = "not opened yet"
         self.disks = SimulatedDisks(self._layout, config.image_cache_max_bytes, self._faults)
+        self._holding: set[tuple[str, str]] = set()              # disks that guests do not let go of
         self.consoles = SimulatedConsoles(self._layout, self._register, self._faults)
+        self.volumes = SimulatedVolumes(self._register, self._hit)
 
     # -- for tests --------------------------------------------------------------------------------------------------
 
@@ -87,6 +92,18 @@ class SimulatedHypervisor(Hypervisor):
 
     def guest_writes(self, server_id: str, data: bytes) -> None:
         self.consoles.guest_writes(server_id, data)
+
+    def guest_holds(self, server_id: str, disk_id: str) -> None:
+        """From now on it does not let go of the disk."""
+        self._holding.add((server_id, disk_id))
+
+    def guest_lets_go(self, server_id: str, disk_id: str) -> None:
+        """Of itself, be it long after it was asked."""
+        self._holding.discard((server_id, disk_id))
+        domain = self._find(server_id)
+        if domain.live is not None and domain.live.disks.pop(disk_id, None) is not None:
+            self._register.save(domain)
+            self._feed.tell(DomainEvent(EventKind.DISK_GONE, server_id, disk_id))
 
     def devices(self, server_id: str) -> tuple[frozenset[str], frozenset[str]]:
         """Ids of the disks and ports that the domain has: those of its guest when it runs."""
@@ -146,6 +163,8 @@ class SimulatedHypervisor(Hypervisor):
         await self._hit("define")
         if spec.vcpus > CAPS.max_vcpus:
             raise Unsupported(f"a guest here can have at most {CAPS.max_vcpus} vCPUs, not {spec.vcpus}")
+        for disk in spec.disks:
+            require_key(disk)
         old = self._register.domains.get(spec.server_id)
         self._register.save(updated(old, spec, spec.machine or self.config.machine))
 
@@ -253,6 +272,7 @@ class SimulatedHypervisor(Hypervisor):
         domain = self._find(server_id)
         present = domain.disk(disk.id)
         _need_file(disk.path)
+        require_key(disk)
         if present is None:
             bus = disk.bus or default_bus(disk.device, domain.machine)
             taken = set().union(*(view.targets() for view in domain.views()))
@@ -264,13 +284,19 @@ class SimulatedHypervisor(Hypervisor):
     async def detach_disk(self, server_id: str, disk_id: str) -> None:
         await self._hit("detach_disk")
         if (domain := self._register.domains.get(server_id)) is not None:
-            for view in domain.views():
-                view.disks.pop(disk_id, None)
+            if domain.is_live and (server_id, disk_id) in self._holding:
+                raise NotLetGo(f"the guest does not let go of the disk {disk_id}; is it still booting, or has it mounted it?")
+            self.guest_lets_go(server_id, disk_id)
+            domain.config.disks.pop(disk_id, None)
             self._register.save(domain)
 
     async def resize_disk(self, server_id: str, disk_id: str, size_bytes: int) -> None:
         await self._hit("resize_disk")
-        _lengthen(Path(self._disk(server_id, disk_id).path), size_bytes)
+        if (disk := self._disk(server_id, disk_id)).connection is None:
+            _lengthen(Path(disk.path), size_bytes)
+        else:
+            self._find(server_id).change(disk_id, lambda told: replace(told, size=size_bytes))
+            self._register.save(self._find(server_id))
 
     async def export_disk(self, server_id: str, disk_id: str, target: Path, format: str = "qcow2") -> None:
         await self._hit("export_disk")
