@@ -18,9 +18,7 @@ from tests.bench import (
     images,
     jobs,
     keys,
-    layers,
     lists,
-    lvm,
     memory,
     refused,
     servers,
@@ -28,6 +26,7 @@ from tests.bench import (
     writes,
 )
 from tests.bench.process import ROOT
+from tests.bench.volumes import layers, lvm
 
 RESULTS = ROOT / "build" / "bench"
 SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {

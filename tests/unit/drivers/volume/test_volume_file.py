@@ -21,8 +21,8 @@ from cloudd.drivers.volume.base import (
     VolumeSpec,
 )
 from cloudd.drivers.volume.file import FileVolumes, making, merging
-from tests.unit.drivers.volume_guest import opened
-from tests.unit.drivers.volume_rig import GIB, LUKS, MIB, SECRET, Rig, new_id, page, refused
+from tests.unit.drivers.volume.volume_guest import opened
+from tests.unit.drivers.volume.volume_rig import GIB, LUKS, MIB, SECRET, Rig, new_id, page, refused
 
 
 @pytest.fixture

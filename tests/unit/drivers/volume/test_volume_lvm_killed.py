@@ -8,7 +8,7 @@ import pytest
 
 from cloudd.drivers.volume.base import FromImage, FromSnapshot, FromVolume, SnapshotRef, VolumeRef, VolumeSpec
 from cloudd.drivers.volume.lvm import LvmVolumes
-from tests.unit.drivers.lvm_fake import GIB, MIB, A, ActingLvm, B, C, E, FakeMapper, Killed, driver
+from tests.unit.drivers.volume.lvm_fake import GIB, MIB, A, ActingLvm, B, C, E, FakeMapper, Killed, driver
 
 NEW = "99999999-0000-4000-8000-000000000001"
 

@@ -22,8 +22,8 @@ from cloudd.drivers.volume.base import (
 from cloudd.drivers.volume.file import FileVolumes
 from tests.hostile_images import HOSTILE, NAMES_A_FILE
 from tests.unit.drivers.test_hostile_boot import WORDS, made_by_qemu, naming, secret  # noqa: F401
-from tests.unit.drivers.volume_guest import opened
-from tests.unit.drivers.volume_rig import LUKS, MIB, SECRET, Rig, new_id, page, refused
+from tests.unit.drivers.volume.volume_guest import opened
+from tests.unit.drivers.volume.volume_rig import LUKS, MIB, SECRET, Rig, new_id, page, refused
 
 CALLS: list[str] = []
 LISTENING: list[bool] = []

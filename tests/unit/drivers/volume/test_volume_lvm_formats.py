@@ -6,7 +6,7 @@ from cloudd.drivers.volume.lvm import devmapper
 from cloudd.drivers.volume.lvm.devmapper import DeviceMapper, device_name
 from cloudd.drivers.volume.lvm.group import only
 from cloudd.drivers.volume.lvm.thin_map import joined, mappings
-from tests.unit.drivers.lvm_fake import recorded
+from tests.unit.drivers.volume.lvm_fake import recorded
 
 CHUNK = 64 << 10
 

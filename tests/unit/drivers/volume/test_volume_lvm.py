@@ -21,8 +21,8 @@ from cloudd.drivers.volume.base import (
     VolumeSpec,
 )
 from cloudd.drivers.volume.lvm import LvmVolumes, host
-from tests.unit.drivers.lvm_fake import GIB, MIB, A, B, C, D, E, F, FakeLvm, FakeMapper, driver, recorded
-from tests.unit.drivers.volume_rig import new_id
+from tests.unit.drivers.volume.lvm_fake import GIB, MIB, A, B, C, D, E, F, FakeLvm, FakeMapper, driver, recorded
+from tests.unit.drivers.volume.volume_rig import new_id
 
 GROUP, POOL = "cloud-vg", "cloud-vg/pool"
 
