@@ -18,8 +18,8 @@ DISK_BYTES = 8 << 30
 SECONDS = 600
 CODE = ("cloudd/__init__.py", "cloudd/core/*.py", "cloudd/core/disks/*.py", "cloudd/core/diskimages/*.py", "cloudd/core/work/*.py",
         "cloudd/drivers/__init__.py", "cloudd/drivers/faults.py", "cloudd/drivers/volume/**/*.py", "tests/__init__.py",
-        "tests/unit/drivers/__init__.py", "tests/unit/drivers/volume/volume_contract.py", "tests/unit/drivers/volume/volume_rig.py",
-        "tests/guest/lvm/inside.py")
+        "tests/unit/drivers/__init__.py", "tests/unit/drivers/volume/__init__.py", "tests/unit/drivers/volume/volume_contract.py",
+        "tests/unit/drivers/volume/volume_rig.py", "tests/guest/lvm/inside.py")
 """What the guest needs of us: the driver and all that it stands on use nothing but Python's own library."""
 
 Line = list[Any]

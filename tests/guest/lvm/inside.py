@@ -32,7 +32,7 @@ from cloudd.drivers.volume.base import (
 from cloudd.drivers.volume.lvm import LvmVolumes
 from cloudd.drivers.volume.lvm.group import run_lvm
 from cloudd.drivers.volume.lvm.host import groups_inside
-from tests.unit.drivers import volume_contract
+from tests.unit.drivers.volume import volume_contract
 from tests.unit.drivers.volume.volume_rig import GIB, MIB, Rig, new_id, page, refused
 
 MARK = "@@ "

@@ -12,7 +12,7 @@ import pytest
 
 from tests.guest.lvm import inside
 from tests.guest.lvm.guest import IMAGE, Guest, Line
-from tests.unit.drivers import volume_contract
+from tests.unit.drivers.volume import volume_contract
 
 CONTRACT = [name for name in vars(volume_contract) if name.startswith("test_")]
 MORE = [work.__name__ for work in inside.MORE]
