@@ -82,6 +82,7 @@ class Making:
             device = await self._back.activate(made)
             if spec.thick:
                 await disks.take_room(device, 0, self._back.full)
+                made = replace(made, used=1.0)
             if isinstance(source, FromFile):
                 await disks.pour(source.path, source.format, device)
             elif origin is not None:
@@ -184,7 +185,7 @@ class Making:
             logical = await self._lengthen(logical, logical.least)
         if start := logical.fact("fill"):
             await disks.take_room(await self._back.activate(logical), int(start), self._back.full)
-            logical = await self.became(logical, logical.tags - {f"{OURS}.fill={start}"})
+            logical = await self.became(replace(logical, used=1.0), logical.tags - {f"{OURS}.fill={start}"})
         return logical
 
     async def named(self, kind: str, id_: str, logical: Logical) -> Logical:
