@@ -22,6 +22,7 @@ from cloudd.compute.api.servers import groups as server_groups
 from cloudd.compute.api.servers import metadata as server_metadata
 from cloudd.compute.api.servers import password as server_password
 from cloudd.compute.api.servers import tags as server_tags
+from cloudd.compute.api.servers import volumes as server_volumes
 from cloudd.compute.config import CONFIG
 from cloudd.compute.consoles import ConsoleProxy
 from cloudd.compute.metadata import MetadataServer
@@ -48,8 +49,8 @@ from cloudd.drivers.hypervisor.base import (
 
 REGISTERED = (jobs, aggregates, availability_zones, consoles, extensions, external_events, flavor_access, flavors, hypervisors,
               instance_actions, interfaces, keypairs, limits, migrations, quota_sets, security_groups, server_diagnostics,
-              server_groups, server_metadata, server_password, server_tags, servers, servers_actions, servers_admin, services,
-              usage, usage_audit_log)
+              server_groups, server_metadata, server_password, server_tags, server_volumes, servers, servers_actions, servers_admin,
+              services, usage, usage_audit_log)
 BINARIES = ("nova-conductor", "nova-scheduler", "nova-compute")
 SOCKET_DIR_MAX = 50
 

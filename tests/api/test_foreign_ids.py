@@ -43,6 +43,7 @@ async def make_side(cloud: Any) -> Side:
         "port": await made(user, f"{N}/ports", "port", network_id=network),
         "security_group": await made(user, f"{N}/security-groups", "security_group", name="g"),
         "address_scope": await made(user, f"{N}/address-scopes", "address_scope", name="s"),
+        "volume": await made(user, "/volume/v3/volumes", "volume", size=1),
         "server_group": await made(user, f"{C}/os-server-groups", "server_group", name="g", policies=["affinity"]),
         "keypair": await made(user, f"{C}/os-keypairs", "keypair", name=f"key-of-{room.name}"),
         "flavor": await made(cloud.admin, f"{C}/flavors", "flavor", name=f"private-{room.name}", ram=64, vcpus=1, disk=1,
@@ -125,6 +126,8 @@ FIELDS = [
      lambda ids, value: {"interfaceAttachment": {"net_id": value}}),
     ("interface port_id", "port", "POST", lambda ids: f"{C}/servers/{ids['server']}/os-interface",
      lambda ids, value: {"interfaceAttachment": {"port_id": value}}),
+    ("attachment volumeId", "volume", "POST", lambda ids: f"{C}/servers/{ids['server']}/os-volume_attachments",
+     lambda ids, value: {"volumeAttachment": {"volumeId": value}}),
     ("old rule's group", "security_group", "POST", lambda ids: f"{C}/os-security-group-rules", lambda ids, value: {
         "security_group_rule": {"parent_group_id": value, "ip_protocol": "tcp", "from_port": 1, "to_port": 2, "cidr": "0.0.0.0/0"}}),
     ("old rule's remote group", "security_group", "POST", lambda ids: f"{C}/os-security-group-rules", lambda ids, value: {

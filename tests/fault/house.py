@@ -84,6 +84,7 @@ class House:
         """Rows, domain, files and ports say the same."""
         domain, files = await self.domain(server), server in await self.driver.disks.owners()
         ports = await self.ports(server)
+        await self._require_agreement_on_volumes(server, status)
         if status is None:
             assert (domain, files, ports) == (None, False, [])
         elif status in ("ACTIVE", "RESCUE", "PAUSED", "VERIFY_RESIZE"):
@@ -96,6 +97,17 @@ class House:
         else:
             assert status == "ERROR"
             assert set(ports) == ({"ACTIVE"} if domain is DomainState.RUNNING else {"DOWN"})
+
+    async def _require_agreement_on_volumes(self, server: str, status: str | None) -> None:
+        """What compute says, what block storage says, and what the domain has."""
+        answer = await self.cloud.admin.get(f"{C}/servers/{server}/os-volume_attachments")
+        listed = set() if status is None else {row["volumeId"] for row in answer.body["volumeAttachments"]}
+        rows = (await self.room.user.at("3.71", "volume").get("/volume/v3/volumes/detail")).body["volumes"]
+        held = {row["id"] for row in rows if any(one["server_id"] == server for one in row["attachments"])}
+        have = {one.volume_id for one in await self.driver.volumes.attached() if one.server_id == server}
+        assert listed == held and (have == held or await self.domain(server) is None), (listed, held, have)
+        assert {row["status"] for row in rows if row["id"] in held} <= {"in-use"}
+        assert {row["status"] for row in rows if not row["attachments"]} <= {"available"}
 
 
 async def build(directory: Path, url: str = "", text: str = "") -> House:

@@ -30,6 +30,9 @@ BODIES: dict[str, Any] = {"reboot": {"type": "SOFT"}, "hard": {"type": "HARD"}}
 
 
 def action(name: str, key: str | None = None) -> Ask:
+    if name in GIVEN:
+        return GIVEN[name]
+
     async def ask(house: House, server: str) -> str:
         value = BODIES.get(name)
         if name == "rebuild":
@@ -78,10 +81,28 @@ async def detach(house: House, server: str) -> str:
     return server
 
 
+async def attach_volume(house: House, server: str) -> str:
+    made = await house.room.user.at("3.71", "volume").post("/volume/v3/volumes", {"volume": {"size": 1}})
+    assert made.status == 202, made.content
+    answer = await house.room.user.post(f"{C}/servers/{server}/os-volume_attachments", {
+        "volumeAttachment": {"volumeId": made.body["volume"]["id"]}})
+    assert answer.status == 200, answer.content
+    return server
+
+
+async def detach_volume(house: House, server: str) -> str:
+    volumes = (await house.room.user.get(f"{C}/servers/{server}/os-volume_attachments")).body["volumeAttachments"]
+    path = f"{C}/servers/{server}/os-volume_attachments/{volumes[0]['volumeId']}"
+    assert (await house.room.user.delete(path)).status == 202
+    return server
+
+
+GIVEN = {"volume": attach_volume}
+"""What comes before and is no action."""
 SCENES = {scene.job: scene for scene in (
     Scene("create", (), create, "ACTIVE", "ERROR"),
-    Scene("delete", (), delete, None, "ERROR"),
-    Scene("start", ("os-stop",), action("os-start"), "ACTIVE", "SHUTOFF"),
+    Scene("delete", ("volume",), delete, None, "ERROR"),
+    Scene("start", ("volume", "os-stop"), action("os-start"), "ACTIVE", "SHUTOFF"),
     Scene("restore", ("lose",), nothing, "ACTIVE", "ERROR"),
     Scene("stop", (), action("os-stop"), "SHUTOFF", "SHUTOFF"),
     Scene("reboot", (), action("reboot"), "ACTIVE", "ERROR"),
@@ -97,6 +118,8 @@ SCENES = {scene.job: scene for scene in (
     Scene("snapshot", (), action("createImage"), "ACTIVE", "ACTIVE"),
     Scene("attach_interface", (), attach, "ACTIVE", "ACTIVE"),
     Scene("detach_interface", (), detach, "ACTIVE", "ACTIVE"),
+    Scene("attach_volume", (), attach_volume, "ACTIVE", "ACTIVE"),
+    Scene("detach_volume", ("volume",), detach_volume, "ACTIVE", "ACTIVE"),
     # what failed to be followed is found at the next start: the server should run, so it does
     Scene("observe", (), power_off_inside, "SHUTOFF", ("ACTIVE", "SHUTOFF")),
 )}

@@ -41,6 +41,8 @@ HANGS = {
     "snapshot": ("export_disk",),
     "attach_interface": ("attach_nic",),
     "detach_interface": ("detach_nic",),
+    "attach_volume": ("attach_disk",),
+    "detach_volume": ("detach_disk",),
     "observe": ("state",),
     "restore": ("start",),
 }

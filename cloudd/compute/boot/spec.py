@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -26,10 +27,13 @@ from cloudd.drivers.hypervisor.base import (
     KernelBoot,
     MachineCaps,
     NicSpec,
+    volume_disk,
 )
+from cloudd.drivers.volume.base import Connection
 from cloudd.network import PortView
 
 KINDS = {"root": DiskKind.ROOT, "rescue": DiskKind.ROOT, "swap": DiskKind.SWAP, "config": DiskKind.CONFIG}
+NO_VOLUMES: Mapping[str, Connection] = MappingProxyType({})
 IDE_DISKS = 2                                                  # of four places; an ISO and a config drive may need two
 
 
@@ -78,21 +82,30 @@ async def load(tx: AsyncSession, server_id: str, *, whole: bool = True) -> Boot:
                 project.name if project else "", user.name if user else "")
 
 
-def disks(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) -> tuple[DiskSpec, ...]:
-    """The domain's disks in order; in a rescue the rescue disk boots, and the server's own come after it."""
+def disks(boot: Boot, files: Mapping[str, DiskFile], volumes: Mapping[str, Connection], *, rescue: bool) -> tuple[DiskSpec, ...]:
+    """The domain's disks in order; in a rescue the rescue disk boots, and the server's own come after it.
+
+    `volumes`: what its volumes are opened by, as of now.
+    """
     specs = []
     if rescue and "rescue" in files:
         specs.append(_disk(boot, "rescue", files["rescue"], boot_index=0))
     if "iso" in files:
         specs.append(_cdrom(boot, "iso", files["iso"], boot_index=None if rescue else 0))
     for row in boot.disks:
-        if row.volume_id is None and row.name in files:
+        if row.volume_id in volumes:
+            specs.append(volume(row, volumes[row.volume_id]))
+        elif row.volume_id is None and row.name in files:
             first = row.boot_index == 0 and not rescue and "iso" not in files
             index = 0 if first else 1 if row.boot_index == 0 else None
             specs.append(_disk(boot, row.name, files[row.name], boot_index=index, row=row))
     if "config" in files:
         specs.append(_cdrom(boot, "config", files["config"]))
     return tuple(specs)
+
+
+def volume(row: BlockDevice, connection: Connection) -> DiskSpec:
+    return volume_disk(connection, bus=row.disk_bus or "")
 
 
 def _disk(boot: Boot, name: str, file: DiskFile, *, boot_index: int | None = None, row: BlockDevice | None = None) -> DiskSpec:
@@ -117,13 +130,14 @@ def nic(boot: Boot, view: PortView) -> NicSpec:
     return NicSpec(port_id=view.id, mac=view.mac_address, tap=view.tap, model=model, mtu=view.mtu, queues=queues)
 
 
-def domain(boot: Boot, files: Mapping[str, DiskFile], *, rescue: bool = False) -> DomainSpec:
+def domain(boot: Boot, files: Mapping[str, DiskFile], volumes: Mapping[str, Connection] = NO_VOLUMES, *,
+           rescue: bool = False) -> DomainSpec:
     """The whole domain."""
     server, properties = boot.server, boot.properties
     specs = boot.extra_specs
     return DomainSpec(
         server_id=server.id, name=CONFIG.instance_name(server.number), vcpus=server.vcpus, memory_mb=server.memory_mb,
-        disks=disks(boot, files, rescue=rescue), nics=tuple(nic(boot, view) for _, view in boot.ports),
+        disks=disks(boot, files, volumes, rescue=rescue), nics=tuple(nic(boot, view) for _, view in boot.ports),
         machine=boot.hint("hw_machine_type"), firmware=properties.get("hw_firmware_type") or "bios",
         topology=_topology(boot), cpu_shares=_number(specs.get("quota:cpu_shares")),
         video=properties.get("hw_video_model") or "virtio", serial_ports=_serial_ports(boot),

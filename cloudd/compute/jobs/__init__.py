@@ -2,10 +2,12 @@
 
 from cloudd.compute.jobs import (
     attach_interface,
+    attach_volume,
     cache_image,
     create_server,
     delete_server,
     detach_interface,
+    detach_volume,
     observe_server,
     pause_server,
     reboot_server,
@@ -18,6 +20,6 @@ from cloudd.compute.jobs import (
     suspend_server,
 )
 
-__all__ = ["attach_interface", "cache_image", "create_server", "delete_server", "detach_interface", "observe_server",
-           "pause_server", "reboot_server", "rebuild_server", "rescue_server", "resize_server", "snapshot_server",
-           "start_server", "stop_server", "suspend_server"]
+__all__ = ["attach_interface", "attach_volume", "cache_image", "create_server", "delete_server", "detach_interface",
+           "detach_volume", "observe_server", "pause_server", "reboot_server", "rebuild_server", "rescue_server",
+           "resize_server", "snapshot_server", "start_server", "stop_server", "suspend_server"]

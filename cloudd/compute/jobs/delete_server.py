@@ -2,11 +2,13 @@
 
 from sqlalchemy import delete, select
 
+from cloudd import block
 from cloudd.compute import states
 from cloudd.compute.jobs import steps
 from cloudd.compute.models import BlockDevice, ConsoleTicket, Migration, Server, ServerGroupMember, ServerPort
 from cloudd.compute.servers import actions, faults
 from cloudd.compute.servers import networks as servers_networks
+from cloudd.compute.servers import volumes as servers_volumes
 from cloudd.compute.servers.events import tell
 from cloudd.core import clock
 from cloudd.core.jobs import Job, Run, Step
@@ -14,15 +16,20 @@ from cloudd.core.jobs import Job, Run, Step
 
 async def remove_disks(run: Run) -> None:
     await steps.hypervisor(run).disks.delete(run.input["server"])
+    async with run.read() as tx:
+        volumes = [row.volume_id for row in await servers_volumes.listed(tx, run.input["server"])]
+    for volume_id in volumes:
+        await block.disconnect(run.parts, volume_id)
 
 
 async def forget(run: Run) -> None:
-    """The server's own ports, its place in groups, its tickets; the row stays, as deleted."""
+    """The server's own ports, its place in groups, its tickets, its hold on volumes; the row stays, as deleted."""
     server_id = run.input["server"]
     async with run.save() as tx:
         server = await tx.get_one(Server, server_id)
         ports = list((await tx.execute(select(ServerPort).where(ServerPort.server_id == server_id))).scalars())
         await servers_networks.let_go(run.context, tx, ports)
+        await servers_volumes.let_all_go(run.context, tx, server_id)
         for model in (BlockDevice, ServerGroupMember, ConsoleTicket, Migration):
             await tx.execute(delete(model).where(model.server_id == server_id))
         now = clock.now()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloudd import network
+from cloudd import block, network
 from cloudd.compute import states
 from cloudd.compute.boot import disks as boot_disks
 from cloudd.compute.boot import spec as boot_spec
@@ -29,6 +29,7 @@ from cloudd.drivers.hypervisor.base import (
     HypervisorError,
     with_targets,
 )
+from cloudd.drivers.volume.base import Connection
 
 LOG = log.get("cloudd.servers")
 LIVE = (DomainState.RUNNING, DomainState.PAUSED)
@@ -71,9 +72,14 @@ async def define_rescue(run: Run) -> None:
 
 async def _define(run: Run, *, rescue: bool) -> None:
     boot = run.handed.pop(BOOT, None) or await load(run)
-    spec = boot_spec.domain(boot, await boot_disks.found(run.parts, boot), rescue=rescue)
+    spec = boot_spec.domain(boot, await boot_disks.found(run.parts, boot), await connected(run, boot), rescue=rescue)
     await hypervisor(run).define(spec)
     run.later(lambda tx: _name_devices(tx, boot, spec, hypervisor(run).caps().default_machine))
+
+
+async def connected(run: Run, boot: boot_spec.Boot) -> dict[str, Connection]:
+    """What the server's volumes are opened by, asked anew for each start, since a volume may have moved."""
+    return {row.volume_id: await block.connect(run.parts, row.attachment_id) for row in boot.disks if row.volume_id and row.attachment_id}
 
 
 async def _name_devices(tx: Any, boot: boot_spec.Boot, spec: DomainSpec, machine: str) -> None:

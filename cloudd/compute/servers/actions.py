@@ -21,6 +21,7 @@ EVENTS = {
     "createImage": "compute_snapshot_instance", "resize": "compute_finish_resize", "confirmResize": "compute_confirm_resize",
     "revertResize": "compute_finish_revert_resize", "changePassword": "compute_set_admin_password",
     "attach_interface": "compute_attach_interface", "detach_interface": "compute_detach_interface",
+    "attach_volume": "compute_attach_volume", "detach_volume": "compute_detach_volume",
     "trigger_crash_dump": "compute_trigger_crash_dump", "lock": "api_lock", "unlock": "api_unlock",
 }
 """The event under which clients look for the work of an action."""

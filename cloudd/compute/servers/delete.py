@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.compute import states
 from cloudd.compute.models import Server
 from cloudd.compute.servers import actions
+from cloudd.compute.servers import volumes as servers_volumes
 from cloudd.compute.servers.change import require_unlocked, touch
 from cloudd.compute.servers.events import tell
 from cloudd.core import jobs
@@ -23,4 +24,5 @@ async def delete(context: Context, tx: AsyncSession, server: Server) -> None:
     await touch(context, tx, server)
     await actions.begin(tx, context, server, "delete")
     await tell(tx, context, server, "delete.start")
-    await jobs.ask(tx, context, JOB, locks=[server.id], server=server.id)
+    volumes = [row.volume_id for row in await servers_volumes.listed(tx, server.id)]
+    await jobs.ask(tx, context, JOB, locks=[server.id, *volumes], resource=server.id, server=server.id)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.compute import states
 from cloudd.compute.config import CONFIG
 from cloudd.compute.models import Server
-from cloudd.compute.servers import actions
+from cloudd.compute.servers import actions, volumes
 from cloudd.core import jobs, log
 from cloudd.core.context import internal
 from cloudd.core.errors import CloudError
@@ -52,6 +52,10 @@ async def _heard(parts: Parts, event: DomainEvent) -> None:
     if event.kind is EventKind.RECONNECTED:
         LOG.info("the hypervisor is there again")
         await reconcile(parts)
+        return
+    if event.server_id is not None and event.kind is EventKind.DISK_GONE:
+        async with parts.database.write() as tx:
+            await volumes.lost(tx, event.server_id, event.detail)
         return
     if event.server_id is None or event.kind not in NEWS:
         return

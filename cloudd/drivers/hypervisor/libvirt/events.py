@@ -18,7 +18,7 @@ PAUSED_DETAIL = {
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED: "user", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED: "migrated",
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR: "ioerror", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG: "watchdog",
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED: "restored", libvirt.VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR: "error"}
-STARTED_OR_OFF = (EventKind.STARTED, EventKind.STOPPED, EventKind.CRASHED)
+OFF = (EventKind.STOPPED, EventKind.CRASHED)
 STOPPED_KIND = {"crashed": EventKind.CRASHED, "saved": EventKind.SUSPENDED}
 
 
@@ -119,7 +119,7 @@ class Events:
         if self._hidden[key] > 0 and told.detail in ("", "user"):
             self._hidden[key] -= 1
             return
-        if told.kind in STARTED_OR_OFF:
+        if told.kind in OFF:                                   # it will not tell what was to be hidden
             for kind in (EventKind.PAUSED, EventKind.RESUMED):
                 self._hidden.pop((server_id, kind), None)
         self.feed.tell(told)
