@@ -21,7 +21,7 @@ RUN_PACKAGES  := python3 python3-venv python3-dev gcc pkg-config libvirt-dev lib
                  libvirt-clients qemu-system-x86 qemu-utils seabios ipxe-qemu nftables libnftables1 iproute2 dnsmasq-base \
                  conntrack genisoimage procps kmod cpio fdisk mtools dosfstools e2fsprogs syslinux syslinux-common openssh-client \
                  ca-certificates curl
-TEST_PACKAGES := postgresql iputils-ping iputils-arping netcat-openbsd dnsutils busybox-static tcpdump chromium git slapd ldap-utils
+TEST_PACKAGES := postgresql xfsprogs iputils-ping iputils-arping netcat-openbsd dnsutils busybox-static tcpdump chromium git slapd ldap-utils
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop clean packages venv guest lvmguest consoles install test test-packages lint coverage map routes conformance bench migration

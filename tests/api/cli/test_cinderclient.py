@@ -1,13 +1,11 @@
-"""python-cinderclient, where it is installed, around volume types and what operators see."""
+"""python-cinderclient around volume types and what operators see."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import openstack
 import pytest
-
-client = pytest.importorskip("cinderclient.client")
-exceptions = pytest.importorskip("cinderclient.exceptions")
+from cinderclient import client, exceptions
 
 
 @pytest.fixture
