@@ -1,5 +1,6 @@
 """The contract of volume drivers on files of an XFS, which share blocks; and what goes for those alone."""
 
+import shutil
 import subprocess
 
 import pytest
