@@ -12,6 +12,7 @@ from cloudd.block.models import TypeExtraSpec, VolumeType, texts_of
 from cloudd.block.types import find, rules, specs
 from cloudd.block.versions import LIKE_FILTERS, RESOURCE_FILTERS, TYPE_ZONES
 from cloudd.core.http import Field, Page, Reply, Request, Shape
+from cloudd.core.http.lists import equals
 from cloudd.core.http.shapes import UNSET
 from cloudd.core.http.types import Bool, Map, Text, Uuid
 
@@ -96,7 +97,7 @@ def columns(query: Any, given: dict[str, str]) -> Any:
     """Administrators may ask for any column; of what is none there is nothing."""
     for name, value in given.items():
         column = LISTING.filters.get(name) or LISTING.sorts.get(name)
-        query = query.where(false() if column is None else column == value)
+        query = query.where(false() if column is None else equals(column, (value,)))
     return query
 
 

@@ -232,3 +232,10 @@ async def test_what_was_done_is_told(cloud):
     async with cloud.parts.database.read() as tx:
         told = list((await tx.execute(select(EventRow.name).where(EventRow.resource_id == made["id"]).order_by(EventRow.serial))).scalars())
     assert told == ["volume_type.create", "volume_type_extra_specs.create", "volume_type.delete"]
+
+
+async def test_a_column_that_is_no_text_is_asked_for_by_its_values(cloud):
+    for wrong in ("created_at=2026-02-30", "updated_at=soon"):
+        answer = await cloud.admin.get(f"/volume/v3/types?{wrong}")
+        assert answer.status == 400 and wrong.partition("=")[2] in words(answer)
+    assert (await cloud.admin.get("/volume/v3/types?created_at=2020-01-01T00:00:00")).body["volume_types"] == []
