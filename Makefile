@@ -13,6 +13,7 @@ WORK     := build
 VENV     := .venv
 PY       := $(VENV)/bin/python
 GUEST    := $(WORK)/testguest/testguest.qcow2
+LVMGUEST := $(WORK)/lvmguest/root.img
 export STATE CONFIG LISTEN OUTBOUND PREFIX DESTDIR
 export PYTHONUNBUFFERED := 1
 
@@ -23,7 +24,7 @@ RUN_PACKAGES  := python3 python3-venv python3-dev gcc pkg-config libvirt-dev lib
 TEST_PACKAGES := postgresql iputils-ping iputils-arping netcat-openbsd dnsutils busybox-static tcpdump chromium git slapd ldap-utils
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop clean packages venv guest consoles install test test-packages lint coverage map routes conformance bench migration
+.PHONY: help run stop clean packages venv guest lvmguest consoles install test test-packages lint coverage map routes conformance bench migration
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,11 @@ $(GUEST): $(shell find cloudd/testguest -type f) $(WORK)/packages.stamp
 	@echo "== test guest from Debian packages (about 20 s)"
 	@bash cloudd/testguest/build-guest.sh $(WORK)/testguest $(WORK)/testguest-cache
 
+lvmguest: $(LVMGUEST)
+$(LVMGUEST): tests/guest/lvm/build-root.sh tests/guest/lvm/guest-init $(GUEST)
+	@echo "== Debian guest with LVM from Debian packages (about 20 s)"
+	@bash tests/guest/lvm/build-root.sh $(WORK)/lvmguest $(WORK)/lvmguest-cache $(WORK)/testguest $(WORK)/testguest-cache
+
 consoles: ## fetch the browser consoles (noVNC, xterm.js)
 	@if [ -f package.json ]; then sh etc/make/consoles.sh; fi
 
@@ -65,7 +71,7 @@ test-packages: packages venv
 	@test -e $(WORK)/test.stamp -a $(WORK)/test.stamp -nt setup.cfg || \
 	    { echo "== test requirements"; $(PY) -m pip install --disable-pip-version-check -e '.[test]' && touch $(WORK)/test.stamp; }
 
-test: test-packages guest consoles ## install what tests need, run them (T=path for some)
+test: test-packages guest lvmguest consoles ## install what tests need, run them (T=path for some)
 	@sh etc/make/libvirt.sh
 	@$(PY) -m pytest -n $(CORES) $(T)
 
@@ -86,7 +92,7 @@ conformance: test-packages guest consoles ## OpenStack's own Tempest against a c
 	@sh etc/make/libvirt.sh
 	@$(PY) -m tests.conformance.run $(if $(TESTS),--tests '$(TESTS)') $(ARGS)
 
-bench: test-packages guest ## figures as ratios to a measured peer
+bench: test-packages guest lvmguest ## figures as ratios to a measured peer
 	@sh etc/make/libvirt.sh
 	@sh etc/make/nginx.sh
 	@$(PY) -m tests.bench.run $(ARGS)

@@ -241,7 +241,8 @@ class Network:
 class Volume:
     """Where volumes lie: the default back end is [block]'s, these are further ones."""
 
-    backends: tuple[str, ...] = option((), "Further back ends of volumes, as NAME=DRIVER:ADDRESS: fast=file:/srv/fast (a directory).",
+    backends: tuple[str, ...] = option((), "Further back ends of volumes, as NAME=DRIVER:ADDRESS: fast=file:/srv/fast (a directory), "
+                                           "thin=lvm:vg0/volumes (a thin pool in a group).",
                                        form=options.backend)
     image_cache_max_gb: int = option(40, "Most space in GiB that each back end takes for images that volumes were made from; the longest "
                                          "unused go first.", least=0)

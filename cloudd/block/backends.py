@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from cloudd.block.config import CONFIG
 from cloudd.core.errors import Unavailable
@@ -27,7 +28,7 @@ class Backends:
 
     by_name: Mapping[str, VolumeDriver]
     staging: Path
-    _fetching: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _fetching: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def of(self, host: str | None) -> VolumeDriver:
         """The driver of what lies at a place. Raises Unavailable where the settings name no such back end any more."""
@@ -44,8 +45,6 @@ class Backends:
     @asynccontextmanager
     async def fetching(self, image_id: str) -> AsyncIterator[None]:
         """Held by who fetches an image, so that all others who want it wait for that one."""
-        lock = self._fetching.setdefault(image_id, asyncio.Lock())
+        lock = self._fetching.setdefault(image_id, asyncio.Lock())     # there as long as somebody holds it or waits for it
         async with lock:
             yield
-        if not lock.locked():
-            self._fetching.pop(image_id, None)

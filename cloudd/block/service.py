@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from cloudd.block.api import API, attachments, manage, operators, snapshot_metad
 from cloudd.block.api.volumes import actions, admin, attaching, image_metadata, metadata, volumes
 from cloudd.block.backends import Backends
 from cloudd.block.config import CONFIG
+from cloudd.block.jobs import steps
 from cloudd.block.operators import messages, services
 from cloudd.block.types import find
 from cloudd.core import log, tasks
@@ -79,12 +81,10 @@ class BlockModule(Module):
         for driver in self._make():
             await driver.open()
             inventory = await driver.list()
-            for volume in inventory.volumes:
-                await driver.merge_volume(volume.id, alone=True)
             for snapshot in inventory.snapshots:
-                await driver.delete_snapshot(snapshot.id)
+                await steps.remove(driver, partial(driver.delete_snapshot, snapshot.id))
             for volume in inventory.volumes:
-                await driver.delete_volume(volume.id)
+                await steps.remove(driver, partial(driver.delete_volume, volume.id))
             for image in inventory.images:
                 await driver.drop_image(image.id)
             await driver.tidy()

@@ -231,6 +231,34 @@ def consoles(settings: Settings) -> Iterable[Finding]:
                   if missing else "noVNC and xterm.js are there", "make consoles")
 
 
+def lvm(settings: Settings) -> Iterable[Finding]:
+    """Each back end on LVM: whether its pool is there, and whether the host's own LVM looks into guests' volumes."""
+    import asyncio
+
+    for name, (driver, address) in settings.volume.named().items():
+        if driver == "lvm":
+            yield from asyncio.run(_thin_pool(f"volumes {name}", address))
+
+
+async def _thin_pool(check: str, address: str) -> list[Finding]:
+    from cloudd.drivers.volume.base import VolumeError
+    from cloudd.drivers.volume.lvm import host
+
+    try:
+        full = await host.look(address)
+        inside = await host.groups_inside(address.partition("/")[0])
+    except (ValueError, VolumeError) as exc:
+        return [Finding(check, FAIL, str(exc), "vgs; lvs; docs/volumes.md says how a pool is made")]
+    if inside:
+        names = ", ".join(f"{one.group} in {one.volume}" for one in inside)
+        return [Finding(check, WARN, f"this machine's LVM finds volume groups that guests have made in their volumes: {names}. While one "
+                        "is active its volume cannot be deleted", "vgchange -an GROUP; scan_lvs = 0 and a global_filter in the section "
+                        "devices of /etc/lvm/lvm.conf, as docs/volumes.md says")]
+    if full:
+        return [Finding(check, WARN, "; ".join(full), f"lvextend -L +SIZE {address}")]
+    return [Finding(check, OK, f"the thin pool {address} has room")]
+
+
 def clock(settings: Settings) -> Iterable[Finding]:
     """Tokens and certificates have their times: the clock must be about right, and kept so."""
     built = Path(__file__).stat().st_mtime
@@ -322,4 +350,4 @@ def keys(settings: Settings) -> Iterable[Finding]:
 
 
 SIMULATED: tuple[Check, ...] = (room, volumes, consoles, clock, ports, database, keys)
-ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, uplink, reach, *SIMULATED)
+ALL: tuple[Check, ...] = (root, programs, libvirt, firewall, forwarding, uplink, reach, lvm, *SIMULATED)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,7 +22,7 @@ SSH, X509 = "ssh", "x509"
 SAFE = re.compile(r"[\w \-]+", re.ASCII)
 BITS = 2048
 CERTIFICATE_DAYS = 3650
-UPN = ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")                # the name under which Windows looks for a user
+UPN = "1.3.6.1.4.1.311.20.2.3"                                # the name under which Windows looks for a user
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ def imported(public_key: str, kind: str) -> Made:
     """A key that its owner brought. Raises BadRequest when it is none."""
     try:
         if kind == X509:
+            from cryptography import x509  # few have Windows guests
+
             certificate = x509.load_pem_x509_certificate(public_key.encode())
             return Made(public_key, _colons(certificate.fingerprint(hashes.SHA1())))
         return Made(public_key, _colons(hashlib.md5(_blob(public_key), usedforsecurity=False).digest()))
@@ -102,6 +102,9 @@ def generate(kind: str, user_id: str, now: datetime) -> Made:
 
 
 def _certificate(key: rsa.RSAPrivateKey, user_id: str, now: datetime) -> Made:
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
     upn = b"\x0c" + bytes([len(user_id) + 10]) + f"{user_id}@localhost".encode()
     certificate = (
@@ -109,7 +112,7 @@ def _certificate(key: rsa.RSAPrivateKey, user_id: str, now: datetime) -> Made:
         .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=CERTIFICATE_DAYS))
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.OtherName(UPN, upn)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.OtherName(ObjectIdentifier(UPN), upn)]), critical=False)
         .sign(key, hashes.SHA256()))
     public = certificate.public_bytes(serialization.Encoding.PEM).decode()
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,

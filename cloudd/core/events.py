@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import and_, delete, func, not_, or_, select
+from sqlalchemy import and_, delete, func, insert, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock, log, tasks
 from cloudd.core.context import Context
-from cloudd.core.database import Database, signal
+from cloudd.core.database import Database, insert_row, savepoint, signal
 from cloudd.core.outage import DatabaseDown
 from cloudd.core.tables import EventCursor, EventRow
 
@@ -30,6 +30,7 @@ BATCH_SECONDS = 0.05
 RETRY_SECONDS = 5.0
 AUDIT = ("identity.", "keymanager.", "request.refused")
 """How the names of events begin that are kept for the audit log."""
+INSERT = insert(EventRow.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,11 @@ Handler = Callable[[AsyncSession, Happened], Awaitable[None]]
 
 async def emit(tx: AsyncSession, context: Context, event: Event, *, project_id: str | None = None) -> None:
     """Write `event` to the outbox; it is told when `tx` commits."""
-    row = EventRow(name=event.name, resource_id=event.resource_id, project_id=project_id or context.project_id,
-                   user_id=context.user_id, request_id=context.request_id, address=context.remote_address,
-                   payload=dataclasses.asdict(event), created_at=context.now())
-    tx.add(row)
-    signal(tx, "events", row)
+    told = {"name": event.name, "resource_id": event.resource_id, "project_id": project_id or context.project_id,
+            "user_id": context.user_id, "request_id": context.request_id,
+            "payload": {item.name: getattr(event, item.name) for item in dataclasses.fields(event)}, "created_at": context.now()}
+    serial = await insert_row(tx, INSERT, {**told, "address": context.remote_address})
+    signal(tx, "events", Happened(serial, **told))
 
 
 class Bus:
@@ -127,7 +128,7 @@ class Bus:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def _heard(self, news: Sequence[EventRow] | None) -> None:
+    def _heard(self, news: Sequence[Happened] | None) -> None:
         """At a commit (None: look for yourself)."""
         told = {row.name for row in news or ()}
         for subscriber, (names, _) in self._handlers.items():
@@ -227,14 +228,12 @@ class Bus:
 
 async def _handled(tx: AsyncSession, handler: Handler, event: Happened) -> Exception | None:
     """One event of a batch, or nothing of it."""
-    mark = len(tx.info.get("after_commit", ()))
     try:
-        async with tx.begin_nested():
+        async with savepoint(tx):
             await handler(tx, event)
     except DatabaseDown:
         raise
     except Exception as exc:
-        del tx.info.get("after_commit", [])[mark:]
         return exc
     return None
 

@@ -1,9 +1,10 @@
 """Long work that survives a crash: durable jobs made of steps, each of which may run again.
 
 A job is a row written in the transaction that changed the resource's state. The runner (core/runner.py) takes jobs in order,
-one at a time per lock, runs their steps, and saves after each. A failed step turns the job round: the undo of that step and of
-all before it run, then `on_fail` leaves a fault that the owner can read. After a restart every unfinished job goes on from where
-it was. A step may end with waiting for an event of a resource (core/work/waits.py), which costs nothing.
+one at a time per lock, runs their steps, and saves after each, or with the next where a quick step changed nothing else. A failed
+step turns the job round: the undo of that step and of all before it run, then `on_fail` leaves a fault that the owner can read. After
+a restart every unfinished job goes on from where it was. A step may end with waiting for an event of a resource (core/work/waits.py),
+which costs nothing.
 
     async def build_disks(run: Run) -> None:
         async with run.read() as tx:
@@ -21,12 +22,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core import clock, ids
 from cloudd.core.context import Context, internal
-from cloudd.core.database import after_commit, signal
+from cloudd.core.database import after_commit, insert_row, signal
 from cloudd.core.errors import CloudError
 from cloudd.core.parts import Parts
 from cloudd.core.tables import EventRow, JobRow
@@ -40,6 +41,8 @@ EVENT = "event"
 TABLE = JobRow.__table__
 BEGUN = ("state", "started_at")
 """The columns that say that a job runs."""
+INSERT = insert(TABLE)
+COLUMNS = tuple(column.key for column in TABLE.columns if not column.primary_key)
 
 T = TypeVar("T")
 Action = Callable[["Run"], Awaitable[None]]
@@ -135,10 +138,15 @@ async def ask(tx: AsyncSession, context: Context, kind: str, *, locks: Iterable[
         return waiting
     if Registry[kind].steps[0].waits is not None:
         row.waits = {"since": await waits.newest(tx)}
-    tx.add(row)
-    await tx.flush()
-    signal(tx, "jobs", row)
+    await _queue(tx, row)
     return row.id
+
+
+async def _queue(tx: AsyncSession, row: JobRow) -> None:
+    """Write a job's row; the runner keeps it when it is committed."""
+    await tx.flush()
+    row.serial = await insert_row(tx, INSERT, {name: getattr(row, name) for name in COLUMNS})
+    signal(tx, "jobs", row)
 
 
 class Merged(NamedTuple):
@@ -319,9 +327,7 @@ class Run:
     async def _update(self, tx: AsyncSession, values: dict[str, Any]) -> None:
         await tx.execute(update(TABLE).where(TABLE.c.id == self.row.id).values(**values))
         if not self.begun and self.next is not None:
-            tx.add(self.next)
-            await tx.flush()
-            signal(tx, "jobs", self.next)
+            await _queue(tx, self.next)
         self.begun = True
         for key, value in values.items():
             setattr(self.row, key, value)

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import select, update
 
 from cloudd.core import clock, log, tasks
-from cloudd.core.database import kept
 from cloudd.core.errors import Away, CloudError
 from cloudd.core.jobs import OPEN, Action, CancelAsked, Cancelled, Merged, Registry, Run, Step, StepFailed
 from cloudd.core.outage import RETRY_SECONDS, DatabaseDown
@@ -105,7 +104,7 @@ class Runner:
                 self._merged(item)
             elif isinstance(item, CancelAsked):
                 self._cancels.add(item.resource)
-            elif kept(item):
+            else:
                 self._handed.append(item)
                 self._new.add(item.id)
         self._wake()
@@ -115,14 +114,14 @@ class Runner:
         if run is not None and not run.begun:
             run.next = news.row
 
-    def _happened(self, news: Sequence[EventRow] | None) -> None:
+    def _happened(self, news: Sequence[Any] | None) -> None:
         if not self._waits:
             return
         if news is None:
             self._must_look = True
             self._wake()
         else:
-            self._waits.heard(row for row in news if kept(row))
+            self._waits.heard(news)
 
     def _over(self, row: JobRow, event: EventRow | None) -> None:
         """What a job waited for came, or its deadline."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,8 +20,10 @@ from cloudd.drivers.store.base import Store, StoreError, StoreFull
 from cloudd.image import blobs, images, inspect, progress, quotas, signatures, states
 from cloudd.image.imports import converted_key, staged_key, unpacked_key
 from cloudd.image.models import Image
-from cloudd.image.signatures import Verifier
 from cloudd.image.staging import Staging
+
+if TYPE_CHECKING:
+    from cloudd.image.verifying import Verifier
 
 LOG = log.get("cloudd.images")
 HASH = "sha512"
@@ -82,7 +85,7 @@ def _words(error: StoreError, image: Image) -> CloudError:
 
 
 async def store(where: Store, image: Image, chunks: AsyncIterable[bytes], rules: inspect.Rules, key: str,
-                signed: Verifier | None = None) -> Stored:
+                signed: "Verifier | None" = None) -> Stored:
     """Put data into a store while it is summed, inspected and held against its signature; when that fails, nothing stays.
 
     Raises UnsupportedMedia, TooLarge, BadRequest (not what was signed), StoreError.

@@ -4,91 +4,25 @@ Four properties make an image a signed one (all four, as upstream has it): the s
 key, and the certificate, by its UUID.
 """
 
-import base64
-import binascii
-import hashlib
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-
-from cloudd.core.errors import BadRequest
 from cloudd.core.parts import Parts
-from cloudd.drivers.certificates.base import CertificateError, Certificates
 from cloudd.image.models import Image
 
-SIGNATURE, HASH, KEY_TYPE, CERTIFICATE = ("img_signature", "img_signature_hash_method", "img_signature_key_type",
-                                          "img_signature_certificate_uuid")
-HASHES: dict[str, hashes.HashAlgorithm] = {"SHA-224": hashes.SHA224(), "SHA-256": hashes.SHA256(), "SHA-384": hashes.SHA384(),
-                                           "SHA-512": hashes.SHA512()}
-CURVES = {"ECC_SECP521R1": ec.SECP521R1, "ECC_SECP384R1": ec.SECP384R1}     # upstream's others are none that cryptography has
-KEYS: dict[str, type] = {"RSA-PSS": rsa.RSAPublicKey, "DSA": dsa.DSAPublicKey, **dict.fromkeys(CURVES, ec.EllipticCurvePublicKey)}
+if TYPE_CHECKING:
+    from cloudd.image.verifying import Verifier
+
+PROPERTIES = ("img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid")
 
 
 def is_signed(image: Image) -> bool:
-    return {SIGNATURE, HASH, KEY_TYPE, CERTIFICATE} <= image.properties.keys()
+    return image.properties.keys() >= set(PROPERTIES)
 
 
-@dataclass(frozen=True)
-class Verifier:
-    """Fed with all data (`digest`), then asked once."""
-
-    image_id: str
-    algorithm: hashes.HashAlgorithm
-    key: Any
-    signature: bytes
-    digest: Any
-
-    def check(self) -> None:
-        """Raise BadRequest when the data is not what was signed."""
-        value, prehashed = self.digest.digest(), Prehashed(self.algorithm)
-        try:
-            if isinstance(self.key, rsa.RSAPublicKey):
-                salted = padding.PSS(mgf=padding.MGF1(self.algorithm), salt_length=padding.PSS.MAX_LENGTH)
-                self.key.verify(self.signature, value, salted, prehashed)
-            elif isinstance(self.key, dsa.DSAPublicKey):
-                self.key.verify(self.signature, value, prehashed)
-            else:
-                self.key.verify(self.signature, value, ec.ECDSA(prehashed))
-        except InvalidSignature as exc:
-            raise _failed(self.image_id, "the data is not what was signed") from exc
-
-
-def _failed(image_id: str, why: str) -> BadRequest:
-    return BadRequest(f"Signature verification failed for image {image_id}: {why}", type="SignatureVerificationError")
-
-
-async def verifier(parts: Parts, image: Image) -> Verifier | None:
+async def verifier(parts: Parts, image: Image) -> "Verifier | None":
     """For the data of a signed image; None for others. Raises BadRequest for properties that cannot be right."""
     if not is_signed(image):
         return None
-    told = {name: image.properties[name] or "" for name in (SIGNATURE, HASH, KEY_TYPE, CERTIFICATE)}
-    try:
-        signature = base64.b64decode(told[SIGNATURE], validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise _failed(image.id, "The signature data was not properly encoded using base64") from exc
-    if told[HASH] not in HASHES:
-        raise _failed(image.id, f"Invalid signature hash method: {told[HASH]}; there are {', '.join(HASHES)}")
-    if told[KEY_TYPE] not in KEYS:
-        raise _failed(image.id, f"Invalid signature key type: {told[KEY_TYPE]}; there are {', '.join(KEYS)}")
-    key = await _public_key(parts, image.id, told[CERTIFICATE], told[KEY_TYPE])
-    return Verifier(image.id, HASHES[told[HASH]], key, signature, hashlib.new(told[HASH].replace("-", "").lower()))
+    from cloudd.image import verifying  # certificates are loaded for those who sign
 
-
-async def _public_key(parts: Parts, image_id: str, certificate_id: str, kind: str) -> Any:
-    try:
-        data = await parts.service(Certificates).get(certificate_id)
-        certificate = x509.load_pem_x509_certificate(data) if b"-----BEGIN" in data else x509.load_der_x509_certificate(data)
-        key = certificate.public_key()
-    except CertificateError as exc:
-        raise _failed(image_id, str(exc)) from exc
-    except ValueError as exc:
-        raise _failed(image_id, f"Invalid certificate format: {certificate_id} is no X.509 certificate") from exc
-    right_curve = kind not in CURVES or (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES[kind]))
-    if not isinstance(key, KEYS[kind]) or not right_curve:
-        raise _failed(image_id, f"Invalid public key type for signature key type: {kind}")
-    return key
+    return await verifying.verifier(parts, image.id, *(image.properties[name] or "" for name in PROPERTIES))

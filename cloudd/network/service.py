@@ -14,6 +14,7 @@ from cloudd.core import log, tasks
 from cloudd.core.http.api import Api
 from cloudd.core.http.server import Front
 from cloudd.core.module import DriverError, Module, load_driver
+from cloudd.core.work.turns import Turns
 from cloudd.drivers.network.base import NetworkConfig, NetworkDriver, NetworkDriverError
 from cloudd.network import jobs
 from cloudd.network.api import (
@@ -37,7 +38,6 @@ from cloudd.network.dataplane import repair
 from cloudd.network.dataplane import specs as dataplane
 from cloudd.network.dataplane.metadata import MetadataDesk
 from cloudd.network.dataplane.pulse import Pulse
-from cloudd.network.dataplane.turns import Turns
 from cloudd.network.dataplane.watch import Watch
 from cloudd.network.models import FloatingIp, Network, Port, Router
 

@@ -18,7 +18,6 @@ from tests.bench import (
     images,
     jobs,
     keys,
-    layers,
     lists,
     memory,
     refused,
@@ -27,13 +26,14 @@ from tests.bench import (
     writes,
 )
 from tests.bench.process import ROOT
+from tests.bench.volumes import layers, lvm
 
 RESULTS = ROOT / "build" / "bench"
 SUBJECTS: dict[str, Callable[[bool], list[figures.Figure]]] = {
     "start": start.figures, "idle": idle.figures, "identity": identity.figures, "lists": lists.figures, "servers": servers.figures,
     "writes": writes.figures, "keys": keys.figures,
     "images": images.figures, "jobs": jobs.figures, "firewall": firewall.figures, "memory": memory.figures, "refused": refused.figures,
-    "guest": guest.figures, "layers": layers.figures,
+    "guest": guest.figures, "layers": layers.figures, "lvm": lvm.figures,
 }
 
 

@@ -13,6 +13,7 @@ from cloudd.block.service import BlockModule
 from cloudd.block.states import PASSING, SNAPSHOT_PASSING
 from cloudd.core import database
 from cloudd.core.jobs import Registry
+from cloudd.core.work.deadlines import SECONDS
 from cloudd.drivers.volume.base import VolumeRef
 from tests.fault.lives import FAILS, HOWS, Finger, Lives
 
@@ -277,9 +278,8 @@ async def test_survives(tmp_path, kind, step, how):
 
 @pytest.mark.parametrize("kind", sorted(SCENES))
 async def test_a_back_end_that_hangs_is_given_up_and_the_fault_names_the_call(tmp_path, kind):
-    lives = Lives(tmp_path, "[jobs]\ndeadlines = volume=0.3, volume.cache_image=0.3, volume.export=0.3, volume.unmanage=0.3, "
-                            "volume.manage_volume=0.3, volume.manage_snapshot=0.3, volume.extend_volume=0.3, volume.delete_volume=0.3, "
-                            "volume.revert_volume=0.3, volume.delete_snapshot=0.3\n")
+    quick = ", ".join(f"{name}=0.3" for name in SECONDS if name.startswith("volume") and name not in ("volume.open", "volume.list"))
+    lives = Lives(tmp_path, f"[jobs]\ndeadlines = {quick}\n")
     await asyncio.to_thread(database.upgrade, lives.settings.database.url)
     scene, finger = SCENES[kind](), Finger(kind, 0, FAILS)
     finger.left = 0

@@ -199,10 +199,9 @@ async def change_until_refused(house: House):
 
 
 def fill(path) -> None:
-    with path.open("wb") as file:
+    with path.open("wb", buffering=0) as file:           # what found no room is not tried again at the close
         try:
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         except OSError:
             return

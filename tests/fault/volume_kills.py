@@ -24,7 +24,7 @@ from cloudd.drivers.volume.base import (
     VolumeSpec,
 )
 from cloudd.drivers.volume.file import FileVolumes
-from tests.unit.drivers.volume_rig import MIB, SECRET, page
+from tests.unit.drivers.volume.volume_rig import MIB, SECRET, page
 
 DOINGS = ("os.rename", "os.remove", "os.link", "os.truncate", "subprocess.Popen")
 V, W, S, T, NEW = "volume", "other", "snapshot", "snapshot2", "new"

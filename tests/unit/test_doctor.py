@@ -23,6 +23,13 @@ def found(check, values):
     return {finding.check: finding for finding in check(values)}
 
 
+def test_a_back_end_on_lvm_that_cannot_work_is_named_with_what_lacks(values):
+    there = replace(values, volume=replace(values.volume, backends=("fast=lvm:cloudd-no-such/pool", "other=file:/srv")))
+    (finding,) = doctor.lvm(there)
+    assert (finding.check, finding.state) == ("volumes fast", doctor.FAIL)
+    assert "no volume group cloudd-no-such" in finding.text or "apt-get install lvm2" in finding.text
+
+
 def test_a_missing_program_names_its_package(values, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name, path=None: None if name == "dnsmasq" else f"/usr/bin/{name}")
     findings = found(doctor.programs, values)

@@ -70,10 +70,10 @@ class Cinder(Dialect):
         return {ODD_LINKS.get(name, name): schema for name, schema in members.items()}
 
     def page(self, request: Request, plural: str, views: list[Any], page: Page) -> dict[str, Any]:
-        body = super().page(request, plural, views, page)
-        body = {ODD_LINKS.get(name, name): value for name, value in body.items()}
-        links = ODD_LINKS.get(f"{plural}_links", f"{plural}_links")
-        if links in body and "offset" in request.query:       # it counts from the marker on, which has moved
+        """A full page has a link to the next, which may be empty. What is an offset counts from the marker on, which has moved."""
+        body: dict[str, Any] = {plural: views, **page.extra}
+        if page.last is not None and (page.more or len(views) == page.limit):
+            links = ODD_LINKS.get(f"{plural}_links", f"{plural}_links")
             body[links] = [{"rel": "next", "href": page_link(request, marker=page.last, offset=None)}]
         return body
 
@@ -95,5 +95,5 @@ def _old_sorts(keys: list[str], directions: list[str]) -> tuple[tuple[str, str],
     return ((keys[0] if keys else "created_at", direction),)
 
 
-API = Api("block-storage", prefixes=("/volume/v3",), dialect=Cinder(), policies=POLICIES, project_in_path=True,
+API = Api("block-storage", prefixes=("/volume/v3",), dialect=Cinder(), policies=POLICIES, project_in_path=True, trailing_slash=False,
           negotiation=Negotiation(HISTORY, "volume"), title="Block storage (Cinder v3)")

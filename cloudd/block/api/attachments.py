@@ -15,7 +15,6 @@ from cloudd.block.volumes.find import find as find_volume
 from cloudd.core import clock
 from cloudd.core.http import Change, Field, Page, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.lists import Listing
 
 CONNECTOR = t.Map(t.Any_(), low=1, high=100)
 NEW = Shape("attachment", Field("volume_uuid", f.UUID, required=True), Field("instance_uuid", f.UUID),
@@ -46,7 +45,7 @@ COLUMNS = {"volume_id": Attachment.volume_id, "status": Attachment.attach_status
 PUBLIC: dict[str, Change | None] = dict.fromkeys(COLUMNS)
 ADMIN = {"id": Attachment.id, "instance_uuid": Attachment.instance_id, "attached_host": Attachment.attached_host,
          "mountpoint": Attachment.mountpoint, "attach_mode": Attachment.attach_mode, "project_id": Attachment.project_id}
-LISTING = Listing(
+LISTING = f.Rows(
     Attachment, filters={**{name: f.exact(column) for name, column in {**COLUMNS, **ADMIN}.items()}},
     sorts={**COLUMNS, **ADMIN, "created_at": Attachment.created_at, "attach_time": Attachment.attached_at},
     default=(("created_at", "desc"), ("id", "desc")))

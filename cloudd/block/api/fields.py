@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.block import versions as v
 from cloudd.block.config import CONFIG
 from cloudd.core import clock
-from cloudd.core.errors import BadRequest
+from cloudd.core.errors import BadRequest, CloudError, NotFound
 from cloudd.core.http import Change, Page, Request
 from cloudd.core.http import types as t
 from cloudd.core.http.dialects import ListQuery
@@ -158,6 +158,13 @@ def with_likes(filters: Mapping[str, Any], texts: Mapping[str, Column]) -> dict[
 
 def exact(column: Column) -> Callable[[Values], ColumnElement[bool]]:
     return lambda values: equals(column, values[-1:])
+
+
+class Rows(Listing):
+    """A list whose marker is somebody's id: one that is not there is not found."""
+
+    def no_marker(self, marker: str) -> CloudError:
+        return NotFound(f"{self.model.__name__} {marker[:255]} could not be found.", type="MarkerNotFound")
 
 
 async def page(request: Request, tx: AsyncSession, listing: Listing, query: Any, asked: ListQuery | None) -> Page:

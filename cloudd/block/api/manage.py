@@ -9,7 +9,7 @@ from typing import Any
 from cloudd.block import versions as v
 from cloudd.block.api import API
 from cloudd.block.api import fields as f
-from cloudd.block.api.snapshots import SNAPSHOT
+from cloudd.block.api.snapshots import MADE as SNAPSHOT
 from cloudd.block.api.snapshots import see as see_snapshots
 from cloudd.block.api.volumes.view import MADE, see
 from cloudd.block.backends import Backends

@@ -20,7 +20,6 @@ from cloudd.core import clock
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Change, Field, Page, Request, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import UNSET
 
 ADMIN = "volume_extension:snapshot_admin_actions:"
@@ -57,11 +56,15 @@ BRIEF_FIELDS = (
     Field("metadata", f.TEXTS),
 )
 BRIEF = Shape("snapshot", *BRIEF_FIELDS)
-SNAPSHOT = Shape(
+MADE = Shape(
     "snapshot", *BRIEF_FIELDS,
     Field("group_snapshot_id", t.Text(null=True), of="row.group_snapshot_id", since=v.GROUP_SNAPSHOTS),
     Field("user_id", t.Text(), of="row.user_id", since=v.SNAPSHOT_USER),
     Field("consumes_quota", t.Bool(), of="row.counted", since=v.CONSUMES_QUOTA),
+)
+"""What is answered to who makes or changes a snapshot."""
+SNAPSHOT = Shape(
+    "snapshot", *MADE.fields,
     Field("os-extended-snapshot-attributes:progress", t.Text(null=True), sometimes=True,
           of=lambda seen, request: seen.row.progress if seen.extended else UNSET),
     Field("os-extended-snapshot-attributes:project_id", t.Text(), sometimes=True,
@@ -75,7 +78,7 @@ COLUMNS = {**TEXTS, "id": Snapshot.id, "volume_id": Snapshot.volume_id, "size": 
            "group_snapshot_id": Snapshot.group_snapshot_id, "encryption_key_id": Snapshot.encryption_key_id}
 PUBLIC: dict[str, Change | None] = {**dict.fromkeys(("name", "status", "volume_id", "availability_zone")),
                                     "metadata": v.SNAPSHOT_METADATA_FILTER, "consumes_quota": v.CONSUMES_QUOTA}
-LISTING = Listing(
+LISTING = f.Rows(
     Snapshot,
     filters=f.with_likes({
         **{name: f.exact(column) for name, column in COLUMNS.items()},
@@ -124,7 +127,7 @@ async def show(request: Request, tx: Any, snapshot: Snapshot) -> Seen:
     return (await see(request, tx, [snapshot]))[0]
 
 
-@resource.post(policy="volume:create_snapshot", body=NEW, status=202, reply=SNAPSHOT)
+@resource.post(policy="volume:create_snapshot", body=NEW, status=202, reply=MADE)
 async def create(request: Request, tx: Any, body: dict[str, Any]) -> Seen:
     """Take a snapshot of a volume."""
     force = body.get("force")
@@ -137,7 +140,7 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Seen:
     return (await see(request, tx, [snapshot]))[0]
 
 
-@resource.put("/{snapshot}", policy="volume:update_snapshot", body=CHANGE, reply=SNAPSHOT)
+@resource.put("/{snapshot}", policy="volume:update_snapshot", body=CHANGE, reply=MADE)
 async def update(request: Request, tx: Any, snapshot: Snapshot, body: dict[str, Any]) -> Seen:
     """Change what is only written down of a snapshot."""
     values = {name: body.get(name, body.get(f"display_{name}")) for name in ("name", "description")

@@ -14,7 +14,6 @@ from cloudd.block.volumes.find import find as find_volume
 from cloudd.core import clock
 from cloudd.core.http import Change, Field, Page, Request, Resource, Shape
 from cloudd.core.http import types as t
-from cloudd.core.http.lists import Listing
 
 OLD, NEW = "os-volume-transfer", "volume-transfers"
 ASKED = Shape("transfer", Field("volume_id", f.UUID, required=True), Field("name", f.NAME))
@@ -35,7 +34,7 @@ MADE = Shape("transfer", *FULL_FIELDS, Field("auth_key", t.Text(), of=lambda row
 COLUMNS = {"id": Transfer.id, "name": Transfer.name, "display_name": Transfer.name, "volume_id": Transfer.volume_id,
            "no_snapshots": Transfer.no_snapshots, "source_project_id": Transfer.project_id}
 PUBLIC: dict[str, Change | None] = dict.fromkeys(("name", "volume_id", "id", "no_snapshots", "source_project_id"))
-LISTING = Listing(
+LISTING = f.Rows(
     Transfer, filters={**{name: f.exact(column) for name, column in COLUMNS.items()},
                        "no_snapshots": f.truth(Transfer.no_snapshots, "no_snapshots")},
     sorts={**COLUMNS, "created_at": Transfer.created_at}, default=(("created_at", "asc"), ("id", "asc")))

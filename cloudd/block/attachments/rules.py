@@ -114,10 +114,17 @@ async def follow(context: Context, tx: AsyncSession, volume: Volume) -> None:
     await tx.flush()
     have = {one.attach_status for one in await of_volume(tx, volume)}
     status, attach_status = next(((status, weight) for weight, status in BY_WEIGHT if weight in have),
-                                 (states.AVAILABLE, states.DETACHED))
+                                 (_alone(volume), states.DETACHED))
     states.attached(volume, status, attach_status)
     volume.updated_at = context.now()
     await tx.flush()
+
+
+def _alone(volume: Volume) -> str:
+    """What a volume is that nobody has: available, unless it was never made, or is lost."""
+    if volume.lost or (volume.launched_at is None and volume.status == states.ERROR):
+        return states.ERROR
+    return states.AVAILABLE if volume.launched_at is not None else states.CREATING
 
 
 def require_loose(attachment: Attachment) -> None:

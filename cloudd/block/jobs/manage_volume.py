@@ -14,7 +14,7 @@ async def take(run: Run) -> None:
     """Volumes are whole GiB here, so the thing may grow."""
     volume = await steps.volume_of(run)
     driver = steps.backends(run).of(volume.host)
-    info = await driver.manage_volume(volume.id, run.input["reference"])
+    info = await driver.manage_volume(volume.id, await steps.named(driver, run.input["reference"]))
     run.memory["size"] = max(1, -(-info.size // GIB))
     if info.size < run.memory["size"] * GIB:
         await driver.extend_volume(volume.id, run.memory["size"] * GIB)

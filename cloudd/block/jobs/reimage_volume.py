@@ -76,4 +76,4 @@ async def mark_error(run: Run, error: BaseException) -> None:
 
 REIMAGE = Job("block.volume.reimage", [
     Step(prepare, undo=drop_beside, deadline="transfer"), Step(write_over, deadline="disks"), Step(mark_written),
-], on_fail=mark_error)
+], on_fail=mark_error, limit=2)

@@ -15,7 +15,7 @@ from cloudd.drivers.volume.base import SnapshotRef, VolumeMissing
 
 async def take(run: Run) -> None:
     snapshot, volume = await steps.snapshot_of(run)
-    await steps.backends(run).of(volume and volume.host).create_snapshot(snapshot.volume_id, snapshot.id)
+    await steps.driver_of(run, volume).create_snapshot(snapshot.volume_id, snapshot.id)
 
 
 async def drop(run: Run) -> None:
@@ -70,7 +70,9 @@ async def mark_kept(run: Run, error: BaseException) -> None:
 
 async def take_over(run: Run) -> None:
     snapshot, volume = await steps.snapshot_of(run)
-    info = await steps.backends(run).of(volume and volume.host).manage_snapshot(snapshot.volume_id, snapshot.id, run.input["reference"])
+    driver = steps.driver_of(run, volume)
+    reference = await steps.named(driver, run.input["reference"], snapshot.volume_id)
+    info = await driver.manage_snapshot(snapshot.volume_id, snapshot.id, reference)
     if info.size > snapshot.volume_size * GIB:
         raise BadRequest(f"{run.input['reference']} has {info.size} bytes, its volume only {snapshot.volume_size} GiB.")
 
@@ -78,7 +80,7 @@ async def take_over(run: Run) -> None:
 async def give_back(run: Run) -> None:
     snapshot, volume = await steps.snapshot_of(run)
     try:
-        await steps.backends(run).of(volume and volume.host).unmanage(SnapshotRef(snapshot.id))
+        await steps.driver_of(run, volume).unmanage(SnapshotRef(snapshot.id))
     except VolumeMissing:
         return
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd import image as images
 from cloudd.block.backends import Backends
 from cloudd.block.models import Snapshot, Volume
+from cloudd.core import ids
 from cloudd.core.disks.files import write_sparse
 from cloudd.core.jobs import Run
 from cloudd.drivers.volume.base import FromImage, StillNeeded, VolumeDriver, VolumeMissing, VolumeSpec
@@ -19,6 +20,11 @@ FORMATS = {"ami": "raw", "aki": "raw", "ari": "raw"}
 
 def backends(run: Run) -> Backends:
     return run.parts.service(Backends)
+
+
+def driver_of(run: Run, volume: Volume | None) -> VolumeDriver:
+    """The driver of the back end that a volume lies in. Raises Unavailable for one that lies nowhere."""
+    return backends(run).of(volume.host if volume is not None else None)
 
 
 async def volume_of(run: Run) -> Volume:
@@ -68,6 +74,14 @@ async def bring_image(run: Run, driver: VolumeDriver, image_id: str) -> None:
             await driver.cache_image(image_id, staged, FORMATS.get(image.disk_format, image.disk_format))
         finally:
             staged.unlink(missing_ok=True)
+
+
+async def named(driver: VolumeDriver, ref: str, of_volume: str = "") -> str:
+    """What a driver calls a thing that shall be managed: as it is given, or what bears that id in its name."""
+    if not ids.is_uuid(ref):
+        return ref
+    found = [one.reference for one in await driver.manageable() if one.safe and ref in one.reference and one.of_volume == of_volume]
+    return found[0] if len(found) == 1 else ref
 
 
 def staged(run: Run, name: str) -> Path:

@@ -50,4 +50,4 @@ async def mark_failed(run: Run, error: BaseException) -> None:
 
 UPLOAD = Job("block.volume.upload", [
     Step(copy_out, undo=drop_copy, deadline="disks"), Step(store, deadline="transfer"), Step(mark_uploaded),
-], on_fail=mark_failed)
+], on_fail=mark_failed, limit=2)

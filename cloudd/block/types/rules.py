@@ -69,7 +69,6 @@ async def update(context: Context, tx: AsyncSession, row: VolumeType, wanted: Ma
 
 async def delete(context: Context, tx: AsyncSession, row: VolumeType) -> None:
     """Forget a type that nothing needs. Raises BadRequest."""
-    await require_unused(tx, row, "The type cannot be deleted.")
     query = select(ProjectDefaultType.project_id).where(ProjectDefaultType.volume_type_id == row.id)
     if projects := list((await tx.execute(query)).scalars()):
         raise BadRequest(f"The volume type {row.id} is a default volume type and cannot be deleted: that of the projects "
@@ -77,6 +76,7 @@ async def delete(context: Context, tx: AsyncSession, row: VolumeType) -> None:
     if row.name == find.CONFIG.default_type:
         raise BadRequest(f"The volume type {row.id} is a default volume type and cannot be deleted.",
                          type="VolumeTypeDefaultDeletionError")
+    await require_unused(tx, row, "The type cannot be deleted.")
     await tx.execute(delete_rows(TypeExtraSpec).where(TypeExtraSpec.volume_type_id == row.id))
     await tx.execute(delete_rows(QuotaRow).where(QuotaRow.service == "block", QuotaRow.resource.endswith(row.id)))
     await tx.delete(row)

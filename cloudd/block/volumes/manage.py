@@ -28,11 +28,11 @@ def place(there: Backends, host: str | None) -> str:
 
 
 def reference(ref: Any) -> str:
-    """What a driver calls the thing."""
+    """What a driver calls the thing, or the id that is part of that."""
     if isinstance(ref, Mapping):
         ref = ref.get("source-name") or ref.get("source-id")
     if not ref or not isinstance(ref, str):
-        raise BadRequest('Invalid input received: ref names the thing, as {"source-name": NAME}.')
+        raise BadRequest('Invalid input received: ref names the thing, as {"source-name": NAME}, or {"source-id": ID}.')
     return ref
 
 

@@ -70,9 +70,11 @@ async def _heard(parts: Parts, event: DomainEvent) -> None:
 
 
 async def _is_news(tx: AsyncSession, event: DomainEvent) -> bool:
-    server = await tx.get(Server, event.server_id)
-    return (server is not None and server.deleted_at is None and server.task_state is None
-            and server.vm_state in NEWS[event.kind] and not await jobs.unfinished(tx, server.id))
+    """Mostly not, so that no more is read than tells so."""
+    query = select(Server.id).where(Server.id == event.server_id, Server.deleted_at.is_(None), Server.task_state.is_(None),
+                                    Server.vm_state.in_(NEWS[event.kind]))
+    server_id = (await tx.execute(query)).scalar()
+    return server_id is not None and not await jobs.unfinished(tx, server_id)
 
 
 async def _ask(tx: AsyncSession, server: Server, kind: str) -> None:

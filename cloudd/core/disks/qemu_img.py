@@ -19,15 +19,18 @@ async def info(path: Path, format: str) -> dict[str, Any]:
     return json.loads(await confined.run("qemu-img", "info", "-U", "-f", format, "--output=json", str(path), limits=QUICK))
 
 
-async def flatten(source: Path, format: str, target: Path) -> None:
-    """A raw copy of an image that image_check has passed; asked again whether it reaches outside itself. Raises UnsafeImage."""
+async def flatten(source: Path, format: str, target: Path, *, empty: bool = False) -> None:
+    """A raw copy of an image that image_check has passed; asked again whether it reaches outside itself. `empty`: the target is there,
+    a device that reads zeros. Raises UnsafeImage."""
     try:
         told = await info(source, format)
         data = (told.get("format-specific") or {}).get("data") or {}
         if told.get("backing-filename") or data.get("data-file") or told.get("encrypted"):
             raise UnsafeImage("the image refers to another file or is encrypted; convert it to a complete image first")
         limits = replace(COPY, file_bytes=told["virtual-size"] + SLACK)
-        await confined.run("qemu-img", "convert", "-f", format, "-O", "raw", str(source), str(target), limits=limits, room=target.parent)
+        how = ("-n", "--target-is-zero", "-t", "none") if empty else ()
+        await confined.run("qemu-img", "convert", *how, "-f", format, "-O", "raw", str(source), str(target), limits=limits,
+                           room=None if empty else target.parent)
     except ToolError as exc:
         words = str(exc)                     # the image's owner reads them: where files lie is not his to know (OSSA-2019-003)
         for path, name in ((source, "IMAGE"), (target, "DISK"), (f"{source.parent}/", "")):

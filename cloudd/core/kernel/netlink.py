@@ -26,7 +26,8 @@ def import_lazily(name: str) -> None:
     sys.modules[name] = package
 
 
-import_lazily("pyroute2")
+for _name in ("pyroute2", "unittest"):                          # it takes of the latter its mocks alone
+    import_lazily(_name)
 
 from pyroute2.iproute import IPRoute  # noqa: E402
 from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402

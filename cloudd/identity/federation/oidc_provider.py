@@ -9,15 +9,17 @@ import base64
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import jwt
 import orjson
 
 from cloudd.core import fetch, log
 from cloudd.core.errors import BadRequest, Unauthorized, Unavailable
 from cloudd.identity.federation.oidc_settings import Provider
+
+if TYPE_CHECKING:
+    import jwt  # loaded when somebody logs in with a token of a provider
 
 LOG = log.get("cloudd.identity.oidc")
 KEPT = 3600.0
@@ -75,7 +77,7 @@ class OidcProvider:
         """What the provider says of itself (OpenID Connect Discovery)."""
         return await self._metadata.get()
 
-    async def keys(self, kid: str | None, fresh: bool = False) -> list[jwt.PyJWK]:
+    async def keys(self, kid: str | None, fresh: bool = False) -> "list[jwt.PyJWK]":
         """The keys that a signature may be of: the one that it names, or all. `fresh`: those that are kept did not fit."""
         found = _named(await self._keys.get(REFRESH if fresh else KEPT), kid)
         return found or _named(await self._keys.get(REFRESH), kid)
@@ -135,7 +137,9 @@ class OidcProvider:
         """No address of a provider with TLS is without."""
         return isinstance(url, str) and urlsplit(url).scheme in {"https", urlsplit(self.options.issuer).scheme}
 
-    async def _fetch_keys(self) -> list[jwt.PyJWK]:
+    async def _fetch_keys(self) -> "list[jwt.PyJWK]":
+        import jwt
+
         url = (await self.metadata()).get("jwks_uri")
         if not url:
             raise self._down("it names no jwks_uri")
@@ -184,7 +188,7 @@ class OidcProviders(dict[str, OidcProvider]):
     """The providers of the settings, by the id of their identity provider; `parts.service(OidcProviders)`."""
 
 
-def _named(keys: list[jwt.PyJWK], kid: str | None) -> list[jwt.PyJWK]:
+def _named(keys: "list[jwt.PyJWK]", kid: str | None) -> "list[jwt.PyJWK]":
     return [key for key in keys if kid is None or key.key_id == kid]
 
 

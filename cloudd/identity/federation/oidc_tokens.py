@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jwt
 import orjson
 
 from cloudd.core.errors import Unauthorized
@@ -57,6 +56,8 @@ async def of_id_token(provider: OidcProvider, tokens: Mapping[str, Any], nonce: 
 
 async def verified(provider: OidcProvider, token: str) -> Claims:
     """The claims of a JWT that the provider signed and that is good now. Raises TokenRefused."""
+    import jwt
+
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError as exc:
@@ -77,6 +78,8 @@ async def verified(provider: OidcProvider, token: str) -> Claims:
 
 async def _decoded(provider: OidcProvider, token: str, algorithm: str, kid: str | None) -> tuple[Claims | None, Exception | None]:
     """The claims, or why there are none. A signature that fits no key may be of one that is newer than those that we keep."""
+    import jwt
+
     options: Any = {"require": ["exp", "iss", "sub"], "verify_aud": False}
     failure: Exception | None = None
     for fresh in (False, True):

@@ -12,11 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
-
 LIFETIME = datetime.timedelta(hours=1)
 DAYS = 3650
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -60,6 +55,11 @@ class Signer:
         return self._pems
 
     def _make(self) -> None:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+        from cryptography.x509.oid import NameOID
+
         self._key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
         name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloudd SAML")]), datetime.datetime.now(datetime.UTC)

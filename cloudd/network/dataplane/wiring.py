@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.core.context import internal
 from cloudd.core.errors import NotFound, Unavailable
 from cloudd.core.parts import Parts
+from cloudd.core.work.turns import Turns
 from cloudd.drivers.network.base import NetworkDriver, NetworkDriverError, PortCounters, TapMissing
 from cloudd.network import standard
 from cloudd.network.config import CONFIG
 from cloudd.network.dataplane import specs as dataplane
-from cloudd.network.dataplane.turns import Turns
 from cloudd.network.models import Port
 
 ACTIVE, DOWN = "ACTIVE", "DOWN"

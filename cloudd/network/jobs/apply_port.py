@@ -3,10 +3,10 @@
 from sqlalchemy import update
 
 from cloudd.core.jobs import Job, Run, Step
+from cloudd.core.work.turns import Turns
 from cloudd.drivers.network.base import NetworkDriver
 from cloudd.network import changes
 from cloudd.network.dataplane import specs as dataplane
-from cloudd.network.dataplane.turns import Turns
 from cloudd.network.jobs.attempts import attempt
 from cloudd.network.models import Port
 

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import lazyload
 
 from cloudd.core.errors import BadRequest, Conflict, NoCapacity
+from cloudd.core.rows.among import among
 from cloudd.network.models import Allocation, Port, Subnet
 
 WINDOWS = (4, 64)
 MAX_FIXED = 9                                        # of one port; the routers' and DHCP's own have as many as there are subnets
 ROUTER_OWNERS = ("network:router_interface", "network:router_gateway")
+SUBNETS_OF = select(Subnet).where(Subnet.network_id == bindparam("network_id")).order_by(Subnet.created_at, Subnet.id).options(
+    lazyload("*"))
 Wanted = list[dict[str, Any]]
 
 
@@ -68,8 +71,7 @@ async def subnets_for(tx: AsyncSession, network_id: str, device_owner: str = "")
 
 
 async def _subnets(tx: AsyncSession, network_id: str) -> list[Subnet]:
-    query = select(Subnet).where(Subnet.network_id == network_id).order_by(Subnet.created_at, Subnet.id)
-    return list((await tx.execute(query.options(lazyload("*")))).scalars())
+    return list((await tx.execute(SUBNETS_OF, {"network_id": network_id})).scalars())
 
 
 async def choose(tx: AsyncSession, port: Port, wanted: Wanted | None, kept: Iterable[Chosen] = ()) -> list[Chosen]:
@@ -171,7 +173,7 @@ async def free_address(tx: AsyncSession, subnet: Subnet) -> str | None:
     pools = [(number(pool["start"]), number(pool["end"])) for pool in subnet.allocation_pools]
     for size in WINDOWS:
         window = [text_of(subnet, value) for value in islice(_walk(pools, subnet.next_address), size)]
-        query = select(Allocation.ip_address).where(Allocation.subnet_id == subnet.id, Allocation.ip_address.in_(window))
+        query = select(Allocation.ip_address).where(Allocation.subnet_id == subnet.id, among(Allocation.ip_address, window))
         taken = set((await tx.execute(query)).scalars())
         found = next((address for address in window if address not in taken), None)
         if found is not None or len(window) < size:

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -19,6 +19,7 @@ PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "
 MAC_ATTEMPTS = 16
 MAX_PAIRS = 10
 STATUS_AT_BIRTH = {"network:floatingip": "N/A"}               # its address lives in the router: it is never plugged
+WITH_MAC = select(Port.id).where(Port.network_id == bindparam("network_id"), Port.mac_address == bindparam("mac"))
 Values = dict[str, Any]
 
 
@@ -96,8 +97,7 @@ async def _mac(tx: AsyncSession, network_id: str, wanted: str | None) -> str:
 
 
 async def _mac_taken(tx: AsyncSession, network_id: str, mac: str) -> bool:
-    query = select(Port.id).where(Port.network_id == network_id, Port.mac_address == mac)
-    return (await tx.execute(query)).scalar() is not None
+    return (await tx.execute(WITH_MAC, {"network_id": network_id, "mac": mac})).scalar() is not None
 
 
 async def _set_groups(context: Context, tx: AsyncSession, port: Port, wanted: list[str]) -> None:

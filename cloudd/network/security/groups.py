@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.core.context import Context
@@ -14,13 +14,13 @@ from cloudd.network.models import GroupRule, PortGroup, SecurityGroup
 
 DEFAULT = "default"
 ETHERTYPES = ("IPv4", "IPv6")
+DEFAULT_OF = select(SecurityGroup.id).where(SecurityGroup.project_id == bindparam("project_id"), SecurityGroup.is_default)
 Values = dict[str, Any]
 
 
 async def default_id(context: Context, tx: AsyncSession, project: str) -> str:
     """The project's default group, made if there is none."""
-    query = select(SecurityGroup.id).where(SecurityGroup.project_id == project, SecurityGroup.is_default)
-    found = (await tx.execute(query)).scalar()
+    found = (await tx.execute(DEFAULT_OF, {"project_id": project})).scalar()
     if found is not None:
         return found
     group = _new(context, project, {"name": DEFAULT, "description": "Default security group"})

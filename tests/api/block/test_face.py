@@ -86,11 +86,25 @@ async def test_a_volume_ordered_with_its_server_is_ready_when_its_job_has_ended(
     driver.fail("create_volume")
     async with write() as tx:
         bad = await block.create(context, tx, block.Order(size=1))
-        await block.reserve(context, tx, bad, SERVER)
+        held = await block.reserve(context, tx, bad, SERVER)
     await room.cloud.settled()
     async with room.cloud.parts.database.read() as tx:
         with pytest.raises(Conflict, match="is error. The volume could not be created: "):
             await block.require_ready(tx, [good.id, bad.id])
+    async with write() as tx:
+        await block.release(context, tx, held.id)
+    assert await room.status(bad.id) == "error"
+
+
+async def test_a_volume_given_back_before_it_is_made_is_being_made_until_then(room, work):
+    write, context = work
+    async with write() as tx:
+        volume = await block.create(context, tx, block.Order(size=1))
+        held = await block.reserve(context, tx, volume, SERVER)
+        await block.release(context, tx, held.id)
+        assert volume.status == "creating"
+    await room.cloud.settled()
+    assert await room.status(volume.id) == "available"
 
 
 async def test_what_goes_with_its_server_goes_unless_somebody_needs_it(room, work):

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from cloudd.block.backends import place
 from cloudd.drivers.volume.base import VolumeConfig, VolumeRef
 from cloudd.drivers.volume.file import FileVolumes
 from tests.api.block.room import V
@@ -100,3 +101,26 @@ async def test_what_is_no_image_makes_no_volume_and_says_why(room, disks):
         await room.cloud.settled()
         assert await room.status(volume) == "error" and "qcow2" in await room.fault(volume)
         assert (await disks.list()).volumes == ()
+
+
+async def test_what_was_let_go_is_taken_over_by_its_name_or_its_id(room, disks):
+    async with room.backend(disks) as kind:
+        volume = await room.volume(volume_type=kind)
+        await write(disks, volume, b"\5" * 512)
+        snapshot = await room.snapshot(volume)
+        assert (await room.admin.post(f"{V}/snapshots/{snapshot}/action", {"os-unmanage": None})).status == 202
+        await room.cloud.settled()
+        again = await room.admin.post(f"{V}/manageable_snapshots", {"snapshot": {"volume_id": volume, "ref": {"source-id": snapshot}}})
+        await room.cloud.settled()
+        shown = (await room.admin.get(f"{V}/snapshots/{again.body['snapshot']['id']}")).body["snapshot"]
+        assert shown["status"] == "available"
+        assert (await room.admin.delete(f"{V}/snapshots/{shown['id']}")).status == 202
+        await room.cloud.settled()
+        assert (await room.act(volume, "os-unmanage", {}, room.admin)).status == 202
+        body = {"volume": {"host": place("disks"), "ref": {"source-id": volume}, "volume_type": kind}}
+        back = (await room.admin.post(f"{V}/manageable_volumes", body)).body["volume"]["id"]
+        await room.cloud.settled()
+        assert (await room.admin.get(f"{V}/volumes/{back}")).body["volume"]["status"] == "available", await room.fault(back)
+        assert await begins_with(disks, back, b"\5" * 512)
+        assert (await room.admin.delete(f"{V}/volumes/{back}")).status == 202
+        await room.cloud.settled()

@@ -37,10 +37,16 @@ async def test_who_is_no_administrator_has_fewer_filters(room, three, query):
 
 
 @pytest.mark.parametrize("query", ["bootable=maybe", "created_at=never", "created_at=gt:never", "sort_key=nothing", "sort=size:sideways",
-                                   "sort=size&sort_key=name", "limit=-1", "limit=x", "offset=-1", "marker=nothing", "with_count=maybe",
+                                   "sort=size&sort_key=name", "limit=-1", "limit=x", "offset=-1", "with_count=maybe",
                                    "consumes_quota=perhaps", "size=large"])
 async def test_what_cannot_be_asked_is_refused(room, query):
     assert (await room.user.get(f"{V}/volumes?{query}")).status == 400
+
+
+@pytest.mark.parametrize("path", ["volumes", "volumes/detail", "snapshots", "snapshots/detail", "attachments", "volume-transfers"])
+async def test_a_marker_that_is_not_there_is_not_found(room, path):
+    assert (await room.user.get(f"{V}/{path}?marker=00000000-0000-4000-8000-000000000000")).status == 404
+    assert (await room.user.get(f"{V}/{path}/")).status == 404                    # an id was left out
 
 
 async def test_filters_of_later_versions_are_ignored_before(room, three):

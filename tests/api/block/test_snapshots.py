@@ -143,7 +143,8 @@ async def test_a_snapshot_is_let_go_and_taken_over_again(room):
     url = f"{V}/manageable_snapshots/detail?host={place('simulated').replace('#', '%23')}"
     found = (await room.admin.get(url)).body["manageable-snapshots"]
     mine = next(one for one in found if one["source_reference"] == {"source-name": volume} and one["safe_to_manage"])
-    body = {"snapshot": {"volume_id": volume, "ref": mine["reference"], "name": "back"}}
+    assert snapshot in mine["reference"]["source-name"]
+    body = {"snapshot": {"volume_id": volume, "ref": {"source-id": snapshot}, "name": "back"}}
     answer = await room.admin.post(f"{V}/manageable_snapshots", body)
     assert answer.status == 202, answer.content
     await room.cloud.settled()

@@ -87,20 +87,20 @@ async def test_a_tap_is_told_of_while_the_guest_still_starts_and_may_be_taken_el
     """libvirt names it no more by then, or the start would fail."""
     elsewhere, taps = f"hv-{os.getpid()}", asyncio.Event()
     server_id = await rig.defined(nics=(NIC,))
-    netns.create(elsewhere)
+    await asyncio.to_thread(netns.create, elsewhere)
     try:
         starting = asyncio.ensure_future(rig.hypervisor.start(server_id, paused=True, taps=taps))
         async with asyncio.timeout(rig.patience):
             await taps.wait()
         assert tap_exists(NIC.tap) and not starting.done()
-        take(NIC.tap, elsewhere)
+        await asyncio.to_thread(take, NIC.tap, elsewhere)
         await starting
         assert not tap_exists(NIC.tap)
         await rig.hypervisor.resume(server_id)
         assert await rig.hypervisor.state(server_id) is DomainState.RUNNING
     finally:
         await rig.hypervisor.destroy(server_id)
-        netns.remove(elsewhere)
+        await asyncio.to_thread(netns.remove, elsewhere)
 
 
 async def test_a_guest_sees_its_devices_and_powers_itself_off(rig):

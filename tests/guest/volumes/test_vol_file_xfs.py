@@ -8,9 +8,9 @@ import pytest_asyncio
 
 from cloudd.drivers.volume.base import FromImage, FromSnapshot, FromVolume, LiveSnapshots, VolumeConfig
 from cloudd.drivers.volume.file import FileVolumes
-from tests.unit.drivers.volume_contract import *  # noqa: F403
-from tests.unit.drivers.volume_guest import opened
-from tests.unit.drivers.volume_rig import LUKS, MIB, Rig, new_id, page
+from tests.unit.drivers.volume.volume_contract import *  # noqa: F403
+from tests.unit.drivers.volume.volume_guest import opened
+from tests.unit.drivers.volume.volume_rig import LUKS, MIB, Rig, new_id, page
 
 GIB = 1 << 30
 

@@ -1,5 +1,7 @@
 """Back ends as the settings have them, and places by their names."""
 
+import asyncio
+
 import pytest
 
 from cloudd import settings
@@ -66,3 +68,17 @@ async def test_a_purge_leaves_nothing_in_the_back_ends(tmp_path):
     again = next(module._make())
     await again.open()
     assert (await again.list()).volumes == (await again.list()).snapshots == ()
+
+
+async def test_who_waits_for_an_image_and_who_comes_later_share_one_turn(tmp_path):
+    there, inside, most = Backends({}, tmp_path), 0, 0
+
+    async def fetch():
+        nonlocal inside, most
+        async with there.fetching("one"):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(int))})
+            inside -= 1
+    await asyncio.gather(*(fetch() for _ in range(4)))
+    assert most == 1 and not there._fetching

@@ -5,7 +5,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cloudd.core import events
-from cloudd.core.database import after_commit
+from cloudd.core.database import after_commit, savepoint
 from cloudd.core.events import Bus, Event, Retention, emit
 from cloudd.core.tables import EventCursor, EventRow, QuotaRow
 from tests.unit.core.jobs.job_rooms import CONTEXT, made
@@ -166,3 +166,33 @@ async def test_when_all_events_are_old_the_next_one_is_still_told(parts):
     await tell(parts, "c")
     await reader.has("c")
     await bus.stop()
+
+
+async def test_an_event_of_a_savepoint_that_was_undone_is_not_told(parts):
+    """Neither to who listens at the commit, nor to a change that looks whether it was told already."""
+    heard = []
+    parts.database.listen("events", lambda news: heard.extend(row.resource_id for row in news or ()))
+    async with parts.database.write() as tx:
+        with pytest.raises(KeyError):
+            async with savepoint(tx):
+                await emit(tx, CONTEXT, Happening("undone"))
+                raise KeyError
+        assert "events" not in tx.info.get("signals", ())
+        await emit(tx, CONTEXT, Happening("kept"))
+        nested = await tx.begin_nested()
+        await emit(tx, CONTEXT, Happening("undone as well"))
+        await nested.rollback()
+    assert heard == ["kept"]
+    async with parts.database.read() as tx:
+        assert (await tx.execute(select(EventRow.resource_id))).scalars().all() == ["kept"]
+
+
+async def test_an_event_leaves_rows_that_are_still_being_made_as_they_are(parts):
+    """As with the unit of work: nothing is written before it is whole."""
+    async with parts.database.write() as tx:
+        row = QuotaRow(project_id="p", service="s", resource="r", user_id="")
+        tx.add(row)
+        await emit(tx, CONTEXT, Happening("early"))
+        row.hard_limit = 1
+    async with parts.database.read() as tx:
+        assert (await tx.execute(select(QuotaRow.hard_limit))).scalars().all() == [1]

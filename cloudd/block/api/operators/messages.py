@@ -6,14 +6,13 @@ from sqlalchemy import ColumnElement, and_, false, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloudd.block import filters
-from cloudd.block.api import API
+from cloudd.block.api import API, fields
 from cloudd.block.models import Message
 from cloudd.block.operators import messages
 from cloudd.block.versions import LIKE_FILTERS, MESSAGE_PAGES, MESSAGES, RESOURCE_FILTERS
 from cloudd.core import clock
 from cloudd.core.http import Field, Page, Request, Shape
 from cloudd.core.http.dialects import LINKS, ListQuery
-from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import UNSET
 from cloudd.core.http.types import Raw, Text, Uuid
 
@@ -39,12 +38,12 @@ def of_event(values: Sequence[str]) -> ColumnElement[bool]:
                           for kind, action, detail in parts))
 
 
-LISTING = Listing(Message, {"resource_uuid": Message.resource_id, "resource_type": Message.resource_type, "event_id": of_event,
-                            "request_id": Message.request_id, "message_level": Message.level, "id": Message.id,
-                            "project_id": Message.project_id},
-                  {"id": Message.id, "created_at": Message.created_at, "guaranteed_until": Message.expires_at,
-                   "expires_at": Message.expires_at, "request_id": Message.request_id, "message_level": Message.level,
-                   "resource_type": Message.resource_type, "resource_uuid": Message.resource_id}, (("created_at", "desc"),))
+LISTING = fields.Rows(Message, {"resource_uuid": Message.resource_id, "resource_type": Message.resource_type, "event_id": of_event,
+                                "request_id": Message.request_id, "message_level": Message.level, "id": Message.id,
+                                "project_id": Message.project_id},
+                      {"id": Message.id, "created_at": Message.created_at, "guaranteed_until": Message.expires_at,
+                       "expires_at": Message.expires_at, "request_id": Message.request_id, "message_level": Message.level,
+                       "resource_type": Message.resource_type, "resource_uuid": Message.resource_id}, (("created_at", "desc"),))
 resource = API.resource("/messages", since=MESSAGES)
 
 

@@ -11,7 +11,6 @@ from cloudd.block.models import GroupType
 from cloudd.block.types import group_types
 from cloudd.block.versions import GROUP_TYPES
 from cloudd.core.http import Field, Page, Reply, Request, Shape
-from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import UNSET, named
 from cloudd.core.http.types import Bool, Map, Record, Text, Uuid
 
@@ -32,9 +31,9 @@ CREATE = Shape("group_type", Field("name", NAME, required=True), Field("descript
 UPDATE = Shape("group_type", Field("name", Text(0, 255, null=True)), Field("description", DESCRIPTION), Field("is_public", fields.BOOLEAN))
 SENT = Shape(None, Field("group_specs", Map(VALUE, keys=KEY), required=True))
 ALL, ONE = Record({"group_specs": Map(Text(null=True))}), Map(Text(null=True))
-LISTING = Listing(GroupType, {"is_public": GroupType.is_public},
-                  {"id": GroupType.id, "name": GroupType.name, "description": GroupType.description, "is_public": GroupType.is_public,
-                   "created_at": GroupType.created_at, "updated_at": GroupType.updated_at}, (("created_at", "desc"),))
+LISTING = fields.Rows(GroupType, {"is_public": GroupType.is_public},
+                      {"id": GroupType.id, "name": GroupType.name, "description": GroupType.description, "is_public": GroupType.is_public,
+                       "created_at": GroupType.created_at, "updated_at": GroupType.updated_at}, (("created_at", "desc"),))
 resource = API.resource("/group_types", since=GROUP_TYPES)
 of_specs = API.resource("/group_types/{group_type}/group_specs", since=GROUP_TYPES)
 

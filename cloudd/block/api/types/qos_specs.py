@@ -12,7 +12,7 @@ from cloudd.block.types import find, qos
 from cloudd.core.errors import BadRequest
 from cloudd.core.http import Field, Page, Reply, Request, Shape
 from cloudd.core.http.dialects import LINKS
-from cloudd.core.http.lists import Filters, Listing
+from cloudd.core.http.lists import Filters
 from cloudd.core.http.shapes import queried
 from cloudd.core.http.types import Enum, List, Map, Raw, Record, Text, Uuid
 
@@ -27,9 +27,9 @@ QOS = Shape("qos_specs", *(Field(name, kind) for name, kind in PARTS.items()), p
 DETAIL = Record({"qos_specs": Record(PARTS), "links": Raw(LINKS)})
 ECHO = Record({"qos_specs": Map(Text(null=True))})
 ASSOCIATIONS = Record({"qos_associations": List(Record({"association_type": Enum("volume_type"), "name": Text(), "id": Uuid()}))})
-LISTING = Listing(QosSpecs, {"id": QosSpecs.id, "name": QosSpecs.name, "consumer": QosSpecs.consumer},
-                  {"id": QosSpecs.id, "name": QosSpecs.name, "consumer": QosSpecs.consumer, "created_at": QosSpecs.created_at},
-                  (("created_at", "desc"),))
+LISTING = fields.Rows(QosSpecs, {"id": QosSpecs.id, "name": QosSpecs.name, "consumer": QosSpecs.consumer},
+                      {"id": QosSpecs.id, "name": QosSpecs.name, "consumer": QosSpecs.consumer, "created_at": QosSpecs.created_at},
+                      (("created_at", "desc"),))
 TYPE = queried("vol_type_id")
 resource = API.resource("/qos-specs")
 

@@ -12,7 +12,6 @@ from cloudd.block.models import TypeExtraSpec, VolumeType, texts_of
 from cloudd.block.types import find, rules, specs
 from cloudd.block.versions import LIKE_FILTERS, RESOURCE_FILTERS, TYPE_ZONES
 from cloudd.core.http import Field, Page, Reply, Request, Shape
-from cloudd.core.http.lists import Listing
 from cloudd.core.http.shapes import UNSET
 from cloudd.core.http.types import Bool, Map, Text, Uuid
 
@@ -53,10 +52,10 @@ CREATE = Shape("volume_type", Field("name", NAME, required=True), Field("descrip
                Field("extra_specs", Map(VALUE, keys=fields.KEY), default=dict),
                Field("os-volume-type-access:is_public", fields.BOOLEAN, default=True))
 UPDATE = Shape("volume_type", Field("name", Text(1, 255, null=True)), Field("description", DESCRIPTION), Field("is_public", fields.BOOLEAN))
-LISTING = Listing(VolumeType, {"is_public": VolumeType.is_public, "name": VolumeType.name, "description": VolumeType.description},
-                  {"id": VolumeType.id, "name": VolumeType.name, "description": VolumeType.description,
-                   "is_public": VolumeType.is_public, "created_at": VolumeType.created_at, "updated_at": VolumeType.updated_at},
-                  (("created_at", "desc"),))
+LISTING = fields.Rows(VolumeType, {"is_public": VolumeType.is_public, "name": VolumeType.name, "description": VolumeType.description},
+                      {"id": VolumeType.id, "name": VolumeType.name, "description": VolumeType.description,
+                       "is_public": VolumeType.is_public, "created_at": VolumeType.created_at, "updated_at": VolumeType.updated_at},
+                      (("created_at", "desc"),))
 types = API.resource("/types")
 
 

@@ -9,7 +9,6 @@ from cloudd.block import versions as v
 from cloudd.block.api import fields as f
 from cloudd.block.models import ImageMetadata, Volume, VolumeMetadata
 from cloudd.core.http import Change, Page, Request
-from cloudd.core.http.lists import Listing
 
 TEXTS = {"name": Volume.name, "display_name": Volume.name, "description": Volume.description, "display_description": Volume.description,
          "status": Volume.status, "availability_zone": Volume.availability_zone, "migration_status": Volume.migration_status,
@@ -22,7 +21,7 @@ PUBLIC: dict[str, Change | None] = {
     "group_id": v.GROUP_FILTER, "glance_metadata": v.GLANCE_METADATA_FILTER, "created_at": v.TIME_FILTERS, "updated_at": v.TIME_FILTERS,
     "consumes_quota": v.CONSUMES_QUOTA}
 """What everybody may filter by, and from which version on."""
-LISTING = Listing(
+LISTING = f.Rows(
     Volume,
     filters=f.with_likes({
         **{name: f.exact(column) for name, column in COLUMNS.items()},

@@ -71,7 +71,7 @@ async def create(request: Request, tx: Any, body: dict[str, Any]) -> Seen:
     volume = await volumes_create.create(request.context, tx, volumes_create.Order(
         size=f.size(body.get("size")), name=_either(body, "name"), description=_either(body, "description"), image=image,
         snapshot_id=body.get("snapshot_id"), source_id=body.get("source_volid"), volume_type=body.get("volume_type"),
-        zone=body.get("availability_zone"), metadata=body.get("metadata") or {}, hints=body["hints"],
+        zone=body.get("availability_zone"), metadata=body.get("metadata") or {}, hints=body.get("hints") or {},
         may_multiattach=request.allows("volume:multiattach"), images_of_servers=request.has(v.EMPTY_IMAGE)))
     return (await see(request, tx, [volume]))[0]
 

@@ -2,8 +2,7 @@
 by themselves; without, they are qcow2 layers on each other, never more than `chain_max`."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,15 +46,15 @@ from cloudd.drivers.volume.file.directory import Directory
 from cloudd.drivers.volume.file.disks import ServedDisk
 from cloudd.drivers.volume.file.family import Family
 from cloudd.drivers.volume.file.images import Images
-from cloudd.drivers.volume.file.layers import Change, Layer, Layers
+from cloudd.drivers.volume.file.layers import Layer, Layers
 from cloudd.drivers.volume.file.lengths import complete
 from cloudd.drivers.volume.file.making import PROVIDER, Maker
+from cloudd.drivers.volume.file.names import OPEN, WRITTEN, Names, no_snapshot, no_volume
 from cloudd.drivers.volume.file.tools import said
 from cloudd.drivers.volume.plain_disk import PlainDisk
 
 LOG = log.get("cloudd.volumes.file")
 FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhdx", "vhd", "vpc")
-WRITTEN, OPEN = "written", "open"
 LEAST_FREE = 256 << 20
 RAW_MOST = 1 << 43
 """What ext4 holds in one file is twice that."""
@@ -73,6 +72,7 @@ class FileVolumes(VolumeDriver):
         self.layers = Layers(self.directory.layers)
         self.maker = Maker(self.layers, config.chain_max)
         self.family = Family(self.layers)
+        self.names = Names(self.layers, self.maker, self.family, config.name)
         self.images = Images(self.maker, config.image_cache_max_bytes)
 
     # -- the back end -----------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class FileVolumes(VolumeDriver):
             if layer.prepared and self.layers.of_snapshot(layer.prepared):
                 await self.layers.change(layer.id, lambda now: replace(now, prepared=""))
         for layer in self.layers:
-            await self._sweep(layer)
+            await self.names.sweep(layer)
 
     async def close(self) -> None:
         await self.family.stop()
@@ -129,73 +129,10 @@ class FileVolumes(VolumeDriver):
 
     async def tidy(self) -> None:
         for layer in self.layers:
-            await self._sweep(layer)
+            await self.names.sweep(layer)
         for path in await asyncio.to_thread(self.layers.strays, frozenset(self.maker.under_way)):
             LOG.info("a file that belongs to no volume is removed", file=path.name)
             await asyncio.to_thread(path.unlink, missing_ok=True)
-
-    async def _sweep(self, layer: Layer) -> None:
-        """Remove a layer when nobody needs it, and then the one beneath."""
-        now = self.layers.get(layer.id)
-        while now is not None and not now.named and self._lonely(now):
-            beneath = self.layers.get(now.parent)
-            await self.layers.remove(now)
-            now = beneath
-
-    def _lonely(self, layer: Layer) -> bool:
-        return not self.layers.children(layer) and not self.family.pinned[layer.id]
-
-    async def _drop(self, layer: Layer, change: Change) -> None:
-        """Take a name off a layer, which goes with it when nobody else needs it: that takes no room on the disk."""
-        now = self.layers.get(layer.id)
-        if now is not None and not change(now).named and self._lonely(now):
-            await self.layers.remove(now)
-            layer = self.layers.get(now.parent) or now
-        else:
-            await self.layers.change(layer.id, change)
-        await self._sweep(layer)
-
-    @asynccontextmanager
-    async def _replaced(self, old: Layer, names: tuple[tuple[str, str], ...] = ()) -> AsyncIterator[None]:
-        """A volume gets a new layer within: then the old one is not it any more, but the snapshots that are named, however that ends."""
-        def without(now: Layer) -> Layer:
-            return replace(now, volume="", prepared="", snapshots=(*now.snapshots, *named))
-        named: tuple[tuple[str, str], ...] = ()
-        try:
-            yield
-            named = names
-        finally:
-            now = self.layers.of_volume(old.volume)
-            if now is not None and now.id != old.id:
-                await self._drop(old, without)
-
-    # -- finding ----------------------------------------------------------------------------------------------------
-
-    async def _volume(self, volume_id: str, but: str = "") -> Layer:
-        """The layer of a volume, in whose chain nobody merges. `but` not one that is WRITTEN or OPEN. Raises VolumeBusy."""
-        layer = self.layers.of_volume(volume_id)
-        if layer is None:
-            raise VolumeMissing(f"the back end {self.config.name} has no volume {volume_id}")
-        await self.family.calm(layer)
-        layer = self.layers.of_volume(volume_id) or layer
-        if but and (volume_id in self.family.written or await asyncio.to_thread(self._is_open, layer, but)):
-            raise VolumeBusy(f"volume {volume_id} is open")
-        return layer
-
-    def _is_open(self, layer: Layer, how: str) -> bool:
-        """A guest that was to be switched to a new layer, and never was, still writes one beneath."""
-        paths = [self.layers.path(one) for one in self.layers.chain(layer)]
-        return any(map(locks.is_written, paths)) or how == OPEN and locks.is_open(paths[0])
-
-    async def _snapshot(self, snapshot_id: str) -> Layer:
-        layer = self.layers.of_snapshot(snapshot_id)
-        if layer is None:
-            raise VolumeMissing(f"the back end {self.config.name} has no snapshot {snapshot_id}")
-        await self.family.calm(layer)
-        return self.layers.of_snapshot(snapshot_id) or layer
-
-    async def _referred(self, ref: Ref, but: str) -> Layer:
-        return await self._volume(ref.id, but) if isinstance(ref, VolumeRef) else await self._snapshot(ref.id)
 
     def _volume_info(self, layer: Layer) -> VolumeInfo:
         return VolumeInfo(layer.volume, layer.size, self.layers.allocated(layer), layer.encrypted, self.layers.depth(layer))
@@ -219,7 +156,7 @@ class FileVolumes(VolumeDriver):
         elif isinstance(source, FromVolume):
             layer = await self._of_volume(made, source, spec, passphrase)
         else:
-            base = await self._snapshot(source.snapshot_id) if isinstance(source, FromSnapshot) else await self._image(source)
+            base = await self.names.snapshot(source.snapshot_id) if isinstance(source, FromSnapshot) else await self._image(source)
             layer = await self._derived(made, base, spec, passphrase)
         return self._volume_info(layer)
 
@@ -228,7 +165,7 @@ class FileVolumes(VolumeDriver):
             with self.family.kept(base):
                 return await self.maker.derived(made, base, spec.encryption, passphrase)
         finally:
-            await self._sweep(base)
+            await self.names.sweep(base)
 
     async def _image(self, source: FromImage) -> Layer:
         try:
@@ -238,26 +175,19 @@ class FileVolumes(VolumeDriver):
 
     async def _of_volume(self, made: Layer, source: FromVolume, spec: VolumeSpec, passphrase: Passphrase | None) -> Layer:
         """What a volume is now. One that its copy stands on goes on in a layer of its own first."""
-        base = await self._volume(source.volume_id)
+        base = await self.names.volume(source.volume_id)
         stands = self.maker.stands(made, base)
         if stands or not self.maker.reflinks:
-            base = await self._volume(source.volume_id, WRITTEN)
+            base = await self.names.volume(source.volume_id, WRITTEN)
         if stands:
             least(made.size, base.size)
             try:
                 with self.family.kept(base):
-                    await self._freeze(base, passphrase)
+                    await self.names.freeze(base, passphrase)
                     return await self._derived(made, base, spec, passphrase)
             finally:
-                await self._sweep(base)
+                await self.names.sweep(base)
         return await self._derived(made, base, spec, passphrase)
-
-    async def _freeze(self, base: Layer, passphrase: Passphrase | None = None, snapshot_id: str = "", *, prepared: bool = False) -> Layer:
-        """The volume goes on in a new layer above; the old one is the snapshot, where one is wanted."""
-        above = Layer(ids.new_uuid(), "qcow2", base.size, self.layers.next_made(), volume=base.volume,
-                      prepared=snapshot_id if prepared else "")
-        async with self._replaced(base, () if prepared or not snapshot_id else ((snapshot_id, base.volume),)):
-            return await self.maker.above(above, base, passphrase)
 
     async def volume(self, volume_id: str) -> VolumeInfo:
         layer = self.layers.of_volume(volume_id)
@@ -266,7 +196,7 @@ class FileVolumes(VolumeDriver):
         return self._volume_info(layer)
 
     async def extend_volume(self, volume_id: str, size: int) -> VolumeInfo:
-        layer = await self._volume(volume_id)
+        layer = await self.names.volume(volume_id)
         grows(layer.size, size)
         layer = await self.layers.change(layer.id, lambda now: replace(now, size=size)) or layer
         await complete(self.layers, layer)
@@ -275,20 +205,20 @@ class FileVolumes(VolumeDriver):
     async def delete_volume(self, volume_id: str) -> None:
         if self.layers.of_volume(volume_id) is None:
             return
-        layer = await self._volume(volume_id, OPEN)
-        await self._drop(layer, _no_volume)
+        layer = await self.names.volume(volume_id, OPEN)
+        await self.names.drop(layer, no_volume)
 
     async def revert_volume(self, volume_id: str, snapshot_id: str, passphrase: Passphrase | None = None) -> VolumeInfo:
-        layer, base = await self._volume(volume_id, OPEN), await self._snapshot(snapshot_id)
+        layer, base = await self.names.volume(volume_id, OPEN), await self.names.snapshot(snapshot_id)
         if dict(base.snapshots)[snapshot_id] != volume_id:
             raise VolumeError(f"snapshot {snapshot_id} is not one of volume {volume_id}")
         made = Layer(ids.new_uuid(), layer.format if layer.shared or layer.thick else base.format, layer.size, self.layers.next_made(),
                      volume=volume_id, encrypted=base.encrypted, shared=layer.shared, thick=layer.thick)
-        async with self._replaced(layer):
+        async with self.names.replaced(layer):
             return self._volume_info(await self.maker.derived(made, base, passphrase=passphrase))
 
     async def merge_volume(self, volume_id: str, *, alone: bool = False, passphrase: Passphrase | None = None) -> VolumeInfo:
-        layer = await self._volume(volume_id, WRITTEN)
+        layer = await self.names.volume(volume_id, WRITTEN)
         while pair := next(merging.pairs(self.layers, layer), None):
             if layer.encrypted and passphrase is None:
                 raise VolumeError(f"volume {volume_id} is encrypted: its layers are merged with its passphrase only")
@@ -299,7 +229,7 @@ class FileVolumes(VolumeDriver):
             copy = replace(layer, id=ids.new_uuid(), format="raw" if plain else "qcow2", made=self.layers.next_made(), parent="",
                            prepared="")
             with self.family.kept(layer):
-                async with self._replaced(layer):
+                async with self.names.replaced(layer):
                     return self._volume_info(await self.maker.copied(copy, layer, passphrase))
         return self._volume_info(layer)
 
@@ -307,33 +237,33 @@ class FileVolumes(VolumeDriver):
 
     async def prepare_snapshot(self, volume_id: str, snapshot_id: str, access: Access,
                                passphrase: Passphrase | None = None) -> Connection:
-        layer = await self._volume(volume_id)
+        layer = await self.names.volume(volume_id)
         if self.caps().live_snapshots is not LiveSnapshots.SWITCH or layer.shared:
             raise Unsupported(f"a snapshot of volume {volume_id} is not taken by switching its guest to another layer")
         if layer.prepared != safe(snapshot_id):
             if self.layers.depth(layer) >= self.config.chain_max:
                 raise Unsupported(f"volume {volume_id} has {self.config.chain_max} layers already: stop its server, so that they are "
                                   "merged, or take the snapshot then")
-            layer = await self._freeze(layer, passphrase, snapshot_id, prepared=True)
+            layer = await self.names.freeze(layer, passphrase, snapshot_id, prepared=True)
         return self._connection(layer, access)
 
     async def create_snapshot(self, volume_id: str, snapshot_id: str, *, in_use: bool = False,
                               passphrase: Passphrase | None = None) -> SnapshotInfo:
         if there := self.layers.of_snapshot(safe(snapshot_id)):
             return self._snapshot_info(there, snapshot_id)
-        layer = await self._volume(volume_id)
+        layer = await self.names.volume(volume_id)
         if layer.prepared == snapshot_id:
             named = lambda now: replace(now, snapshots=(*now.snapshots, (snapshot_id, volume_id)))  # noqa: E731
             made = await self.layers.change(layer.parent, named)
             await self.layers.change(layer.id, lambda now: replace(now, prepared=""))
         elif layer.format == "raw" and (self.maker.reflinks or layer.shared):
-            await self._volume(volume_id, "" if in_use and self.maker.reflinks else WRITTEN)
+            await self.names.volume(volume_id, "" if in_use and self.maker.reflinks else WRITTEN)
             copy = Layer(ids.new_uuid(), "raw", layer.size, self.layers.next_made(), snapshots=((snapshot_id, volume_id),),
                          encrypted=layer.encrypted, shared=layer.shared)
             made = await self.maker.cloned(copy, layer)
         else:
-            layer = await self._volume(volume_id, WRITTEN)
-            await self._freeze(layer, passphrase, snapshot_id)
+            layer = await self.names.volume(volume_id, WRITTEN)
+            await self.names.freeze(layer, passphrase, snapshot_id)
             made = self.layers.of_snapshot(snapshot_id)
         if made is None:
             raise VolumeMissing(f"volume {volume_id} went away while its snapshot was taken")
@@ -350,23 +280,23 @@ class FileVolumes(VolumeDriver):
             if layer.prepared == snapshot_id:
                 await self.layers.change(layer.id, lambda now: replace(now, prepared=""))
         if self.layers.of_snapshot(snapshot_id) is not None:
-            layer = await self._snapshot(snapshot_id)
-            await self._drop(layer, _no_snapshot(snapshot_id))
+            layer = await self.names.snapshot(snapshot_id)
+            await self.names.drop(layer, no_snapshot(snapshot_id))
 
     # -- data -------------------------------------------------------------------------------------------------------
 
     async def cache_image(self, image_id: str, path: Path, format: str) -> CachedImage:
         told = await self.images.bring(safe(image_id), path, format)
         for layer in self.images.too_much(image_id):
-            await self._drop(layer, lambda now: replace(now, image=""))
+            await self.names.drop(layer, lambda now: replace(now, image=""))
         return told
 
     async def drop_image(self, image_id: str) -> None:
         if (layer := self.layers.of_image(image_id)) is not None:
-            await self._drop(layer, lambda now: replace(now, image=""))
+            await self.names.drop(layer, lambda now: replace(now, image=""))
 
     async def connect(self, volume_id: str, access: Access = Access()) -> Connection:
-        layer = await self._volume(volume_id)
+        layer = await self.names.volume(volume_id)
         if volume_id in self.family.written:
             raise VolumeBusy(f"volume {volume_id} is being written by cloudd itself")
         if access.shareable and layer.format != "raw":
@@ -389,7 +319,7 @@ class FileVolumes(VolumeDriver):
         self.family.connected.discard(volume_id)
 
     async def open_disk(self, ref: Ref, *, write: bool = False, passphrase: Passphrase | None = None) -> Disk:
-        layer = await self._referred(ref, OPEN if write else WRITTEN)
+        layer = await self.names.referred(ref, OPEN if write else WRITTEN)
         if write and not isinstance(ref, VolumeRef):
             raise VolumeError(f"snapshot {ref.id} is not to be written")
         if layer.encrypted and passphrase is None:
@@ -410,7 +340,7 @@ class FileVolumes(VolumeDriver):
 
     async def changed(self, ref: Ref, since: str, passphrase: Passphrase | None = None) -> tuple[Extent, ...] | None:
         """What the layers above the snapshot's have; raw files that stand by themselves do not tell."""
-        layer, old = await self._referred(ref, WRITTEN), await self._snapshot(since)
+        layer, old = await self.names.referred(ref, WRITTEN), await self.names.snapshot(since)
         above = [one.id for one in self.layers.chain(layer)]
         if old.id not in above:
             return None
@@ -418,12 +348,12 @@ class FileVolumes(VolumeDriver):
             raise VolumeError(f"{ref.id} is encrypted, and came without its passphrase")
         with self.family.kept(layer), said(f"volume {ref.id}"):
             found = await tools.held(self.layers.files(layer), range(1, above.index(old.id) + 1), passphrase)
-        await self._sweep(layer)
+        await self.names.sweep(layer)
         return tuple(Extent(start, length, True) for start, length in found)
 
     async def export(self, ref: Ref, target: Path, format: str = "raw", *, compress: bool = False,
                      passphrase: Passphrase | None = None) -> None:
-        layer = await self._referred(ref, WRITTEN)
+        layer = await self.names.referred(ref, WRITTEN)
         if format not in FORMATS:
             raise Unsupported(f"volumes are not written as {format}; possible are {', '.join(FORMATS)}")
         if layer.encrypted and passphrase is None:
@@ -437,7 +367,7 @@ class FileVolumes(VolumeDriver):
                 target.unlink()
             raise
         finally:
-            await self._sweep(layer)
+            await self.names.sweep(layer)
 
     # -- what is there already --------------------------------------------------------------------------------------
 
@@ -468,7 +398,7 @@ class FileVolumes(VolumeDriver):
         return layer
 
     async def unmanage(self, ref: Ref) -> str:
-        layer = await self._referred(ref, OPEN)
+        layer = await self.names.referred(ref, OPEN)
         if layer.encrypted:
             raise Unsupported(f"{ref.id} is encrypted: what it is opened by would be forgotten with it")
         await complete(self.layers, layer)
@@ -485,15 +415,8 @@ class FileVolumes(VolumeDriver):
                 await tools.export(self.layers.files(layer), part, "qcow2", False, None)
                 await asyncio.to_thread(files.settle, part, path)
         if isinstance(ref, VolumeRef):
-            await self._drop(layer, _no_volume)
+            await self.names.drop(layer, no_volume)
         else:
-            await self._drop(layer, _no_snapshot(ref.id))
+            await self.names.drop(layer, no_snapshot(ref.id))
         return path.name
 
-
-def _no_volume(now: Layer) -> Layer:
-    return replace(now, volume="", prepared="")
-
-
-def _no_snapshot(snapshot_id: str) -> Change:
-    return lambda now: replace(now, snapshots=tuple(one for one in now.snapshots if one[0] != snapshot_id))

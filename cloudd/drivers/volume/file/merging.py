@@ -57,8 +57,8 @@ async def _hand_down(layers: Layers, upper: Layer, lower: Layer, passphrase: Pas
     await tools.commit(layers.files(upper), passphrase)
     await asyncio.to_thread(_sync, layers, lower)
     for child in layers.children(upper):
-        await layers.change(child.id, lambda now: replace(now, parent=lower.id))
         await asyncio.to_thread(qcow2.stand_on, layers.path(child), lower.file, lower.format)
+        await layers.change(child.id, lambda now: replace(now, parent=lower.id))
     if (now := layers.get(upper.id)) is not None:
         await layers.change(lower.id, _named_as(now))
         await layers.remove(now)

@@ -168,7 +168,8 @@ async def test_lists_are_sorted_paged_and_filtered(cloud):
     assert after[0]["name"] == first["name"]
     assert [row["id"] for row in (await cloud.admin.get(f"{T}?name={first['name']}")).body["volume_types"]] == [first["id"]]
     assert (await cloud.admin.get(f"{T}?colour=red")).body["volume_types"] == []
-    for wrong in ("?limit=-1", "?limit=x", "?marker=nothing", "?sort=colour", "?sort=name:sideways", "?sort=name&sort_key=id"):
+    assert (await cloud.admin.get(f"{T}?marker=nothing")).status == 404
+    for wrong in ("?limit=-1", "?limit=x", "?sort=colour", "?sort=name:sideways", "?sort=name&sort_key=id"):
         assert (await cloud.admin.get(f"{T}{wrong}")).status == 400, wrong
 
 
@@ -196,7 +197,7 @@ async def test_default_types_of_projects(cloud):
     wanted = {"default_type": {"project_id": user.project_id, "volume_type_id": made["id"]}}
     assert (await admin.put(path, {"default_type": {"volume_type": made["name"]}})).body == wanted
     assert (await admin.get(path)).body == wanted
-    assert wanted["default_type"] in (await admin.get(f"{B}/default-types/")).body["default_types"]
+    assert wanted["default_type"] in (await admin.get(f"{B}/default-types")).body["default_types"]
     assert (await user.get(f"{T}/default")).body["volume_type"]["id"] == made["id"]
     assert (await cloud.demo.get(f"{T}/default")).body["volume_type"]["name"] == "__DEFAULT__"
     refused = await cloud.admin.delete(f"{T}/{made['id']}")

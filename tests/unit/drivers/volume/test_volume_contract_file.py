@@ -4,9 +4,9 @@ import pytest_asyncio
 
 from cloudd.drivers.volume.base import VolumeConfig
 from cloudd.drivers.volume.file import FileVolumes
-from tests.unit.drivers.volume_contract import *  # noqa: F403
-from tests.unit.drivers.volume_guest import opened
-from tests.unit.drivers.volume_rig import MIB, Rig
+from tests.unit.drivers.volume.volume_contract import *  # noqa: F403
+from tests.unit.drivers.volume.volume_guest import opened
+from tests.unit.drivers.volume.volume_rig import MIB, Rig
 
 
 @pytest_asyncio.fixture

@@ -21,8 +21,8 @@ from cloudd.drivers.volume.base import (
     VolumeSpec,
 )
 from cloudd.drivers.volume.file import FileVolumes, making, merging
-from tests.unit.drivers.volume_guest import opened
-from tests.unit.drivers.volume_rig import GIB, LUKS, MIB, SECRET, Rig, new_id, page, refused
+from tests.unit.drivers.volume.volume_guest import opened
+from tests.unit.drivers.volume.volume_rig import GIB, LUKS, MIB, SECRET, Rig, new_id, page, refused
 
 
 @pytest.fixture
@@ -294,3 +294,21 @@ async def test_a_volume_without_room_for_it_leaves_nothing(rig):
         await rig.driver.create_volume(VolumeSpec(new_id(), free // GIB * GIB + GIB, thick=True))
     there = await rig.driver.list()
     assert not there.volumes and not there.leftovers
+
+
+async def test_headers_name_what_layers_stand_on_for_people_who_look(layered):
+    """After merges both ways, and when a chain became too deep."""
+    rig = layered
+    volume_id, snapshots = await rig.written(page("0")), []
+    for number in range(1, 11):
+        snapshots.append(await rig.snapshot(volume_id))
+        await rig.write(volume_id, page(str(number)) * (64 if number % 3 else 1), MIB)
+    clone = await rig.volume(8 * MIB, FromSnapshot(snapshots[4]))
+    for number in (1, 3, 6):
+        await rig.driver.delete_snapshot(snapshots[number])
+    for one in (volume_id, clone.id):
+        await rig.driver.merge_volume(one)
+    for layer in rig.driver.layers:
+        head, parent = rig.driver.layers.path(layer).read_bytes()[:4096], rig.driver.layers.get(layer.parent)
+        names = [other.file.encode() for other in rig.driver.layers if other.file.encode() in head]
+        assert names == ([parent.file.encode()] if parent else [])

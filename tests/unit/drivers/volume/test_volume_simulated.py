@@ -17,7 +17,7 @@ from cloudd.drivers.volume.base import (
     VolumeSpec,
 )
 from cloudd.drivers.volume.simulated import SimulatedVolumes
-from tests.unit.drivers.volume_rig import GIB, MIB, refused
+from tests.unit.drivers.volume.volume_rig import GIB, MIB, refused
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from cloudd.drivers.volume.base import (
     VolumeRef,
     VolumeSpec,
 )
-from tests.unit.drivers.volume_rig import ABSENT, GIB, LUKS, MIB, SECRET, new_id, page, refused
+from tests.unit.drivers.volume.volume_rig import ABSENT, GIB, LUKS, MIB, SECRET, new_id, page, refused
 
 # -- volumes ------------------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ import pytest_asyncio
 
 from cloudd.drivers.volume.base import VolumeConfig
 from cloudd.drivers.volume.simulated import SimulatedVolumes
-from tests.unit.drivers.volume_contract import *  # noqa: F403
-from tests.unit.drivers.volume_rig import MIB, Rig
+from tests.unit.drivers.volume.volume_contract import *  # noqa: F403
+from tests.unit.drivers.volume.volume_rig import MIB, Rig
 
 
 @contextlib.asynccontextmanager

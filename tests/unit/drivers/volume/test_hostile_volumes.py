@@ -22,10 +22,11 @@ from cloudd.drivers.volume.base import (
 from cloudd.drivers.volume.file import FileVolumes
 from tests.hostile_images import HOSTILE, NAMES_A_FILE
 from tests.unit.drivers.test_hostile_boot import WORDS, made_by_qemu, naming, secret  # noqa: F401
-from tests.unit.drivers.volume_guest import opened
-from tests.unit.drivers.volume_rig import LUKS, MIB, SECRET, Rig, new_id, page, refused
+from tests.unit.drivers.volume.volume_guest import opened
+from tests.unit.drivers.volume.volume_rig import LUKS, MIB, SECRET, Rig, new_id, page, refused
 
 CALLS: list[str] = []
+LISTENING: list[bool] = []
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ async def test_errors_name_no_files(rig):
 
 
 def listen(event: str, args: tuple[object, ...]) -> None:
-    if event in ("subprocess.Popen", "os.exec", "os.posix_spawn"):
+    if LISTENING and event in ("subprocess.Popen", "os.exec", "os.posix_spawn"):
         CALLS.append(repr(args))
 
 
@@ -199,9 +200,11 @@ sys.addaudithook(listen)
 
 
 @pytest.mark.parametrize("thick", [False, True])
-async def test_passphrases_and_what_they_hide_are_nowhere_to_be_read(rig, thick, caplog):
+async def test_passphrases_and_what_they_hide_are_nowhere_to_be_read(rig, thick, caplog, request):
     caplog.set_level("DEBUG")
     CALLS.clear()
+    LISTENING.append(True)
+    request.addfinalizer(LISTENING.clear)
     data = page("what nobody") * 4
     await rig.driver.cache_image("image", rig.file("image", bytes(MIB)), "raw")
     volume_id = await rig.written(data, encryption=LUKS, thick=thick)

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from cloudd.drivers.volume.base import FromSnapshot, FromVolume, SnapshotRef, VolumeConfig, VolumeRef, VolumeSpec
 from cloudd.drivers.volume.file import FileVolumes
 from cloudd.drivers.volume.simulated import SimulatedVolumes
-from tests.unit.drivers.volume_rig import LUKS, SECRET
+from tests.unit.drivers.volume.volume_rig import LUKS, SECRET
 
 BLOCK, BLOCKS = 65536, 16
 STEPS = some.lists(some.tuples(some.sampled_from(("write", "write", "zero", "snapshot", "snapshot", "clone", "copy", "extend", "revert",

@@ -69,7 +69,7 @@ async def test_each_role_may_what_cinder_lets_it(reader, member, operation):
 
 
 async def test_a_reader_deletes_no_message(cloud, reader):
-    from tests.api.block.test_messages import leave
+    from tests.api.block.operators.test_messages import leave
     key, _ = await leave(cloud, reader.project_id)
     assert (await at(reader, "3.3").get(f"{B}/messages/{key}")).status == 200
     assert (await at(reader, "3.3").delete(f"{B}/messages/{key}")).status == 403
