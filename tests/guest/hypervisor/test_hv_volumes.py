@@ -16,18 +16,6 @@ from cloudd.drivers.volume.base import Access, Encryption, SnapshotRef, VolumeCo
 from cloudd.drivers.volume.file import FileVolumes
 
 THERE = "until [ -b /dev/vdb ]; do sleep 0.2; done"             # a guest takes its time to see a new disk
-AGENT = r"""port=$(grep -l org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name | cut -d/ -f5)
-exec 3<>/dev/$port
-while read -r line <&3; do
-  id=$(echo "$line" | sed -n 's/.*"id": *\([0-9]*\).*/\1/p')
-  case "$line" in
-    *guest-sync-delimited*) printf '\377{"return": %s}\n' $id >&3 ;;
-    *guest-sync*) printf '{"return": %s}\n' $id >&3 ;;
-    *fsfreeze-freeze*) printf '{"return": 1}\n' >&3; echo agent-froze >/dev/console ;;
-    *fsfreeze-thaw*) printf '{"return": 1}\n' >&3; echo agent-thawed >/dev/console ;;
-    *) printf '{"error": {"class": "CommandNotFound", "desc": "unknown"}}\n' >&3 ;;
-  esac
-done"""
 
 
 @pytest.fixture
@@ -181,30 +169,8 @@ async def test_a_guest_that_stood_still_when_the_daemon_was_killed_goes_on_at_it
     await again.close()
 
 
-async def test_file_systems_are_at_rest_where_an_agent_answers_and_thawed_whatever_happens(rig):
-    hypervisor = rig.hypervisor
+async def test_a_guest_without_an_agent_stands_still_all_the_same_and_is_not_told_to_be_at_rest(rig):
     server_id = await rig.booted()
-
-    async def fails():
-        raise OSError("no room")
     nothing = asyncio.Event()
     nothing.set()
-    assert (await hypervisor.volumes.still((server_id,), nothing.wait, at_most=30))[1] == frozenset()
-    shell = await shell_of(rig, server_id)
-    for line in ("cat >/tmp/agent <<'END'", *AGENT.splitlines(), "END"):
-        await shell.send(line)
-    await shell.run("true")
-    await shell.send("bash /tmp/agent & echo agent=there=")
-    await shell.expect(b"agent=there=")
-    rested = frozenset()
-    async with asyncio.timeout(rig.patience):
-        while not rested:
-            _, rested = await hypervisor.volumes.still((server_id,), nothing.wait, at_most=30)
-    assert rested == {server_id}
-    await rig.says(server_id, b"agent-thawed")
-    seen = (await hypervisor.consoles.log(server_id)).count(b"agent-thawed")
-    with pytest.raises(OSError, match="no room"):
-        await hypervisor.volumes.still((server_id,), fails, at_most=30)
-    await rig.says(server_id, b"agent-thawed", times=seen + 1)
-    _, rested = await hypervisor.volumes.still((server_id,), nothing.wait, freeze=False, at_most=30)
-    assert rested == frozenset()
+    assert (await rig.hypervisor.volumes.still((server_id,), nothing.wait, at_most=30))[1] == frozenset()
