@@ -21,7 +21,8 @@ PREFIX = "compute.server."
 SECONDS = "1"
 DEADLINES = ", ".join(f"{name}={SECONDS}" for name in (
     "hypervisor", "hypervisor.start", "hypervisor.destroy", "hypervisor.undefine", "hypervisor.save", "hypervisor.restore",
-    "hypervisor.detach_nic", "hypervisor.export_disk", "hypervisor.disks", "hypervisor.disks.create_root_disk", "network"))
+    "hypervisor.detach_nic", "hypervisor.detach_disk", "hypervisor.export_disk", "hypervisor.disks", "hypervisor.disks.create_root_disk",
+    "network"))
 TEXT = f"[jobs]\npatience = 0\ndeadlines = {DEADLINES}\n"
 HANGS = {
     "create": ("create_root_disk", "define", "start", "resume"),

@@ -83,7 +83,7 @@ class Events:
         self._hidden.update((server_id, kind) for kind in kinds)
 
     def unhide(self, server_id: str, kinds: Iterable[EventKind]) -> None:
-        self._hidden.subtract((server_id, kind) for kind in kinds)
+        self._hidden -= Counter((server_id, kind) for kind in kinds)         # never below nothing
 
     def job(self, server_id: str, target: str) -> "asyncio.Future[None]":
         """Done when a block job of a disk comes to its end, or to where it waits for that."""
