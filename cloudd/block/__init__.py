@@ -25,8 +25,8 @@ from cloudd.core.errors import BadRequest, Conflict
 from cloudd.core.parts import Parts
 from cloudd.drivers.volume.base import Access, Connection
 
-__all__ = ["Attachment", "Order", "Volume", "begin_detach", "complete", "connect", "create", "delete_loose", "disconnect", "get", "many",
-           "release", "require_ready", "reserve", "roll_back_detach"]
+__all__ = ["Attachment", "Order", "Volume", "admit", "begin_detach", "complete", "connect", "create", "delete_loose", "disconnect", "get",
+           "many", "release", "require_ready", "reserve", "roll_back_detach"]
 
 
 async def many(context: Context, tx: AsyncSession, volume_ids: Iterable[str]) -> dict[str, Volume]:
@@ -103,6 +103,12 @@ async def connect(parts: Parts, attachment_id: str) -> Connection:
         limits = await qos.limits_of(tx, volume)
     access = Access(read_only=attachment.attach_mode == "ro", shareable=volume.multiattach, limits=limits)
     return await parts.service(Backends).of(volume.host).connect(volume.id, access)
+
+
+async def admit(parts: Parts, group: int) -> None:
+    """Let the group that QEMU runs in through to volumes."""
+    for driver in parts.service(Backends).by_name.values():
+        await driver.admit(group)
 
 
 async def disconnect(parts: Parts, volume_id: str) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from sqlalchemy import select
 
+from cloudd import block
 from cloudd.compute import jobs
 from cloudd.compute.api import API, extensions, flavor_access, flavors, keypairs, limits, quota_sets, versions
 from cloudd.compute.api.hosts import aggregates, availability_zones, hypervisors, services, usage, usage_audit_log
@@ -76,6 +77,8 @@ class ComputeModule(Module):
             self.parts.deadlines.guard(part, kind, name, HypervisorError)
         try:
             await driver.open()
+            if driver.group >= 0:
+                await block.admit(self.parts, driver.group)
             host = await driver.host()
         except HypervisorError as exc:
             raise DriverError(f"[compute] driver = {settings.compute.driver}: {exc}") from exc

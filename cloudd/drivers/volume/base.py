@@ -368,6 +368,9 @@ class VolumeDriver(ABC):
     async def open(self) -> None:
         """Find out what the back end can; finish or drop what an earlier life left half done. Raises VolumeError, BackendDown."""
 
+    async def admit(self, group: int) -> None:  # noqa: B027 (of devices there is nothing to do)
+        """Let the group that QEMU runs in through to what it is to open; who may open which file libvirt sees to."""
+
     @abstractmethod
     async def close(self) -> None:
         """Let go; volumes that guests have open stay as they are."""

@@ -21,6 +21,7 @@ class Hypervisor(ABC):
     disks: Disks
     consoles: Consoles
     volumes: Volumes
+    group: int = -1                  # that QEMU runs in; -1: it may open all files
 
     @abstractmethod
     async def open(self) -> None:

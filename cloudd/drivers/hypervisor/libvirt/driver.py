@@ -67,6 +67,7 @@ class LibvirtHypervisor(Hypervisor):
         await self._connection.open()
         group = await self._connection.run(host.group_of_qemu)
         if group is not None:
+            self.group = group
             await asyncio.to_thread(self._layout.admit, group)
         virt_type = await self._connection.run(lambda conn: probe.virt_type(
             conn, self.config.virt_type, self._layout.instances, self.config.cloud_id))

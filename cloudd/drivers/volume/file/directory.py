@@ -19,13 +19,18 @@ class Directory:
         """Raises VolumeError when another back end has it, OSError. What it lies in is not made: it may be a disk that is not there."""
         for path in (self.folder, self.layers):
             path.mkdir(mode=0o710, exist_ok=True)
-            os.chown(path, -1, group)
-            path.chmod(0o710)
+        self.admit(group)
         self._take()
         for part in (*self.folder.glob(".*.part"), *self.folder.glob(".nbd-*")):
             part.unlink()
         self.shares_blocks = _shares_blocks(self.layers)
         self.direct = files.direct_io_works(self.layers)
+
+    def admit(self, group: int) -> None:
+        """Let a group through to the layers."""
+        for path in (self.folder, self.layers):
+            os.chown(path, -1, group)
+            path.chmod(0o710)
 
     def _take(self) -> None:
         if self._lock is not None:

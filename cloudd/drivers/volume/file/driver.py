@@ -89,6 +89,10 @@ class FileVolumes(VolumeDriver):
         for layer in self.layers:
             await self.names.sweep(layer)
 
+    async def admit(self, group: int) -> None:
+        with said("the directory"):
+            await asyncio.to_thread(self.directory.admit, group)
+
     async def close(self) -> None:
         await self.family.stop()
         self.directory.close()
