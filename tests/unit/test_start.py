@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SELDOM = ("alembic", "ldap3", "ldap", "lxml", "signxml", "jwt", "cryptography.x509", "asyncpg", "boto3")
+SELDOM = ("alembic", "ldap3", "ldap", "lxml", "signxml", "jwt", "cryptography.x509", "asyncpg", "boto3",
+          "sqlalchemy.dialects.postgresql")
 
 
 @pytest.fixture(scope="module")

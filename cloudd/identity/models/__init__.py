@@ -48,8 +48,7 @@ class Project(Base):
 
     __table_args__ = (
         UniqueConstraint("domain_id", "name"),
-        Index("uq_identity_projects_domain", "name", unique=True, sqlite_where=text("is_domain"),
-              postgresql_where=text("is_domain")),
+        Index("uq_identity_projects_domain", "name", unique=True, sqlite_where=text("is_domain")),
     )
 
     @property
@@ -131,8 +130,7 @@ class Role(Base):
 
     __table_args__ = (
         UniqueConstraint("domain_id", "name"),
-        Index("uq_identity_roles_global", "name", unique=True, sqlite_where=text("domain_id IS NULL"),
-              postgresql_where=text("domain_id IS NULL")),
+        Index("uq_identity_roles_global", "name", unique=True, sqlite_where=text("domain_id IS NULL")),
     )
 
 
