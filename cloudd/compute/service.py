@@ -70,19 +70,13 @@ class ComputeModule(Module):
         ConsoleProxy(self.parts).routes(front)
 
     async def open(self) -> None:
-        settings = self.parts.settings
-        driver: Hypervisor = load_driver("hypervisor", settings.compute.driver)(self._config())
-        for part, kind, name in ((driver, Hypervisor, "hypervisor"), (driver.disks, Disks, "hypervisor.disks"),
-                                 (driver.consoles, Consoles, "hypervisor.consoles"), (driver.volumes, Volumes, "hypervisor.volumes")):
-            self.parts.deadlines.guard(part, kind, name, HypervisorError)
+        settings, driver = self.parts.settings, await self._open()
+        if driver.group >= 0:
+            await block.admit(self.parts, driver.group)
         try:
-            await driver.open()
-            if driver.group >= 0:
-                await block.admit(self.parts, driver.group)
             host = await driver.host()
         except HypervisorError as exc:
-            raise DriverError(f"[compute] driver = {settings.compute.driver}: {exc}") from exc
-        self.parts.drivers[Hypervisor] = driver
+            raise self._away(exc) from exc
         CONFIG.from_settings(settings, host.hostname)
         CONFIG.vcpus, CONFIG.memory_mb, CONFIG.disk_gb = host.vcpus, host.memory_mb, host.disk_gb
         CONFIG.address = host.host_ip
@@ -93,6 +87,21 @@ class ComputeModule(Module):
             self.parts.bus.subscribe("compute.ports", ("port.delete.end",), interface_rules.port_gone)
         if (jobs := self.parts.services.get(Runner)) is not None:
             jobs.limits.setdefault("compute.server.create", settings.compute.max_concurrent_builds)
+
+    def _away(self, exc: HypervisorError) -> DriverError:
+        return DriverError(f"[compute] driver = {self.parts.settings.compute.driver}: {exc}")
+
+    async def _open(self) -> Hypervisor:
+        driver: Hypervisor = load_driver("hypervisor", self.parts.settings.compute.driver)(self._config())
+        for part, kind, name in ((driver, Hypervisor, "hypervisor"), (driver.disks, Disks, "hypervisor.disks"),
+                                 (driver.consoles, Consoles, "hypervisor.consoles"), (driver.volumes, Volumes, "hypervisor.volumes")):
+            self.parts.deadlines.guard(part, kind, name, HypervisorError)
+        try:
+            await driver.open()
+        except HypervisorError as exc:
+            raise self._away(exc) from exc
+        self.parts.drivers[Hypervisor] = driver
+        return driver
 
     def _config(self) -> HypervisorConfig:
         options, state = self.parts.settings.compute, Path(self.parts.settings.server.state_dir).absolute()
@@ -141,8 +150,7 @@ class ComputeModule(Module):
 
     async def purge(self) -> None:
         """Destroy every guest of this cloud on this host, with its disks."""
-        await self.open()
-        driver = self.parts.driver(Hypervisor)
+        driver = await self._open()
         for domain in await driver.list():
             await driver.destroy(domain.server_id)
             await driver.undefine(domain.server_id)
