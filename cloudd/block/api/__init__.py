@@ -4,15 +4,12 @@ from typing import Any
 
 from cloudd.block.policies import POLICIES
 from cloudd.block.versions import HISTORY
-from cloudd.core.errors import BadRequest, CloudError, OverQuota, Unauthorized
-from cloudd.core.http import Api, Page, Request
+from cloudd.core.errors import BadRequest, CloudError, OverQuota
+from cloudd.core.http import Api, Page, Request, faults
 from cloudd.core.http.dialects import Dialect, ListQuery, page_link
 from cloudd.core.http.microversions import Negotiation
-from cloudd.core.ids import ANY, whole
+from cloudd.core.ids import whole
 
-FAULTS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
-          409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
-          503: "serviceUnavailable"}
 ODD_LINKS = {"volume_types_links": "volume_type_links", "group_types_links": "group_type_links"}
 """What upstream calls the links of pages otherwise than anywhere else."""
 
@@ -26,28 +23,14 @@ class Cinder(Dialect):
         return 413 if isinstance(error, OverQuota) else error.status
 
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
-        if isinstance(error, Unauthorized):                   # said by keystonemiddleware, in Keystone's words
-            return {"error": {"code": 401, "title": error.title, "message": error.message}}, {}
-        status = self.status(error)
-        fault = {"code": status, "message": error.message}
-        headers = {"Retry-After": "0"} if status in (413, 429) else {}
-        if headers:
-            fault["retryAfter"] = "0"
-        return {FAULTS.get(status, "computeFault"): fault}, headers
+        return faults.told(error, self.status(error))
 
     def error_schema(self) -> dict[str, Any]:
-        fault = {"type": "object", "required": ["code", "message"], "properties": {
-            "code": {"type": "integer"}, "message": {"type": "string"}, "retryAfter": {"type": "string"}}}
-        return {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": fault}
+        return faults.SCHEMA
 
     def limit(self, request: Request) -> int | None:
         """The page size; 0 asks for an empty page."""
-        text, most = request.query.get("limit"), request.settings.api.max_limit
-        if text is None:
-            return most
-        if (wanted := whole(text, ANY)) is None:
-            raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. It must be a number from 0 on.")
-        return min(wanted, most)
+        return faults.page_size(request)
 
     def read_list(self, request: Request) -> ListQuery:
         query = request.query

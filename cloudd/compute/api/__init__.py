@@ -8,16 +8,12 @@ from cloudd.compute.models import Server
 from cloudd.compute.policies import POLICIES
 from cloudd.compute.servers.change import find
 from cloudd.compute.versions import HISTORY
-from cloudd.core.errors import BadRequest, CloudError, NotFound, Unauthorized
-from cloudd.core.http import Api, Request
+from cloudd.core.errors import CloudError, NotFound
+from cloudd.core.http import Api, Request, faults
 from cloudd.core.http.accept import chosen, written
 from cloudd.core.http.dialects import Dialect
 from cloudd.core.http.microversions import Negotiation
-from cloudd.core.ids import ANY, whole
 
-FAULTS = {400: "badRequest", 403: "forbidden", 404: "itemNotFound", 405: "badMethod",
-          409: "conflictingRequest", 413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented",
-          503: "serviceUnavailable"}
 PRINTABLE = r"^[^\p{C}\p{Zl}\p{Zp}]*$"
 """What descriptions may hold: no control characters, line breaks among them."""
 VERBS = {"list": "index", "show": "show", "create": "create", "update": "update", "delete": "delete"}
@@ -27,19 +23,10 @@ class Nova(Dialect):
     """Nova's errors: one member named for the status; and its list parameters."""
 
     def error(self, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
-        if isinstance(error, Unauthorized):                   # said by keystonemiddleware, in Keystone's words
-            return {"error": {"code": 401, "title": error.title, "message": error.message}}, {}
-        status = self.status(error)
-        fault = {"code": status, "message": error.message}
-        headers = {"Retry-After": "0"} if status in (413, 429) else {}
-        if headers:
-            fault["retryAfter"] = "0"
-        return {FAULTS.get(status, "computeFault"): fault}, headers
+        return faults.told(error, self.status(error))
 
     def error_schema(self) -> dict[str, Any]:
-        fault = {"type": "object", "required": ["code", "message"], "properties": {
-            "code": {"type": "integer"}, "message": {"type": "string"}, "retryAfter": {"type": "string"}}}
-        return {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": fault}
+        return faults.SCHEMA
 
     def refusal(self, accept: str, error: CloudError, request_id: str) -> tuple[Any, dict[str, str]]:
         """JSON for everybody, but for what no operation of Nova has answered."""
@@ -50,12 +37,7 @@ class Nova(Dialect):
 
     def limit(self, request: Request) -> int | None:
         """The page size; 0 asks for an empty page."""
-        text, most = request.query.get("limit"), request.settings.api.max_limit
-        if text is None:
-            return most
-        if (wanted := whole(text, ANY)) is None:
-            raise BadRequest(f"Invalid input for query parameters limit. Value: {text}. It must be a number from 0 on.")
-        return min(wanted, most)
+        return faults.page_size(request)
 
     def verb(self, verb: str, shape: Any) -> str:
         return VERBS[verb]
