@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,8 +20,12 @@ class Spent:
     cpu: float
     sleeps: int
 
+    threads: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
     def since(self, before: "Spent") -> "Spent":
-        return Spent(self.cpu - before.cpu, self.sleeps - before.sleeps)
+        """By the threads that are there now: what one spent that has ended since is not known any more."""
+        pairs = [(now, before.threads.get(thread, (0, 0))) for thread, now in self.threads.items()]
+        return Spent(sum(now[0] - then[0] for now, then in pairs) / 1e9, sum(now[1] - then[1] for now, then in pairs))
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,11 @@ class Measured:
 
     def spent(self) -> Spent:
         """Over all threads; the scheduler's own nanoseconds, since ticks of 10 ms are too coarse for an idle daemon."""
-        cpu, sleeps = 0, 0
+        threads = {}
         for task in Path(f"/proc/{self.pid}/task").iterdir():
-            cpu += int((task / "schedstat").read_text().split()[0])
-            sleeps += int((task / "status").read_text().split("\nvoluntary_ctxt_switches:")[1].split()[0])
-        return Spent(cpu / 1e9, sleeps)
+            sleeps = (task / "status").read_text().split("\nvoluntary_ctxt_switches:")[1].split()[0]
+            threads[task.name] = (int((task / "schedstat").read_text().split()[0]), int(sleeps))
+        return Spent(sum(cpu for cpu, _ in threads.values()) / 1e9, sum(sleeps for _, sleeps in threads.values()), threads)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
