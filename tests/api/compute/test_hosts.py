@@ -23,7 +23,9 @@ async def test_hypervisors_have_tempests_form(cloud, version):
     assert [row["state"] for row in listed] == ["up"] and [row["status"] for row in listed] == ["enabled"]
     assert isinstance(listed[0]["id"], str if minor >= 53 else int)
     detail, shown = await admin.get(f"{H}/detail"), await admin.get(f"{H}/{listed[0]['id']}")
-    assert detail.body["hypervisors"] == [shown.body["hypervisor"]]
+    lasting = [{key: value for key, value in row.items() if key != "uptime"}             # which has the time of day in it
+               for row in (*detail.body["hypervisors"], shown.body["hypervisor"])]
+    assert len(lasting) == 2 and lasting[0] == lasting[1]
     if minor < 88:
         fits(detail, "hypervisors", "list_hypervisors_detail", version)
         fits(shown, "hypervisors", "get_hypervisor", version)
