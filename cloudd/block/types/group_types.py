@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd.block import events
 from cloudd.block.config import CONFIG
 from cloudd.block.models import GroupType
+from cloudd.block.types import naming
 from cloudd.core import ids
 from cloudd.core.context import Context
-from cloudd.core.errors import BadRequest, Conflict, NotFound
+from cloudd.core.errors import NotFound
 
 
 def visible(context: Context, query: Select[Any]) -> Select[Any]:
@@ -43,15 +44,10 @@ async def default(tx: AsyncSession, context: Context) -> GroupType:
     return await find(tx, context, CONFIG.default_group_type)
 
 
-async def _require_free(tx: AsyncSession, name: str, but: str = "") -> None:
-    if (await tx.execute(select(GroupType.id).where(GroupType.name == name, GroupType.id != but))).scalar() is not None:
-        raise Conflict(f"Group Type {name} already exists.", type="GroupTypeExists")
-
-
 async def create(context: Context, tx: AsyncSession, name: str, *, description: str | None, is_public: bool,
                  group_specs: Mapping[str, str | None]) -> GroupType:
     """Raises Conflict."""
-    await _require_free(tx, name)
+    await naming.require_free(tx, GroupType, name)
     row = GroupType(id=ids.new_uuid(), name=name, description=description, is_public=is_public, group_specs=_texts(group_specs),
                     created_at=context.now())
     tx.add(row)
@@ -66,18 +62,7 @@ def _texts(specs: Mapping[str, str | None]) -> dict[str, str]:
 
 async def update(context: Context, tx: AsyncSession, row: GroupType, wanted: Mapping[str, Any]) -> None:
     """Raises BadRequest, Conflict."""
-    name = wanted.get("name")
-    if name is not None and not name.strip():
-        raise BadRequest("Group type name can not be empty.")
-    given = {key: value for key, value in wanted.items() if value is not None}
-    if not given:
-        raise BadRequest("Specify group type name, description or a combination thereof.")
-    if name is not None:
-        await _require_free(tx, name, row.id)
-    for key, value in given.items():
-        setattr(row, key, value)
-    row.updated_at = context.now()
-    await tx.flush()
+    given = await naming.change(context, tx, row, wanted, "group type name, description")
     await events.record(tx, context, "group_type.update", row.id, **given)
 
 

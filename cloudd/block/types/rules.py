@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloudd import identity
 from cloudd.block import events
 from cloudd.block.models import ProjectDefaultType, Snapshot, TypeAccess, TypeExtraSpec, Volume, VolumeType
-from cloudd.block.types import find, specs
+from cloudd.block.types import find, naming, specs
 from cloudd.core import ids
 from cloudd.core.context import Context
 from cloudd.core.errors import BadRequest, Conflict, NotFound
@@ -34,7 +34,7 @@ async def require_unused(tx: AsyncSession, row: VolumeType, what: str) -> None:
 async def create(context: Context, tx: AsyncSession, name: str, *, description: str | None, is_public: bool,
                  extra_specs: Mapping[str, str | None]) -> VolumeType:
     """Make a type. Raises BadRequest, Conflict."""
-    await _require_free(tx, name)
+    await naming.require_free(tx, VolumeType, name)
     specs.check(extra_specs)
     row = VolumeType(id=ids.new_uuid(), name=name, description=description, is_public=is_public, created_at=context.now())
     tx.add(row)
@@ -44,26 +44,9 @@ async def create(context: Context, tx: AsyncSession, name: str, *, description: 
     return row
 
 
-async def _require_free(tx: AsyncSession, name: str, but: str = "") -> None:
-    query = select(VolumeType.id).where(VolumeType.name == name, VolumeType.id != but)
-    if (await tx.execute(query)).scalar() is not None:
-        raise Conflict(f"Volume Type {name} already exists.", type="VolumeTypeExists")
-
-
 async def update(context: Context, tx: AsyncSession, row: VolumeType, wanted: Mapping[str, Any]) -> None:
     """Change name, description, publicity. Raises BadRequest, Conflict."""
-    name = wanted.get("name")
-    if name is not None and not name.strip():
-        raise BadRequest("Volume type name can not be empty.")
-    given = {key: value for key, value in wanted.items() if value is not None}
-    if not given:
-        raise BadRequest("Specify volume type name, description, is_public or a combination thereof.")
-    if name is not None:
-        await _require_free(tx, name, row.id)
-    for key, value in given.items():
-        setattr(row, key, value)
-    row.updated_at = context.now()
-    await tx.flush()
+    given = await naming.change(context, tx, row, wanted, "volume type name, description, is_public")
     await events.record(tx, context, "volume_type.update", row.id, **given)
 
 
