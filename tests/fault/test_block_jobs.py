@@ -262,13 +262,7 @@ async def test_survives(tmp_path, kind, step, how):
     await asyncio.to_thread(database.upgrade, lives.settings.database.url)
     finger = Finger(kind, step, how)
     try:
-        finger.left = 0                                       # until all is prepared
-        cloud = await lives.start(finger)
-        await scene.prepare(cloud)
-        finger.left = 2 if how == HOWS[-1] else 1
-        await scene.ask(cloud)
-        cloud = await lives.through(cloud, finger)
-        assert finger.left == 0, "the step was never reached"
+        cloud = await lives.meet(finger, scene)
         await scene.check(cloud, how == FAILS)
         await nothing_is_left_over(cloud)
         await everything_can_be_deleted(cloud)

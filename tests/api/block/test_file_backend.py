@@ -1,7 +1,5 @@
 """The whole life of volumes on the file driver: what a user does over HTTP, and what then lies in the directory."""
 
-import shutil
-
 import pytest
 
 from cloudd.block.backends import place
@@ -9,7 +7,6 @@ from cloudd.drivers.volume.base import VolumeConfig, VolumeRef
 from cloudd.drivers.volume.file import FileVolumes
 from tests.api.block.room import V
 
-pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="the file driver needs qemu-img")
 GIB = 1 << 30
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.guest.lvm import inside
-from tests.guest.lvm.guest import IMAGE, Guest, Line
+from tests.guest.lvm.guest import Guest, Line
 from tests.unit.drivers.volume import volume_contract
 
 CONTRACT = [name for name in vars(volume_contract) if name.startswith("test_")]
@@ -20,8 +20,7 @@ AFTER = [inside.what_was_told_before_the_power_was_cut_holds.__name__, *inside.A
 CUTS = (23, 40)
 """After how many lines of what is done the power is cut, in the first two lives."""
 
-pytestmark = [pytest.mark.timeout(1800),
-              pytest.mark.skipif(not IMAGE.exists(), reason=f"no Debian guest in {IMAGE}: it is made by `make lvmguest`")]
+pytestmark = pytest.mark.timeout(1800)
 
 
 @dataclass
