@@ -11,21 +11,23 @@ from cloudd.block.backends import Backends, name_of
 from cloudd.block.models import Snapshot, Volume
 from cloudd.core import clock, jobs, log
 from cloudd.core.parts import Parts
-from cloudd.drivers.volume.base import Inventory, VolumeError
+from cloudd.drivers.volume.base import VolumeError
 
 LOG = log.get("cloudd.volumes")
 LEFT_ALONE = timedelta(seconds=60)
 """So long a passing status may stand without a job: whoever has set it may be about to ask for one."""
 LOST = "The back end {} has it no more. If it comes back there, it is available again by itself; else delete it."
 ABANDONED = "What was done to it ({}) ended without saying how. Its data is as it was left."
+Found = dict[str, set[str]]
+"""The ids of the volumes in each back end that answers."""
 
 
 async def repair(parts: Parts) -> None:
     """One comparison. A back end that does not answer is left out."""
-    found: dict[str, Inventory] = {}
+    found: Found = {}
     for name, driver in parts.service(Backends).by_name.items():
         try:
-            found[name] = await driver.list()
+            found[name] = {info.id for info in (await driver.list()).volumes}
         except VolumeError as exc:
             LOG.warning("a back end of volumes does not answer; its volumes are compared when it does", backend=name, error=str(exc))
     if not await _differs(parts, found):
@@ -42,7 +44,7 @@ async def repair(parts: Parts) -> None:
                 states.settle_snapshot(snapshot, states.ERROR)
 
 
-async def _differs(parts: Parts, found: dict[str, Inventory]) -> bool:
+async def _differs(parts: Parts, found: Found) -> bool:
     """Whether a look with the right to write is worth while."""
     async with parts.database.read() as tx:
         held = await jobs.locked(tx)
@@ -56,7 +58,7 @@ async def _all(tx: AsyncSession, model: Any) -> list[Any]:
     return list((await tx.execute(select(model))).scalars())
 
 
-def _mend(volume: Volume, found: dict[str, Inventory]) -> None:
+def _mend(volume: Volume, found: Found) -> None:
     lost = _is_lost(volume, found)
     if lost is True:
         LOG.error("a volume is not in its back end any more", volume=volume.id, host=volume.host)
@@ -72,12 +74,12 @@ def _mend(volume: Volume, found: dict[str, Inventory]) -> None:
         states.settle(volume, states.ERROR)
 
 
-def _is_lost(volume: Volume, found: dict[str, Inventory]) -> bool | None:
+def _is_lost(volume: Volume, found: Found) -> bool | None:
     """True for one that has just been lost, False for one that is there again, None where nothing changed or nobody knows."""
-    inventory = found.get(name_of(volume.host or ""))
-    if inventory is None:
+    held = found.get(name_of(volume.host or ""))
+    if held is None:
         return None
-    there = any(info.id == volume.id for info in inventory.volumes)
+    there = volume.id in held
     if volume.lost:
         return False if there and volume.status == states.ERROR else None
     return True if not there and volume.status == states.AVAILABLE else None

@@ -88,8 +88,8 @@ async def update(tx: AsyncSession, server: Server, volume_id: str, asked: dict[s
 
 
 async def swap(context: Context, tx: AsyncSession, server: Server, old_id: str, new_id: str) -> None:
-    """Nova has this for Cinder's migrations alone. Here block storage moves a volume under its guest itself, and it stays the same
-    volume; so what Nova refuses is refused in its words, and all else by naming what to do instead."""
+    """Nova has this for Cinder's migrations alone. A guest's disk bears its volume's id here, so another volume cannot take its place;
+    what Nova refuses is refused in its words, and all else by naming what to do instead."""
     _require(context, server, "swap_volume")
     await find(tx, server, old_id)
     old, new = await block.get(tx, context, old_id), await block.get(tx, context, new_id)
@@ -100,8 +100,8 @@ async def swap(context: Context, tx: AsyncSession, server: Server, old_id: str, 
     if new.size < old.size:
         raise BadRequest(f"Invalid volume: New volume must be the same size or larger: it has {new.size} GiB, the old one {old.size}.",
                          type="InvalidVolume")
-    raise Conflict(f"Volume {old_id} is not swapped for another one: to move it to another back end while server {server.id} runs, use "
-                   f"openstack volume migrate or openstack volume set --type; its id stays.")
+    raise Conflict(f"Volume {old_id} is not swapped for another one while server {server.id} has it: take it out and attach the other, "
+                   f"openstack server remove volume {server.id} {old_id}, openstack server add volume {server.id} {new_id}.")
 
 
 async def lost(tx: AsyncSession, server_id: str, volume_id: str) -> None:
